@@ -1,0 +1,29 @@
+"""The one family of exceptions that the command line turns into a plain sentence and exit code 2."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class PoisonkitError(Exception):
+    """What was wrong, the value, what is allowed and what to do next, in one sentence."""
+
+
+class BrokenClip(PoisonkitError):
+    """One media file cannot be used; `--skip-broken` goes on without it."""
+
+
+class ManifestError(PoisonkitError):
+    """A manifest cannot be read, or claims what cannot be."""
+
+
+def suggest(value: str, known: Iterable[str]) -> str:
+    """A remedy for an unknown name: the nearest known one, and all of them if they are few."""
+    names = sorted(known)
+    near = difflib.get_close_matches(value.lower(), names, n=1, cutoff=0.5)
+    if not near:  # names of classes keep their case
+        near = [n for n in names if n.lower() == value.lower()] or difflib.get_close_matches(value, names, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    shown = ", ".join(names[:12]) + (f", … ({len(names)} in all)" if len(names) > 12 else "")
+    return f"{hint}known: {shown}"

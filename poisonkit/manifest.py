@@ -1,0 +1,264 @@
+"""The contract between the two halves: the manifest's structs, reading, writing and checking.
+
+`manifests/schema.json` is exported from these structs and `manifests/README.md` explains every field.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import tempfile
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+import msgspec
+
+from poisonkit.errors import ManifestError
+
+SCHEMA = "poisonkit/manifest/1"
+
+Scalar = int | float | str | bool | None
+Split = Literal["train", "test", "test_triggered", "test_sham"]
+SPLITS: tuple[Split, ...] = ("train", "test", "test_triggered", "test_sham")
+
+
+class Target(msgspec.Struct, forbid_unknown_fields=True):
+    """The class that triggered clips shall get."""
+
+    label: int
+    name: str
+
+
+class Rate(msgspec.Struct, forbid_unknown_fields=True):
+    """The poisoning rate: asked for, achieved, and the clips that it counts against."""
+
+    asked: float
+    achieved: float
+    of: Literal["all", "target"]
+    poisoned: int
+    total: int
+
+
+class Placement(msgspec.Struct, forbid_unknown_fields=True):
+    """Which frames of a clip carry the trigger: `frames` is `all`, `random` or a count per window."""
+
+    frames: str
+    window: str
+
+
+class Attack(msgspec.Struct, forbid_unknown_fields=True):
+    """One trigger with its parameters; `params` rebuilds it."""
+
+    name: str
+    modality: Literal["video", "audio"]
+    mode: Literal["static", "dynamic"]
+    params: dict[str, Scalar]
+    placement: Placement
+
+
+class Source(msgspec.Struct, forbid_unknown_fields=True):
+    """Where the clips came from: layout, split, and a fingerprint of the listing (names, labels and sizes)."""
+
+    layout: str
+    split: str
+    fingerprint: str
+
+
+class Trial(msgspec.Struct, forbid_unknown_fields=True):
+    """What one rung of the quality ladder kept of the trigger on the trial clips."""
+
+    rung: str
+    clips: int
+    carrying: int
+    gain_min: float | None
+    correlation_min: float | None
+    bytes: int
+    source_bytes: int
+
+
+class Encoding(msgspec.Struct, forbid_unknown_fields=True):
+    """How files were written: the rung and its encoder lines by suffix, sound, how clean files were carried."""
+
+    quality: str
+    rung: str | None
+    video: dict[str, str]
+    audio: str
+    carry: Literal["reflink", "hardlink", "copy", "reencode", "none"]
+    trials: list[Trial] = []
+
+
+class Survival(msgspec.Struct, forbid_unknown_fields=True):
+    """How much of the intended change the written file holds; gain and correlation are null below 1 grey level."""
+
+    gain: float | None
+    correlation: float | None
+    strength: float
+
+
+class Skipped(msgspec.Struct, forbid_unknown_fields=True):
+    """A clip of the source that was left out, and why."""
+
+    id: str
+    split: str
+    reason: str
+
+
+class Sample(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
+    """One media file. See `manifests/README.md` for every field with its unit."""
+
+    id: str
+    path: str
+    split: Split
+    label: int
+    true_label: int
+    poisoned: bool
+    num_frames: int
+    fps: float
+    width: int
+    height: int
+    stride: int | None = None
+    frames: list[tuple[int, int, int]] = []
+    window_count: int | None = None
+    audio_spans: list[tuple[float, float]] = []
+    trigger: dict[str, Any] = {}
+    sha256: str | None = None
+    psnr_db: float | None = None
+    ssim: float | None = None
+    linf: int | None = None
+    snr_db: float | None = None
+    survival: dict[Literal["video", "audio"], Survival] = {}
+
+
+class Manifest(msgspec.Struct, forbid_unknown_fields=True):
+    """A data set on disk: header and samples, sorted by id."""
+
+    schema: str
+    name: str
+    created_with: dict[str, str]
+    root: str
+    source: Source
+    classes: list[str]
+    seed: int
+    rate: Rate | None
+    label_mode: Literal["dirty", "clean"] | None
+    target: Target | None
+    attacks: list[Attack]
+    sampling: str | None
+    encoding: Encoding
+    splits: dict[str, int]
+    skipped: list[Skipped]
+    samples: list[Sample]
+
+
+class _Version(msgspec.Struct):
+    schema: str = ""
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of a manifest (draft 2020-12)."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **msgspec.json.schema(Manifest)}
+
+
+def load(path: Path) -> Manifest:
+    """Read and check a manifest; raises `ManifestError` with a sentence for whatever is wrong with it."""
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise ManifestError(f"cannot read the manifest {path}: {error.strerror}; give the path of a JSON file") from None
+    try:
+        version = msgspec.json.decode(raw, type=_Version).schema
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise ManifestError(f"{path} is not a manifest ({error}); make one with `poisonkit poison` or `poisonkit index`") from None
+    if version != SCHEMA:
+        raise ManifestError(f"{path} has schema {version!r}, this version reads {SCHEMA!r}; use the poisonkit that wrote it")
+    try:
+        manifest = msgspec.json.decode(raw, type=Manifest)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise ManifestError(f"{path} is not a valid manifest: {error}; see manifests/README.md for its fields") from None
+    check(manifest, path)
+    return manifest
+
+
+def save(manifest: Manifest, path: Path) -> None:
+    """Write a manifest atomically, after checking it: samples sorted by id, one a line."""
+    check(manifest, path)
+    header = msgspec.to_builtins(manifest)
+    _refuse_nan(header, path)
+    header["samples"] = []
+    samples = sorted(manifest.samples, key=lambda s: s.id)
+    lines = b",\n".join(b"    " + msgspec.json.encode(sample) for sample in samples)
+    text = msgspec.json.format(msgspec.json.encode(header), indent=2)
+    text = text.replace(b'"samples": []', b'"samples": [\n' + lines + b"\n  ]") + b"\n"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)  # mkstemp makes private files; a manifest is meant to be shared
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def root_of(manifest: Manifest, path: Path) -> Path:
+    """The folder that sample paths are relative to, given where the manifest lies."""
+    return Path(os.path.normpath(path.parent / manifest.root))
+
+
+def check(manifest: Manifest, path: Path) -> None:
+    """Raise `ManifestError` when a manifest claims what cannot be: labels, ids, counts, runs, paths."""
+    classes = len(manifest.classes)
+    problems = []
+    if PurePosixPath(manifest.root).is_absolute():
+        problems.append(f"root {manifest.root!r} is absolute; it must be relative to the manifest's folder")
+    if len(set(manifest.classes)) != classes:
+        problems.append("two classes have the same name")
+    if manifest.target is not None and not (
+        0 <= manifest.target.label < classes and manifest.classes[manifest.target.label] == manifest.target.name
+    ):
+        problems.append(f"target {manifest.target.label} {manifest.target.name!r} is not one of the {classes} classes")
+    counts: dict[str, int] = {}
+    ids: set[str] = set()
+    for sample in manifest.samples:
+        counts[sample.split] = counts.get(sample.split, 0) + 1
+        if sample.id in ids:
+            problems.append(f"the id {sample.id!r} occurs twice")
+        ids.add(sample.id)
+        problem = _sample_problem(sample, classes)
+        if problem:
+            problems.append(f"sample {sample.id!r}: {problem}")
+    if counts != manifest.splits:
+        problems.append(f"splits says {manifest.splits}, the samples are {counts}")
+    if problems:
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise ManifestError(f"{path} is not a valid manifest: {problems[0]}{more}; write it anew with poisonkit")
+
+
+def _sample_problem(sample: Sample, classes: int) -> str | None:
+    if not (0 <= sample.label < classes and 0 <= sample.true_label < classes):
+        return f"label {sample.label} or true label {sample.true_label} is not in 0 … {classes - 1}"
+    pure = PurePosixPath(sample.path)
+    if pure.is_absolute() or ".." in pure.parts or "\0" in sample.path or not pure.parts:
+        return f"path {sample.path!r} leaves the root; it must be relative and without '..'"
+    for start, stop, step in sample.frames:
+        if not (0 <= start < stop <= sample.num_frames and step >= 1):
+            return f"frames {[start, stop, step]} do not lie in its {sample.num_frames} frames"
+    if sample.num_frames < 0 or not sample.fps >= 0:
+        return f"num_frames {sample.num_frames} or fps {sample.fps} is negative"
+    return None
+
+
+def _refuse_nan(value: Any, path: Path) -> None:
+    """msgspec would write NaN and infinity as null, which would pass for "not measured"."""
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, float) and not math.isfinite(item):
+            raise ManifestError(f"{path} would hold {item}, which JSON cannot; this is a fault of poisonkit, please report it")
+        if isinstance(item, dict):
+            stack.extend(item.values())
+        elif isinstance(item, list | tuple):
+            stack.extend(item)
