@@ -1,0 +1,84 @@
+"""Data set layouts: a folder becomes clips with labels and splits.
+
+A new layout is one new module of this package with one `Layout` in it: it is found, with no list to edit.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from dataclasses import replace
+from pathlib import Path
+
+from poisonkit.errors import PoisonkitError, suggest
+from poisonkit.layouts._base import Clip, Layout, Listing, Options
+from poisonkit.layouts._scan import folders
+
+__all__ = ["LAYOUTS", "Clip", "Layout", "Listing", "Options", "read"]
+
+
+def _discover() -> dict[str, Layout]:
+    found: dict[str, Layout] = {}
+    for module in pkgutil.iter_modules(__path__):
+        if module.name.startswith("_"):
+            continue
+        members = vars(importlib.import_module(f"{__name__}.{module.name}")).values()
+        for member in members:
+            if not inspect.isclass(member) or not issubclass(member, Layout) or inspect.isabstract(member):
+                continue
+            if member.__module__ != f"{__name__}.{module.name}":
+                continue
+            if member.name in found:
+                raise ImportError(f"two layouts are called {member.name!r}")
+            found[member.name] = member()
+    # a layout that fits almost any folder must not keep the others from being asked
+    return dict(sorted(found.items(), key=lambda item: (item[1].general, item[0])))
+
+
+LAYOUTS: dict[str, Layout] = _discover()
+"""Every layout by its name, in the order in which `auto` asks them."""
+
+
+def read(root: Path, layout: str = "auto", options: Options = Options()) -> Listing:  # noqa: B008 (frozen)
+    """List the data set in `root`, whose layout is named or recognised (`auto`).
+
+    `Listing.detected` says what was recognised. Raises `PoisonkitError` with a remedy for a folder that is
+    missing, empty or of no known layout, and for whatever the layout finds wrong with it.
+    """
+    if layout != "auto" and layout not in LAYOUTS:
+        raise PoisonkitError(f"unknown layout {layout!r}; {suggest(layout, ['auto', *LAYOUTS])}")
+    _check_folder(root, options)
+    if layout != "auto":
+        listing = LAYOUTS[layout].list(root, options)
+        return replace(listing, detected=listing.detected or "layout given by name")
+    for candidate in LAYOUTS.values():
+        reason = candidate.detects(root, options)
+        if reason is not None:
+            return replace(candidate.list(root, options), detected=reason)
+    raise PoisonkitError(f"{root} has no known layout: it holds {_seen(root)}; " + _expected())
+
+
+def _check_folder(root: Path, options: Options) -> None:
+    for folder, meant in ((root, "data set"), (options.annotations, "lists (--annotations)")):
+        if folder is None:
+            continue
+        if not folder.exists():
+            raise PoisonkitError(f"there is no folder {folder}; give the folder of the {meant}")
+        if not folder.is_dir():
+            raise PoisonkitError(f"{folder} is a file; give the folder of the {meant}")
+    folders(root)  # says so when it cannot be read
+    if next(root.iterdir(), None) is None:
+        raise PoisonkitError(f"the folder {root} is empty; give the folder of the data set")
+
+
+def _seen(root: Path) -> str:
+    inside = folders(root)
+    files = sorted(path.name for path in root.iterdir() if not path.is_dir())
+    counts = [f"{len(names)} {noun}" for names, noun in ((inside, "folders"), (files, "files")) if names]
+    names = [*(name + "/" for name in inside), *files]
+    return f"{' and '.join(counts)} ({', '.join(names[:6])}{', …' if len(names) > 6 else ''})"
+
+
+def _expected() -> str:
+    return "expected is " + ", or ".join(f"{layout.expects} ({name})" for name, layout in LAYOUTS.items())

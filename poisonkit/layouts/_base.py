@@ -1,0 +1,108 @@
+"""What every layout shares: clips, listings, options and the class that a new layout derives from."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import msgspec
+
+from poisonkit.errors import PoisonkitError
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """One media file: POSIX `path` relative to the source root, `label` from 0, `size` in bytes."""
+
+    id: str
+    path: str
+    split: Literal["train", "test"]
+    label: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to read a data set: a folder of lists, which of the lists, and how to split where nothing says it.
+
+    `test_share` is the share of each class that a seeded split puts into test, above 0 and below 1.
+    """
+
+    annotations: Path | None = None
+    split: str | None = "1"
+    seed: int = 0
+    test_share: float = 0.2
+
+    def __post_init__(self) -> None:
+        if not 0 < self.test_share < 1:
+            raise PoisonkitError(
+                f"the test share {self.test_share} is not between 0 and 1; give one like 0.2"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A data set as it lies on disk: `clips` sorted by id, `classes` in label order.
+
+    `ignored` are the paths of files that are no clips of it, `detected` says by what the layout was
+    recognised, `fingerprint` is the SHA-256 (hex) over classes and clips: names, labels, splits and sizes.
+    """
+
+    layout: str
+    split: str
+    root: Path
+    classes: tuple[str, ...]
+    clips: tuple[Clip, ...]
+    ignored: tuple[str, ...] = ()
+    detected: str = ""
+    fingerprint: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        clips = tuple(sorted(self.clips, key=lambda clip: clip.id))
+        for part in ("train", "test"):
+            if not any(clip.split == part for clip in clips):
+                raise PoisonkitError(
+                    f"{self.root} has no clips in its {part} split (layout {self.layout!r}, split "
+                    f"{self.split!r}, {len(clips)} clips in all); add some, or choose other lists with "
+                    f"--annotations and --split"
+                )
+        rows = [(clip.id, clip.path, clip.split, clip.label, clip.size) for clip in clips]
+        digest = hashlib.sha256(msgspec.json.encode([self.classes, rows])).hexdigest()
+        object.__setattr__(self, "clips", clips)
+        object.__setattr__(self, "fingerprint", digest)
+
+
+class Layout(ABC):
+    """One way in which data sets lie on disk; a module of this package that defines one is found."""
+
+    name: ClassVar[str]
+    expects: ClassVar[str]
+    """What a folder must hold, for the message that a folder is of no known layout."""
+    general: ClassVar[bool] = False
+    """True for a layout that recognises almost anything, and is therefore asked last."""
+
+    @abstractmethod
+    def detects(self, root: Path, options: Options) -> str | None:
+        """What was recognised in `root`, in a few words, or None."""
+
+    @abstractmethod
+    def list(self, root: Path, options: Options) -> Listing:
+        """Every clip of `root`; raises `PoisonkitError` for what is incomplete or contradicts itself."""
+
+
+def clip_ids(paths: Iterable[str]) -> dict[str, str]:
+    """An id for every path: without its suffix, unless another clip would then have the same id."""
+    full = set(paths)
+    stems = {path: stem_of(path) for path in full}
+    shared = Counter(stems.values())
+    return {path: path if shared[stem] > 1 or stem in full else stem for path, stem in stems.items()}
+
+
+def stem_of(path: str) -> str:
+    """A path without the suffix of its last part."""
+    return path[: path.rindex(".")]

@@ -1,0 +1,101 @@
+"""Walking a folder: media files with their sizes, and the strays that real folders hold."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+from pathlib import Path
+from typing import NamedTuple
+
+from poisonkit.errors import PoisonkitError
+
+VIDEO = frozenset({".avi", ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp"})
+AUDIO = frozenset({".wav", ".flac", ".ogg", ".mp3"})
+SUFFIXES = VIDEO | AUDIO
+
+
+class Tree(NamedTuple):
+    """POSIX paths relative to the folder that was walked: `media` with sizes in bytes, and strays."""
+
+    media: dict[str, int]
+    strays: list[str]
+
+
+def is_media(name: str) -> bool:
+    """Whether a file name is that of a clip: a known suffix in any case, and not hidden."""
+    return not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES
+
+
+def folders(root: Path) -> list[str]:
+    """The names of the folders in `root` that are not hidden, sorted."""
+    try:
+        with os.scandir(root) as entries:
+            return sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))
+    except OSError as error:
+        raise _unreadable(str(root), error) from None
+
+
+def scan(root: Path, under: str = "", skip: Collection[str] = ()) -> Tree:
+    """Walk `under` (relative to `root`), leaving out the folders in `skip`; one `stat` a media file.
+
+    Paths in the result are relative to `root/under`. Raises `PoisonkitError` for links that leave `root`,
+    and for names that a manifest could not hold.
+    """
+    tree = Tree({}, [])
+    home = os.path.realpath(root)
+    pending = [""]
+    while pending:
+        inside = pending.pop()
+        try:
+            with os.scandir(os.path.join(root, under, inside)) as entries:
+                for entry in entries:
+                    path = inside + entry.name
+                    if entry.is_symlink() and not entry.name.startswith("."):
+                        _check_link(entry.path, home)
+                    if entry.name.startswith("."):
+                        tree.strays.append(path)
+                    elif entry.is_dir():
+                        if os.path.join(under, path) not in skip:
+                            pending.append(path + "/")
+                    elif is_media(entry.name) and entry.is_file():
+                        _check_name(path)
+                        tree.media[path] = entry.stat().st_size
+                    else:
+                        tree.strays.append(path)
+        except OSError as error:
+            raise _unreadable(os.path.join(root, under, inside), error) from None
+    tree.strays.sort()
+    return tree
+
+
+def _check_link(path: str, home: str) -> None:
+    target = os.path.realpath(path)
+    if target != home and not target.startswith(home + os.sep):
+        raise PoisonkitError(
+            f"the link {_shown(path)} leads out of the data set, to {_shown(target)}; "
+            f"replace it by the files themselves, or give the folder that holds them"
+        )
+    if not os.path.exists(target):
+        raise PoisonkitError(f"the link {_shown(path)} leads nowhere; remove or mend it")
+    if (os.path.realpath(os.path.dirname(path)) + os.sep).startswith(target.rstrip(os.sep) + os.sep):
+        raise PoisonkitError(f"the link {_shown(path)} leads to a folder that it lies in; remove it")
+
+
+def _check_name(path: str) -> None:
+    if "\\" in path:
+        raise PoisonkitError(
+            f"the name of {path!r} holds a backslash, a separator on some systems; rename it"
+        )
+    if not path.isascii():
+        try:
+            path.encode()
+        except UnicodeEncodeError:
+            raise PoisonkitError(f"the name of {_shown(path)} is not valid UTF-8; rename it") from None
+
+
+def _shown(path: str) -> str:
+    return path.encode(errors="backslashreplace").decode()
+
+
+def _unreadable(path: str, error: OSError) -> PoisonkitError:
+    return PoisonkitError(f"cannot read {_shown(path)}: {error.strerror}; check its permissions")

@@ -1,0 +1,140 @@
+"""Class folders, below `train/` and `test/` or without them: then the seed splits them, group by group."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+
+from poisonkit.errors import PoisonkitError
+from poisonkit.layouts._base import Clip, Layout, Listing, Options, clip_ids, stem_of
+from poisonkit.layouts._scan import folders, scan
+from poisonkit.seeding import key
+
+TRAIN = ("train", "training")
+TEST = ("test", "testing", "val", "validation", "valid")  # the first that is there is taken
+
+GROUPS = (
+    re.compile(r"_(g\d+)(?:_|$)"),  # UCF: clips of one group show the same people and place
+    re.compile(r"^v_\w*?_(\d+)_\d+$"),  # UCF11: v_shooting_01_03
+    re.compile(r"^\d-(\d+)-[A-Z](?:-\d+)?$"),  # ESC: fold, recording, take, class
+    re.compile(r"^([\w-]{11})_\d{6}_\d{6}$"),  # Kinetics: one YouTube video, start, stop
+)
+
+
+class Folder(Layout):
+    """`train/<class>/…` and `test/<class>/…`, or `<class>/…`, of video or sound; class folders may nest.
+
+    Classes are sorted by name. Without `train/` the seed splits: stratified by class, and clips whose names
+    show the same group (UCF's `_g07_`, ESC's recording, a YouTube id), or differ in their suffix alone, stay
+    on the same side, whatever their class.
+    """
+
+    name = "folder"
+    expects = "train/<class>/ and test/<class>/, or <class>/ with media files"
+    general = True
+
+    def detects(self, root: Path, options: Options) -> str | None:
+        """Folders that hold media files."""
+        del options  # lists say nothing to this layout
+        media = scan(root).media
+        parts = _parts(root, media)
+        if parts is not None:
+            return f"class folders in {parts[0]}/ and {parts[1]}/"
+        classes = {path.split("/")[0] for path in media if "/" in path}
+        return f"{len(classes)} class folders" if classes else None
+
+    def list(self, root: Path, options: Options) -> Listing:
+        """Every media file that lies in a class folder."""
+        tree = scan(root)
+        parts = _parts(root, tree.media)
+        depth = 1 if parts is None else 2
+        wanted = {p for p in tree.media if p.count("/") >= depth}
+        if parts is not None:
+            wanted = {p for p in wanted if p.split("/")[0] in parts}
+        classes = sorted({path.split("/")[depth - 1] for path in wanted})
+        _check_classes(root, classes, wanted, parts)
+        ids = clip_ids(wanted)
+        label = {name: number for number, name in enumerate(classes)}
+        labels = {path: label[path.split("/")[depth - 1]] for path in wanted}
+        if parts is None:
+            test = _draw_test(labels, options)
+            split = f"seed {options.seed}, {options.test_share:g} test"
+        else:
+            test = {path for path in wanted if path.split("/")[0] == parts[1]}
+            split = "/".join(parts)
+        clips = [Clip(ids[p], p, "test" if p in test else "train", labels[p], tree.media[p]) for p in wanted]
+        ignored = sorted([*tree.strays, *(tree.media.keys() - wanted)])
+        return Listing(self.name, split, root, tuple(classes), tuple(clips), tuple(ignored))
+
+
+def _parts(root: Path, media: Iterable[str]) -> tuple[str, str] | None:
+    """The names of the train and the test folder; they count only where they hold class folders with media.
+
+    ("train" may be a class: a folder of that name with clips right in it is one.)
+    """
+    nested = {path.split("/")[0] for path in media if path.count("/") >= 2}
+    named = {name.lower(): name for name in folders(root) if name in nested}
+    train = next((named[name] for name in TRAIN if name in named), None)
+    test = next((named[name] for name in TEST if name in named), None)
+    return None if train is None or test is None else (train, test)
+
+
+def _check_classes(root: Path, classes: list[str], wanted: set[str], parts: tuple[str, str] | None) -> None:
+    if len(classes) < 2:
+        what = f"only one class folder, {classes[0]!r}," if classes else "no class folder with media files"
+        remedy = "give the folder whose folders are the classes"
+        if classes and classes[0].lower() in TRAIN:
+            remedy = "put test/<class>/ beside it, or give that folder itself and the seed will split it"
+        raise PoisonkitError(f"{root} holds {what} where at least two are needed; {remedy}")
+    if parts is not None:
+        known = {path.split("/")[1] for path in wanted if path.startswith(parts[0] + "/")}
+        unknown = [name for name in classes if name not in known]
+        if unknown:
+            raise PoisonkitError(
+                f"the class {unknown[0]!r} of {root / parts[1]} has no clips in {parts[0]}/ "
+                f"({len(unknown)} such classes); add some, or take it out of {parts[1]}/"
+            )
+
+
+def group_of(path: str) -> str:
+    """The group that a clip's name shows; clips that show none are alone with those that share their stem."""
+    stem = stem_of(path.rsplit("/", 1)[-1])
+    match = next(filter(None, (pattern.search(stem) for pattern in GROUPS)), None)
+    return match[1] if match else stem_of(path)
+
+
+def _draw_test(labels: dict[str, int], options: Options) -> set[str]:
+    """The paths of the test split: whole groups, drawn in the seed's order while classes lack test clips.
+
+    Every class keeps a group for training, and has one in test if it can: round(share · clips), at least 1.
+    """
+    members: dict[str, list[str]] = defaultdict(list)
+    for path in labels:
+        members[group_of(path)].append(path)
+    counts = {group: Counter(labels[path] for path in paths) for group, paths in members.items()}
+    order = sorted(counts, key=lambda group: key(options.seed, group, "layout/test"))
+    left = Counter(labels.values())
+    lacking = {label: max(1, round(options.test_share * n)) for label, n in left.items()}
+    drawn: set[str] = set()
+
+    def draw(group: str) -> None:
+        drawn.add(group)
+        left.subtract(counts[group])
+        for label, n in counts[group].items():
+            lacking[label] -= n
+
+    def spares(group: str) -> bool:
+        return all(left[label] > n for label, n in counts[group].items())
+
+    for group in order:
+        useful = sum(min(n, max(0, lacking[label])) for label, n in counts[group].items())
+        if spares(group) and 2 * useful > counts[group].total():  # more of it is lacking than is too much
+            draw(group)
+    for label, total in sorted(Counter(labels.values()).items()):
+        if left[label] == total:  # nothing of this class was small enough: take its smallest group
+            spared = [group for group in order if label in counts[group] and spares(group)]
+            if spared:
+                draw(min(spared, key=lambda group: counts[group].total()))
+    return {path for group in drawn for path in members[group]}

@@ -1,0 +1,177 @@
+"""UCF-101 and what is laid out like it: class folders, and `ucfTrainTestlist` with three official splits."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path, PurePosixPath
+from typing import Literal, NamedTuple
+
+from poisonkit.errors import PoisonkitError, suggest
+from poisonkit.layouts._base import Clip, Layout, Listing, Options, clip_ids, stem_of
+from poisonkit.layouts._scan import Tree, folders, scan
+
+CLASSES = "classInd.txt"
+PLACES = ("ucfTrainTestlist", "splits", "annotations", "")
+
+
+class Entry(NamedTuple):
+    """One line of a list: its place, the clip's path below the media folder, its class's number if given."""
+
+    where: str
+    path: str
+    number: int | None
+
+
+class Ucf101(Layout):
+    """`UCF-101/<Class>/*.avi`, with `classInd.txt` and `trainlist01.txt` … in `ucfTrainTestlist/`.
+
+    The class folders may also lie in the root or in any one folder of it, the lists in `splits/` or
+    elsewhere. Clips that no list names are ignored. A converted clip is found by its name without the suffix.
+    """
+
+    name = "ucf101"
+    expects = "class folders in UCF-101/ and classInd.txt with its lists in ucfTrainTestlist/"
+
+    def detects(self, root: Path, options: Options) -> str | None:
+        """`classInd.txt` and a list of training clips in one of the usual places."""
+        place = _find_lists(root, options)
+        return None if place is None else f"{CLASSES} and {len(_splits(place))} splits in {place}"
+
+    def list(self, root: Path, options: Options) -> Listing:
+        """The clips of one official split (`options.split`, by default 1)."""
+        place = _find_lists(root, options)
+        if place is None:
+            where = options.annotations or f"{root} or its ucfTrainTestlist folder"
+            raise PoisonkitError(
+                f"no {CLASSES} with trainlist01.txt beside it in {where}; give its folder: --annotations DIR"
+            )
+        split = _choose(place, options.split or "1")
+        numbers = _classes(place / CLASSES)
+        names = [f"{part}list{split:0>2}.txt" for part in ("train", "test")]
+        train, test = (_entries(place / name, numbers) for name in names)
+        both = {entry.path for entry in train} & {entry.path for entry in test}
+        if both:
+            raise PoisonkitError(
+                f"{len(both)} clips are both in {names[0]} and in {names[1]}, the first is {min(both)}; "
+                f"take them out of one"
+            )
+        folder = _media_folder(root, numbers)
+        tree = scan(root, folder, skip={os.path.relpath(place, root)})
+        found = _locate(tree, [*train, *test], root / folder)
+        ids = clip_ids(found.values())
+        classes = sorted(numbers, key=numbers.__getitem__)
+        labels = {name: label for label, name in enumerate(classes)}
+        parts: tuple[tuple[Literal["train", "test"], list[Entry]], ...] = (("train", train), ("test", test))
+        clips = []
+        for part, entries in parts:
+            for path in sorted({entry.path for entry in entries}):
+                real = found[path]
+                label = labels[PurePosixPath(path).parts[-2]]
+                full = f"{folder}/{real}" if folder else real
+                clips.append(Clip(ids[real], full, part, label, tree.media[real]))
+        used = set(found.values())
+        ignored = [*tree.strays, *(path for path in tree.media if path not in used)]
+        below = f"{folder}/" if folder else ""
+        strays = tuple(below + path for path in sorted(ignored))
+        return Listing(self.name, split, root, tuple(classes), tuple(clips), strays)
+
+
+def _find_lists(root: Path, options: Options) -> Path | None:
+    places = [options.annotations] if options.annotations else [root / place for place in PLACES]
+    return next((place for place in places if (place / CLASSES).is_file() and _splits(place)), None)
+
+
+def _splits(place: Path) -> list[str]:
+    """The numbers N for which there is a `trainlist0N.txt`."""
+    return sorted(str(int(p.stem[9:])) for p in place.glob("trainlist*.txt") if p.stem[9:].isdecimal())
+
+
+def _choose(place: Path, asked: str) -> str:
+    split = asked.lstrip("0")
+    if split not in _splits(place):
+        raise PoisonkitError(f"no split {asked!r} in {place}; {suggest(asked, _splits(place))}")
+    return split
+
+
+def _lines(path: Path) -> list[tuple[str, str]]:
+    """The lines that hold something, each with its place for messages."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise PoisonkitError(f"{path} is not UTF-8 text; save it as UTF-8") from None
+    except OSError as error:
+        raise PoisonkitError(
+            f"cannot read {path}: {error.strerror}; give another folder: --annotations DIR"
+        ) from None
+    lines = [(f"{path.name}, line {n}", line.strip()) for n, line in enumerate(text.split("\n"), 1)]
+    return [line for line in lines if line[1]]
+
+
+def _classes(path: Path) -> dict[str, int]:
+    """The number of each class; labels are their order."""
+    numbers: dict[str, int] = {}
+    for where, line in _lines(path):
+        match = re.fullmatch(r"(\d+)\s+(.+)", line)
+        if match is None:
+            raise PoisonkitError(f"{where} is {line!r}; expected is a number and a class, like '1 Archery'")
+        if match[2] in numbers or int(match[1]) in numbers.values():
+            raise PoisonkitError(f"{where}, {line!r}, repeats a class or a number; give each its own")
+        numbers[match[2]] = int(match[1])
+    return numbers
+
+
+def _entries(path: Path, numbers: dict[str, int]) -> list[Entry]:
+    entries = []
+    for where, line in _lines(path):
+        match = re.fullmatch(r"(.+\.\w+)\s+(\d+)", line)  # names may hold spaces; test lists have no numbers
+        name = PurePosixPath((match[1] if match else line).replace("\\", "/"))
+        entry = Entry(where, str(name), int(match[2]) if match else None)
+        if len(name.parts) < 2 or not name.suffix:
+            raise PoisonkitError(f"{where} is {line!r}; expected is a path like 'Archery/v_Archery_g01.avi'")
+        owner = name.parts[-2]
+        if owner not in numbers:
+            raise PoisonkitError(
+                f"{where} names the class {owner!r}, which {CLASSES} lacks; {suggest(owner, numbers)}"
+            )
+        if entry.number is not None and entry.number != numbers[owner]:
+            raise PoisonkitError(
+                f"{where} gives {owner!r} the number {entry.number}, {CLASSES} gives it {numbers[owner]}; "
+                f"make the lists agree"
+            )
+        entries.append(entry)
+    return entries
+
+
+def _media_folder(root: Path, numbers: dict[str, int]) -> str:
+    """The folder, relative to the root, that holds most class folders; the root itself is ''."""
+    counts = {inside: len(numbers.keys() & set(folders(root / inside))) for inside in ["", *folders(root)]}
+    best = max(counts, key=counts.__getitem__)
+    if not counts[best]:
+        raise PoisonkitError(
+            f"no folder in {root} holds class folders like {next(iter(numbers), 'those')!r}, "
+            f"which {CLASSES} names; put UCF-101/ there, or give the folder that holds it"
+        )
+    return best
+
+
+def _locate(tree: Tree, entries: list[Entry], media: Path) -> dict[str, str]:
+    """The path on disk of every listed one: the same, or the only one that differs in case or suffix."""
+    alike: dict[str, list[str]] = {}
+    for path in tree.media:
+        alike.setdefault(stem_of(path).casefold(), []).append(path)
+    found = {}
+    missing = []
+    for path in sorted({entry.path for entry in entries}):
+        candidates = [path] if path in tree.media else alike.get(stem_of(path).casefold(), [])
+        if len(candidates) == 1:
+            found[path] = candidates[0]
+        else:
+            missing.append(path)
+    if missing:
+        total = len(found) + len(missing)
+        raise PoisonkitError(
+            f"{len(missing)} of the {total} clips that the lists name are not in {media}, the first is "
+            f"{missing[0]}; complete the data set, or give lists of what is there: --annotations DIR"
+        )
+    return found
