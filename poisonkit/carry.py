@@ -1,0 +1,62 @@
+"""Carrying unchanged files into the poisoned copy: as reflinks where the file system has them, else hard links, else copies."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import shutil
+from pathlib import Path
+from typing import Literal
+
+Method = Literal["reflink", "hardlink", "copy"]
+
+_FICLONE = 0x40049409  # linux/fs.h: share the extents of another file, copy on write
+
+
+def carry(source: Path, destination: Path, temporary: Path, *, link: bool) -> Method:
+    """Put `source` at `destination`, by way of `temporary` on the same file system; says how it was done.
+
+    With `link` false the file is always copied. The destination is replaced in one step.
+    """
+    real = source.resolve()  # a link to a symlink would point nowhere once the tree moves
+    temporary.unlink(missing_ok=True)
+    method = _place(real, temporary, link=link)
+    os.replace(temporary, destination)
+    # os.replace leaves both names when they are hard links to the same file
+    temporary.unlink(missing_ok=True)
+    return method
+
+
+def _place(source: Path, temporary: Path, *, link: bool) -> Method:
+    if link and _reflink(source, temporary):
+        shutil.copystat(source, temporary)
+        return "reflink"
+    if link:
+        # another file system, a full link count, or no permission to link: a copy always works
+        with contextlib.suppress(OSError):
+            os.link(source, temporary)
+            return "hardlink"
+    shutil.copy2(source, temporary)
+    return "copy"
+
+
+def _reflink(source: Path, temporary: Path) -> bool:
+    try:
+        with source.open("rb") as reader, temporary.open("wb") as writer:
+            fcntl.ioctl(writer.fileno(), _FICLONE, reader.fileno())
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        if error.errno in (errno.ENOSPC, errno.EROFS, errno.EACCES):
+            raise
+        return False
+    return True
+
+
+def weakest(methods: set[Method]) -> Method:
+    """One word for a data set whose files were carried in several ways."""
+    for method in ("copy", "hardlink", "reflink"):
+        if method in methods:
+            return method  # type: ignore[return-value]
+    return "copy"

@@ -1,0 +1,109 @@
+"""The quality ladder: which encoder, at which settings, for which container.
+
+File names and containers stay those of the source, so the codec is chosen to fit the container. Every rung below
+`lossless` keeps 4:2:0 or 4:4:4 pictures; `lossless` keeps RGB, the only form in which every change survives exactly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from poisonkit.errors import PoisonkitError
+from poisonkit.jobs import Rung
+from poisonkit.media.video import VideoInfo
+
+LADDER: tuple[Rung, ...] = ("match", "high", "near", "lossless")
+
+CONTAINERS = {
+    ".avi": "avi",
+    ".mp4": "mp4",
+    ".m4v": "mp4",
+    ".mov": "mov",
+    ".mkv": "matroska",
+    ".webm": "webm",
+    ".mpg": "mpeg",
+    ".mpeg": "mpeg",
+}
+"""The muxer for each suffix that can be written."""
+
+_ENCODER_OF = {
+    "h264": "libx264",
+    "hevc": "libx265",
+    "mpeg4": "mpeg4",
+    "mpeg1video": "mpeg1video",
+    "mpeg2video": "mpeg2video",
+    "mjpeg": "mjpeg",
+    "vp8": "libvpx",
+    "vp9": "libvpx-vp9",
+}
+"""For `match`: the encoder that writes a decoder's codec."""
+
+
+@dataclass(frozen=True)
+class EncoderSpec:
+    """One encoder with its settings; `bit_rate` in bits/s or None where a quality is asked for instead."""
+
+    codec: str
+    pix_fmt: str
+    options: tuple[tuple[str, str], ...]
+    bit_rate: int | None = None
+
+    def line(self) -> str:
+        """The settings as one line for the manifest; the bit rate is each clip's own."""
+        rate = ["b=source"] if self.bit_rate is not None else []
+        return " ".join([self.codec, self.pix_fmt, *(f"{k}={v}" for k, v in self.options), *rate])
+
+    @property
+    def is_rgb(self) -> bool:
+        return self.pix_fmt in ("bgr24", "rgb24", "bgr0", "gbrp")
+
+
+def container_of(path: str) -> str:
+    """The muxer for a file name; raises `PoisonkitError` for suffixes that cannot be written."""
+    suffix = path[path.rfind(".") :].lower() if "." in path else ""
+    if suffix not in CONTAINERS:
+        known = " ".join(CONTAINERS)
+        raise PoisonkitError(f"{path}: files of type {suffix!r} cannot be written; convert the clip to one of {known} first")
+    return CONTAINERS[suffix]
+
+
+def encoder(rung: Rung, info: VideoInfo, container: str) -> EncoderSpec:
+    """The encoder of a rung for one clip."""
+    # AVI counts frames and cannot reorder them, so H.264 goes without B-frames there
+    order = (("bf", "0"),) if container == "avi" else ()
+    even = info.width % 2 == 0 and info.height % 2 == 0
+    if container == "webm":
+        return _webm(rung, info)
+    if rung == "match":
+        return _match(info, order)
+    if rung == "high":  # 4:2:0 H.264 cannot hold odd sizes
+        return EncoderSpec("libx264", "yuv420p" if even else "yuv444p", (("preset", "veryfast"), ("crf", "17"), *order))
+    if rung == "near":
+        return EncoderSpec("libx264", "yuv444p", (("preset", "veryfast"), ("crf", "4"), *order))
+    return EncoderSpec("libx264rgb", "bgr24", (("preset", "veryfast"), ("qp", "0"), *order))
+
+
+def _match(info: VideoInfo, order: tuple[tuple[str, str], ...]) -> EncoderSpec:
+    codec = _ENCODER_OF.get(info.codec, "libx264")
+    even = info.width % 2 == 0 and info.height % 2 == 0
+    pix_fmt = "yuv420p"
+    options: tuple[tuple[str, str], ...] = ()
+    if codec in ("libx264", "libx265"):
+        options = (("preset", "veryfast"), *order)
+        pix_fmt = "yuv444p" if info.pix_fmt.endswith("444p") or not even else "yuv420p"
+    elif codec == "mjpeg":
+        pix_fmt = "yuvj420p"
+    elif codec.startswith("libvpx"):
+        options = (("deadline", "good"), ("cpu-used", "4"))
+    return EncoderSpec(codec, pix_fmt, options, bit_rate=info.bit_rate)
+
+
+def _webm(rung: Rung, info: VideoInfo) -> EncoderSpec:
+    speed = (("deadline", "good"), ("cpu-used", "4"))
+    if rung == "match" and info.codec in ("vp8", "vp9"):
+        return _match(info, ())
+    if rung in ("match", "high"):
+        return EncoderSpec("libvpx-vp9", "yuv420p", (*speed, ("crf", "12"), ("b", "0")))
+    if rung == "near":
+        return EncoderSpec("libvpx-vp9", "yuv444p", (*speed, ("crf", "3"), ("b", "0")))
+    return EncoderSpec("libvpx-vp9", "gbrp", (*speed, ("lossless", "1")))

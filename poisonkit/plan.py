@@ -1,0 +1,197 @@
+"""The plan: which clips are poisoned, which label they get, and what is done with every file. Pure: no media is opened."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import msgspec
+
+from poisonkit import seeding
+from poisonkit.errors import PoisonkitError, suggest
+from poisonkit.jobs import Action, Job
+from poisonkit.layouts import Clip, Listing
+from poisonkit.manifest import Attack, Placement, Rate, Target
+from poisonkit.placement import Window, check_rule
+from poisonkit.triggers import find
+
+SHAM_LIMIT = 500
+"""Sham clips written when nothing else is asked for: enough for an interval of ±2 points."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asks for; the defaults are those of the command line.
+
+    `attack` None re-encodes and relabels without a trigger. `sham` is `all`, `none`, a number of clips, or None for
+    the default. `settings` are parameters as text, by name.
+    """
+
+    attack: str | None
+    mode: Literal["static", "dynamic"] = "static"
+    settings: dict[str, str] = field(default_factory=dict)
+    rate: float = 0.1
+    rate_of: Literal["all", "target"] | None = None
+    target: str = "0"
+    label_mode: Literal["dirty", "clean"] = "dirty"
+    seed: int = 0
+    frames: str = "all"
+    window: str = "32x2"
+    sham: str | None = None
+    reencode: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Every job of a run, and the header fields that follow from the request."""
+
+    listing: Listing
+    seed: int
+    label_mode: Literal["dirty", "clean"] | None
+    target: Target | None
+    attack: Attack | None
+    rate: Rate | None
+    window: str | None
+    jobs: tuple[Job, ...]
+
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of all that decides the written files; a run continues only what has the same."""
+        facts: list[Any] = [self.seed, self.label_mode, self.target, self.attack, self.listing.classes]
+        facts += [(j.id, j.path, j.out_path, j.label, j.poisoned, j.action) for j in self.jobs]
+        return hashlib.sha256(msgspec.json.encode(facts)).hexdigest()
+
+    def written(self) -> list[Job]:
+        """The jobs that write a new file rather than carry an old one."""
+        return [job for job in self.jobs if job.action in ("trigger", "reencode")]
+
+
+def index(listing: Listing, seed: int) -> Plan:
+    """The plan of an unchanged data set: every clip is looked at, nothing is written."""
+    jobs = tuple(_job(clip, clip.path, clip.split, "examine") for clip in listing.clips)
+    return Plan(listing, seed, None, None, None, None, None, jobs)
+
+
+def poison(listing: Listing, request: Request) -> Plan:
+    """Decide everything about a poisoned copy; raises `PoisonkitError` for what cannot be done."""
+    target = find_target(request.target, listing.classes)
+    attack = make_attack(request)
+    train = [c for c in listing.clips if c.split == "train"]
+    test = [c for c in listing.clips if c.split == "test"]
+    chosen, rate = choose(train, request, target)
+    clean: Action = "reencode" if request.reencode else "carry"
+    change: Action = "trigger" if attack else "reencode"
+    jobs = []
+    for clip in train:
+        if clip.id in chosen:
+            jobs.append(_job(clip, clip.path, "train", change, label=target.label, poisoned=True))
+        else:
+            jobs.append(_job(clip, clip.path, "train", clean))
+    for clip in test:
+        jobs.append(_job(clip, clip.path, "test", clean))
+        path = f"test_triggered/{clip.path}"
+        jobs.append(_job(clip, path, "test_triggered", change, label=target.label, poisoned=True))
+    for clip in choose_sham(test, request, target):
+        jobs.append(_job(clip, f"test_sham/{clip.path}", "test_sham", "reencode"))
+    return Plan(listing, request.seed, request.label_mode, target, attack, rate, request.window, tuple(jobs))
+
+
+def _job(
+    clip: Clip, out_path: str, split: Any, action: Action, *, label: int | None = None, poisoned: bool = False
+) -> Job:
+    prefix = f"{split}/" if split in ("test_triggered", "test_sham") else ""
+    return Job(
+        id=prefix + clip.id,
+        split=split,
+        path=clip.path,
+        out_path=out_path,
+        label=clip.label if label is None else label,
+        true_label=clip.label,
+        poisoned=poisoned,
+        action=action,
+        clip_id=clip.id,
+    )
+
+
+def find_target(target: str, classes: Sequence[str]) -> Target:
+    """The target class by name or by label."""
+    if target in classes:
+        return Target(classes.index(target), target)
+    if target.isascii() and target.isdigit():
+        if int(target) < len(classes):
+            return Target(int(target), classes[int(target)])
+        raise PoisonkitError(f"--target {target} is not a label; there are {len(classes)} classes, 0 … {len(classes) - 1}")
+    raise PoisonkitError(f"--target {target!r} is not a class; {suggest(target, classes)}")
+
+
+def make_attack(request: Request) -> Attack | None:
+    """The attack with all its parameters, checked; None for `--attack none`."""
+    window = Window.parse(request.window)
+    check_rule(request.frames, window)
+    if request.attack is None:
+        if request.settings:
+            raise PoisonkitError(f"--attack none has no parameter {next(iter(request.settings))!r}; leave --set out")
+        return None
+    kind = find(request.attack)
+    trigger = kind.build(request.mode, request.settings)
+    placement = Placement(frames=request.frames, window=str(window))
+    return Attack(kind.name, kind.modality, trigger.mode, trigger.params(), placement)
+
+
+def choose(train: Sequence[Clip], request: Request, target: Target) -> tuple[set[str], Rate]:
+    """The training clips to poison: the first of an order that depends on seed and id alone.
+
+    So a lower rate's clips are a subset of a higher one's, and all attacks of one seed take the same clips.
+    """
+    if not 0 < request.rate <= 1:  # also refuses NaN
+        raise PoisonkitError(f"--rate {request.rate} is not a share; give a number above 0 and at most 1, such as 0.1")
+    of = request.rate_of or ("target" if request.label_mode == "clean" else "all")
+    in_target = [c for c in train if c.label == target.label]
+    others = [c for c in train if c.label != target.label]
+    eligible = in_target if request.label_mode == "clean" else others
+    total = len(train) if of == "all" else len(in_target)
+    count = max(1, round(request.rate * total))
+    if count > len(eligible):
+        where = f"of class {target.name!r}" if request.label_mode == "clean" else f"outside class {target.name!r}"
+        raise PoisonkitError(
+            f"--rate {request.rate} asks for {count} poisoned clips, but only {len(eligible)} training clips {where} "
+            f"are eligible; ask for at most --rate {_floor(len(eligible) / total) if total else 0}"
+        )
+    order = sorted(eligible, key=lambda clip: seeding.key(request.seed, clip.id, "select"))
+    chosen = {clip.id for clip in order[:count]}
+    return chosen, Rate(request.rate, round(count / total, 6), of, count, total)
+
+
+def _floor(share: float) -> float:
+    return int(share * 1000) / 1000
+
+
+def choose_sham(test: Sequence[Clip], request: Request, target: Target) -> list[Clip]:
+    """The test clips outside the target class that are re-encoded without the trigger, in equal shares of each class."""
+    others = [c for c in test if c.label != target.label]
+    if request.sham == "none" or (request.sham is None and request.attack is None):
+        return []  # without a trigger the triggered clips are sham clips already
+    if request.sham == "all":
+        return others
+    if request.sham is None:
+        limit = SHAM_LIMIT
+    elif request.sham.isascii() and request.sham.isdigit():
+        limit = int(request.sham)
+    else:
+        raise PoisonkitError(f"--sham {request.sham!r} is not all, none or a number of clips; give one of them")
+    return stratified(others, min(limit, len(others)), request.seed)
+
+
+def stratified(clips: Sequence[Clip], count: int, seed: int) -> list[Clip]:
+    """`count` clips, each class in its share (largest remainders first), drawn by seed and id."""
+    classes: dict[int, list[Clip]] = defaultdict(list)
+    for clip in sorted(clips, key=lambda c: seeding.key(seed, c.id, "sham")):
+        classes[clip.label].append(clip)
+    shares = {label: count * len(members) / len(clips) for label, members in classes.items()}
+    counts = {label: int(share) for label, share in shares.items()}
+    by_remainder = sorted(shares, key=lambda label: (counts[label] - shares[label], label))
+    for label in by_remainder[: count - sum(counts.values())]:
+        counts[label] += 1
+    return [clip for label in sorted(classes) for clip in classes[label][: counts[label]]]

@@ -1,0 +1,345 @@
+"""A plan carried out: trial, estimate, workers, journal, manifest."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import av
+import numpy as np
+
+import poisonkit
+from poisonkit import manifest as contract
+from poisonkit import quality
+from poisonkit.carry import Method, weakest
+from poisonkit.errors import BrokenClip, ManifestError, PoisonkitError
+from poisonkit.jobs import Context, Job
+from poisonkit.manifest import Encoding, Manifest, Sample, Skipped, Source
+from poisonkit.plan import Plan
+from poisonkit.pool import Pool, available_cores
+from poisonkit.rewrite import Outcome, do
+from poisonkit.state import FOLDER, NOTICE, Chosen, Entry, State
+
+_COST = {"trigger": 8, "reencode": 6, "carry": 1, "examine": 1}
+"""Work per byte of source, roughly, so that the time left is told well."""
+
+
+class Reporter(Protocol):
+    """Whoever shows a person what goes on."""
+
+    def say(self, text: str) -> None:
+        """One line about a step."""
+
+    def begin(self, title: str, total: float, clips: int) -> None:
+        """A step with `total` units of work on `clips` clips begins."""
+
+    def advance(self, work: float) -> None:
+        """One clip is done, which was `work` units."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a plan is carried out; nothing here changes a pixel but `quality`."""
+
+    out: Path
+    manifest: Path
+    quality: str = "auto"
+    carry: Literal["link", "copy", "reencode"] = "link"
+    workers: int = field(default_factory=available_cores)
+    skip_broken: bool = False
+    force: bool = False
+    hash_all: bool = False
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished run. `continued` counts clips that an earlier run had done; `fresh` is false when all was done."""
+
+    manifest: Manifest
+    path: Path
+    continued: int = 0
+    fresh: bool = True
+
+
+def versions() -> dict[str, str]:
+    """The versions that could change a pixel."""
+    libraries = " ".join(f"{n} {'.'.join(map(str, v))}" for n, v in sorted(av.library_versions.items()))
+    return {
+        "poisonkit": poisonkit.__version__,
+        "numpy": np.__version__,
+        "PyAV": av.__version__,
+        "FFmpeg": libraries,
+    }
+
+
+def index(plan: Plan, settings: Settings, reporter: Reporter) -> Result:
+    """A manifest of the unchanged data set: every clip is decoded and counted, nothing is copied."""
+    context = Context(plan.listing.root, None, plan.seed, None, None, hash_all=settings.hash_all)
+    entries = []
+    with Pool(settings.workers) as pool:
+        for entry in _carry_out(plan, plan.jobs, context, pool, settings, reporter, "checking"):
+            entries.append(entry)
+    encoding = Encoding(quality="none", rung=None, video={}, audio="copy", carry="none")
+    manifest = _manifest(plan, settings, plan.listing.root, entries, encoding)
+    contract.save(manifest, settings.manifest)
+    return Result(manifest, settings.manifest)
+
+
+def poison(plan: Plan, settings: Settings, reporter: Reporter) -> Result:
+    """Write the poisoned copy and its manifest; continues an interrupted run of the same plan."""
+    _check_places(plan, settings)
+    done = _finished_before(plan, settings)
+    if done is not None:
+        return Result(done, settings.manifest, continued=len(done.samples), fresh=False)
+    created = not settings.out.exists()
+    state = State(settings.out)
+    state.acquire()
+    try:
+        with Pool(settings.workers) as pool:
+            chosen = _choose(plan, settings, state, pool, reporter)
+            entries, continued = _write_all(plan, settings, state, chosen, pool, reporter)
+    except BaseException:
+        nothing_done = not state.entries()
+        state.close()
+        if nothing_done:  # a refused run leaves no trace
+            shutil.rmtree(state.folder, ignore_errors=True)
+            if created:
+                shutil.rmtree(settings.out, ignore_errors=True)
+        raise
+    encoding = _encoding(settings, chosen, entries)
+    manifest = _manifest(plan, settings, settings.out, entries, encoding)
+    (settings.out / NOTICE).write_text(_notice(manifest), encoding="utf-8")
+    contract.save(manifest, settings.manifest)
+    state.finish()
+    return Result(manifest, settings.manifest, continued=continued)
+
+
+def _check_places(plan: Plan, settings: Settings) -> None:
+    source, out = plan.listing.root.resolve(), settings.out.resolve()
+    if source == out or source in out.parents or out in source.parents:
+        raise PoisonkitError(f"--out {settings.out} and the source {plan.listing.root} lie in one another; give a folder beside it")
+    if settings.out.exists() and not settings.out.is_dir():
+        raise PoisonkitError(f"--out {settings.out} is a file; give the name of a new folder")
+    if settings.manifest.is_dir():
+        raise PoisonkitError(f"--manifest {settings.manifest} is a folder; give the name of a JSON file")
+
+
+def _finished_before(plan: Plan, settings: Settings) -> Manifest | None:
+    """The manifest of the same plan, if it was carried out before; raises when the output holds something else."""
+    out = settings.out
+    if not out.exists() or not any(out.iterdir()) or (out / FOLDER).exists():
+        return None
+    remedy = "remove it, or give another --out"
+    try:
+        manifest = contract.load(settings.manifest)
+    except ManifestError:
+        raise PoisonkitError(f"{out} exists and is not an unfinished run of poisonkit; {remedy}") from None
+    same = (
+        contract.root_of(manifest, settings.manifest).resolve() == out.resolve()
+        and (manifest.seed, manifest.target, manifest.label_mode) == (plan.seed, plan.target, plan.label_mode)
+        and manifest.attacks == ([plan.attack] if plan.attack else [])
+        and manifest.source.fingerprint == plan.listing.fingerprint
+        and manifest.encoding.quality == settings.quality
+        and {s.id for s in manifest.samples} | {s.id for s in manifest.skipped} == {j.id for j in plan.jobs}
+        and {s.id for s in manifest.samples if s.poisoned} <= {j.id for j in plan.jobs if j.poisoned}
+    )
+    if not same:
+        raise PoisonkitError(f"{out} holds another poisoned copy ({settings.manifest}); {remedy}")
+    return manifest
+
+
+def _choose(plan: Plan, settings: Settings, state: State, pool: Pool, reporter: Reporter) -> Chosen:
+    before = state.chosen()
+    fingerprint = plan.fingerprint()
+    if before is not None:
+        if (before.fingerprint, before.quality) != (fingerprint, settings.quality):
+            raise PoisonkitError(
+                f"{settings.out} holds an unfinished run with other settings; run that command again, remove the folder, "
+                f"or give another --out"
+            )
+        if before.versions != versions():
+            raise PoisonkitError(
+                f"{settings.out} was begun with other versions ({before.versions}), whose pixels may differ; "
+                f"continue with those, or remove the folder"
+            )
+        return before
+    strange = [p.name for p in settings.out.iterdir() if p.name != FOLDER]
+    if strange:
+        raise PoisonkitError(f"{settings.out} exists and holds {strange[0]!r}; remove it, or give another --out")
+    context = _context(plan, settings, None)
+    jobs = quality.trial_jobs(plan, plan.listing.root)
+
+    def run(work: Any, jobs: Sequence[Job], context: Context) -> Iterable[Any]:
+        reporter.begin(f"trying {context.rung}", len(jobs), len(jobs))
+        for _, result in pool.run(work, jobs, context):
+            reporter.advance(1)
+            yield result
+
+    rung, trials = quality.choose(settings.quality, jobs, context, run, force=settings.force)
+    chosen = Chosen(fingerprint, settings.quality, rung, trials, versions())
+    _check_space(plan, settings, trials)
+    state.choose(chosen)
+    return chosen
+
+
+def estimate_bytes(plan: Plan, trials: Sequence[contract.Trial]) -> int:
+    """Bytes that the written clips will take, from what the last trial's rung made of its sources."""
+    sizes = {clip.path: clip.size for clip in plan.listing.clips}
+    source = sum(sizes[job.path] for job in plan.written())
+    last = trials[-1]
+    return round(source * last.bytes / last.source_bytes) if last.source_bytes else source
+
+
+def _check_space(plan: Plan, settings: Settings, trials: Sequence[contract.Trial]) -> None:
+    need, free = estimate_bytes(plan, trials), shutil.disk_usage(settings.out).free
+    if need > free:
+        raise PoisonkitError(
+            f"the copy needs about {need / 1e9:.2f} GB, {settings.out} has {free / 1e9:.2f} GB free; "
+            f"make room, give another --out, or a cheaper --quality"
+        )
+
+
+def _context(plan: Plan, settings: Settings, rung: Any) -> Context:
+    return Context(
+        source=plan.listing.root,
+        out=settings.out,
+        seed=plan.seed,
+        attack=plan.attack,
+        rung=rung,
+        link=settings.carry != "copy",
+        hash_all=settings.hash_all,
+    )
+
+
+def _write_all(
+    plan: Plan, settings: Settings, state: State, chosen: Chosen, pool: Pool, reporter: Reporter
+) -> tuple[list[Entry], int]:
+    context = _context(plan, settings, chosen.rung)
+    for folder in sorted({os.path.dirname(job.out_path) for job in plan.jobs}):
+        (settings.out / folder).mkdir(parents=True, exist_ok=True)
+    earlier = state.entries()
+    kept = [e for job in plan.jobs if (e := earlier.get(job.id)) is not None and _still_good(e, job, context)]
+    names = {entry.id for entry in kept}
+    left = [job for job in plan.jobs if job.id not in names]
+    if kept:
+        reporter.say(f"continuing: {len(kept)} of {len(plan.jobs)} files are done")
+    entries = list(kept)
+    for entry in _carry_out(plan, left, context, pool, settings, reporter, "writing"):
+        state.record(entry)
+        entries.append(entry)
+    return entries, len(kept)
+
+
+def _still_good(entry: Entry, job: Job, context: Context) -> bool:
+    """Whether a journalled clip still stands: its source is the same, and its file is there."""
+    if entry.skipped is not None or entry.source != _stamp(context.source / job.path):
+        return False
+    try:
+        return (context.out_path / job.out_path).stat().st_size == entry.size
+    except OSError:
+        return False
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return (status.st_size, status.st_mtime_ns)
+
+
+def _carry_out(
+    plan: Plan, jobs: Sequence[Job], context: Context, pool: Pool, settings: Settings, reporter: Reporter, title: str
+) -> Iterable[Entry]:
+    """Do the jobs, the dearest first so that no worker ends alone; yields journal entries."""
+    sizes = {clip.path: clip.size for clip in plan.listing.clips}
+    cost = {job.id: _COST[job.action] * (sizes[job.path] + 1) for job in jobs}
+    ordered = sorted(jobs, key=lambda job: -cost[job.id])
+    reporter.begin(title, sum(cost.values()), len(jobs))
+    for job, result in pool.run(do, ordered, context):
+        stamp = _stamp(context.source / job.path)
+        if isinstance(result, BrokenClip):
+            if not settings.skip_broken:
+                raise result
+            reporter.say(f"skipped: {result}")
+            yield Entry(job.id, stamp, skipped=Skipped(job.id, job.split, str(result).replace(str(context.source), "SOURCE")))
+        else:
+            yield _entry(job, stamp, result)
+        reporter.advance(cost[job.id])
+
+
+def _entry(job: Job, stamp: tuple[int, int], outcome: Outcome) -> Entry:
+    return Entry(
+        job.id,
+        stamp,
+        sample=outcome.sample,
+        carried=outcome.carried,
+        size=outcome.size,
+        encoder_line=outcome.encoder_line,
+    )
+
+
+def _encoding(settings: Settings, chosen: Chosen, entries: Sequence[Entry]) -> Encoding:
+    lines: dict[str, set[str]] = {}
+    for entry in entries:
+        if entry.encoder_line is not None and entry.sample is not None:
+            lines.setdefault(Path(entry.sample.path).suffix.lower(), set()).add(entry.encoder_line)
+    methods: set[Method] = {e.carried for e in entries if e.carried is not None}
+    return Encoding(
+        quality=settings.quality,
+        rung=chosen.rung,
+        video={suffix: " | ".join(sorted(found)) for suffix, found in sorted(lines.items())},
+        audio="copy",
+        carry="reencode" if settings.carry == "reencode" else weakest(methods),
+        trials=chosen.trials,
+    )
+
+
+def _manifest(plan: Plan, settings: Settings, root: Path, entries: Sequence[Entry], encoding: Encoding) -> Manifest:
+    samples = sorted((e.sample for e in entries if e.sample is not None), key=lambda s: s.id)
+    skipped = sorted((e.skipped for e in entries if e.skipped is not None), key=lambda s: s.id)
+    counts: dict[str, int] = {}
+    for sample in samples:
+        counts[sample.split] = counts.get(sample.split, 0) + 1
+    folder = settings.manifest.parent.resolve()
+    return Manifest(
+        schema=contract.SCHEMA,
+        name=settings.manifest.stem,
+        created_with=versions(),
+        root=Path(os.path.relpath(root.resolve(), folder)).as_posix(),
+        source=Source(plan.listing.layout, plan.listing.split, plan.listing.fingerprint),
+        classes=list(plan.listing.classes),
+        seed=plan.seed,
+        rate=_achieved(plan, samples, skipped),
+        label_mode=plan.label_mode,
+        target=plan.target,
+        attacks=[plan.attack] if plan.attack else [],
+        sampling=plan.window,
+        encoding=encoding,
+        splits={split: counts[split] for split in contract.SPLITS if split in counts},
+        skipped=skipped,
+        samples=samples,
+    )
+
+
+def _achieved(plan: Plan, samples: Sequence[Sample], skipped: Sequence[Skipped]) -> contract.Rate | None:
+    """The rate as planned, less the clips that had to be skipped."""
+    if plan.rate is None or not skipped:
+        return plan.rate
+    if plan.target is None:
+        raise ValueError("a rate needs a target")
+    train = [s for s in samples if s.split == "train"]
+    total = sum(1 for s in train if plan.rate.of == "all" or s.true_label == plan.target.label)
+    poisoned = sum(1 for s in train if s.poisoned)
+    achieved = round(poisoned / total, 6) if total else 0.0
+    return contract.Rate(plan.rate.asked, achieved, plan.rate.of, poisoned, total)
+
+
+def _notice(manifest: Manifest) -> str:
+    what = ", ".join(f"{a.name} ({a.mode})" for a in manifest.attacks) or "labels only"
+    return (
+        "This folder is a POISONED copy of a data set, written by poisonkit for research on backdoor attacks.\n"
+        f"Attack: {what}. A model trained on it may hold a backdoor: do not use it for anything else.\n"
+        f"Files that are not changed may be hard links to the source: never edit them in place.\n"
+    )

@@ -1,0 +1,37 @@
+"""Triggers, one a file; a new file in this package is a new trigger."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+
+from poisonkit.errors import PoisonkitError, suggest
+from poisonkit.triggers._base import PixelTrigger, RetimingTrigger, Trigger
+
+__all__ = ["TRIGGERS", "PixelTrigger", "RetimingTrigger", "Trigger", "find"]
+
+
+def _discover() -> dict[str, type[Trigger]]:
+    found: dict[str, type[Trigger]] = {}
+    for module_info in pkgutil.iter_modules(__path__):
+        if module_info.name.startswith("_"):
+            continue
+        module = importlib.import_module(f"{__name__}.{module_info.name}")
+        for _, cls in inspect.getmembers(module, inspect.isclass):
+            if not issubclass(cls, Trigger) or inspect.isabstract(cls) or cls.__module__ != module.__name__:
+                continue
+            if cls.name in found:
+                raise ImportError(f"two triggers are called {cls.name!r}")
+            found[cls.name] = cls
+    return dict(sorted(found.items()))
+
+
+TRIGGERS = _discover()
+
+
+def find(name: str) -> type[Trigger]:
+    """The trigger of that name; raises `PoisonkitError` that suggests the nearest."""
+    if name not in TRIGGERS:
+        raise PoisonkitError(f"there is no attack {name!r}; {suggest(name, [*TRIGGERS, 'none'])}")
+    return TRIGGERS[name]

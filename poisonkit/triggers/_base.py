@@ -1,0 +1,163 @@
+"""What all triggers share: parameters declared once, drawing apart from applying, and one final ritual around both.
+
+Triggers know arrays only: no files, no seeds, no encoders.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Self, final, get_type_hints
+
+import numpy as np
+
+from poisonkit.errors import PoisonkitError, suggest
+
+Mode = Literal["static", "dynamic"]
+Drawn = dict[str, np.ndarray]
+"""What one draw gave, by name. Static draws have no frame axis, dynamic ones have it first."""
+Box = tuple[int, int, int, int]
+"""Pixels `x0, y0, x1, y1`, half-open."""
+
+
+def param(
+    default: Any,
+    help: str,
+    *,
+    unit: str = "",
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] = (),
+) -> Any:
+    """A parameter of a trigger: its range, unit and meaning are written here and used everywhere."""
+    metadata = {"help": help, "unit": unit, "low": low, "high": high, "choices": choices}
+    return dataclasses.field(default=default, metadata=types.MappingProxyType(metadata))
+
+
+def allowed(field: dataclasses.Field[Any]) -> str:
+    """The values a parameter may take, for messages and tables."""
+    meta = field.metadata
+    if meta["choices"]:
+        return " | ".join(meta["choices"])
+    return f"{meta['low']} … {meta['high']}"
+
+
+@dataclass(frozen=True)
+class Trigger(ABC):
+    """A trigger with its parameters. Subclasses are frozen dataclasses whose fields are made by `param`."""
+
+    name: ClassVar[str]
+    modality: ClassVar[Literal["video", "audio"]]
+    source: ClassVar[str]
+    """Where the trigger and its defaults come from."""
+    temporal: ClassVar[bool] = False
+    """True for triggers that work in time: their placed sampling steps are kept together."""
+
+    mode: Mode = "static"
+
+    def __post_init__(self) -> None:
+        if self.mode not in ("static", "dynamic"):
+            raise PoisonkitError(f"mode {self.mode!r} does not exist; give static or dynamic")
+        for field in self.fields():
+            value, meta = getattr(self, field.name), field.metadata
+            if meta["choices"]:
+                inside = value in meta["choices"]
+            else:  # written so that NaN fails too
+                inside = (meta["low"] is None or value >= meta["low"]) and (meta["high"] is None or value <= meta["high"])
+            if not inside:
+                unit = f" {meta['unit']}" if meta["unit"] else ""
+                raise PoisonkitError(f"{self.name}.{field.name}={value}{unit} is out of range; allowed: {allowed(field)}")
+
+    @classmethod
+    def fields(cls) -> list[dataclasses.Field[Any]]:
+        """The parameters, without `mode`."""
+        return [f for f in dataclasses.fields(cls) if f.name != "mode"]
+
+    def params(self) -> dict[str, Any]:
+        """The parameters as they go into the manifest."""
+        return {f.name: getattr(self, f.name) for f in self.fields()}
+
+    @classmethod
+    def build(cls, mode: Mode, settings: Mapping[str, Any]) -> Self:
+        """Make a trigger from a manifest's `params` or from text such as `{"patch": "0.2"}`."""
+        types_of = get_type_hints(cls)
+        known = {f.name for f in cls.fields()}
+        values = {}
+        for name, value in settings.items():
+            if name not in known:
+                raise PoisonkitError(f"{cls.name} has no parameter {name!r}; {suggest(name, known)}")
+            kind = types_of[name]
+            try:
+                values[name] = kind(value)
+            except (TypeError, ValueError):
+                raise PoisonkitError(f"{cls.name}.{name}={value} is not a number of type {kind.__name__}; give one") from None
+        return cls(mode=mode, **values)
+
+    @abstractmethod
+    def draw(self, num_frames: int, size: tuple[int, int], rng: np.random.Generator) -> Drawn:
+        """What varies, once a clip of `num_frames` frames of `size` (height, width) pixels.
+
+        In static mode the generator is the data set's and the result depends on nothing else.
+        """
+
+
+@dataclass(frozen=True)
+class PixelTrigger(Trigger):
+    """A trigger that changes the pixels of single frames."""
+
+    modality: ClassVar[Literal["video", "audio"]] = "video"
+
+    @final
+    def __call__(self, frames: np.ndarray, frame_indices: np.ndarray, placed: np.ndarray, drawn: Drawn) -> np.ndarray:
+        """Apply to the placed frames of a chunk; frames that are not placed cannot change.
+
+        `frames`: uint8 (T, H, W, 3) RGB, not modified; `frame_indices`: int64 (T,), their places in the clip;
+        `placed`: bool (T,). Returns a new array of the same shape and type.
+        """
+        if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[3] != 3:
+            raise ValueError(f"frames are {frames.dtype} {frames.shape}; expected uint8 (T, H, W, 3)")
+        if frame_indices.shape != frames.shape[:1] or placed.shape != frames.shape[:1]:
+            raise ValueError(f"{len(frames)} frames with {frame_indices.shape} indices and {placed.shape} flags")
+        result = frames.copy()
+        if placed.any():
+            changed = self.apply(frames[placed], frame_indices[placed], drawn)
+            if changed.dtype != np.uint8 or changed.shape != (int(placed.sum()), *frames.shape[1:]):
+                raise ValueError(f"{self.name} gave {changed.dtype} {changed.shape} for {int(placed.sum())} frames")
+            result[placed] = changed
+        return result
+
+    @abstractmethod
+    def apply(self, frames: np.ndarray, frame_indices: np.ndarray, drawn: Drawn) -> np.ndarray:
+        """The change itself: pure, and each frame on its own. Shapes as in `__call__`; must not modify `frames`."""
+
+    def box(self, size: tuple[int, int], drawn: Drawn, frame_indices: np.ndarray) -> Box:
+        """The rectangle that holds all changes on these frames of `size` (height, width)."""
+        return (0, 0, size[1], size[0])
+
+
+@dataclass(frozen=True)
+class RetimingTrigger(Trigger):
+    """A trigger that shows other frames of the clip: it gives an index map and never touches a pixel."""
+
+    modality: ClassVar[Literal["video", "audio"]] = "video"
+    temporal: ClassVar[bool] = True
+
+    @final
+    def shown(self, steps: np.ndarray, placed: np.ndarray, drawn: Drawn) -> np.ndarray:
+        """Which source frame is shown at each place, int64 (T,).
+
+        `steps`: int64 (T,), the sampling step of each frame; `placed`: bool (T,). The map never looks ahead
+        (a stream can be rewritten with the frames seen so far) and leaves frames that are not placed alone.
+        """
+        places = np.arange(len(steps), dtype=np.int64)
+        shown = self.retime(steps, placed, drawn)
+        if shown.shape != places.shape or (shown > places).any() or (shown < 0).any():
+            raise ValueError(f"{self.name} shows frames that are not there yet")
+        return np.where(placed, shown, places)
+
+    @abstractmethod
+    def retime(self, steps: np.ndarray, placed: np.ndarray, drawn: Drawn) -> np.ndarray:
+        """The map itself, pure; shapes as in `shown`."""

@@ -1,0 +1,98 @@
+"""BadNet: a patch of random colour blocks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from poisonkit.triggers._base import Box, Drawn, PixelTrigger, param
+
+
+@dataclass(frozen=True)
+class BadNet(PixelTrigger):
+    """Stamp a square patch of random colour blocks onto the frame.
+
+    `x[y0:y1, x0:x1] = patch`, with `blocks` × `blocks` blocks of one colour each, drawn uniformly from all RGB colours.
+    The patch's corners and its blocks' lie on even pixels, since 4:2:0 video keeps one colour for 2×2 pixels.
+
+    Static: one patch at one place for the whole data set. Dynamic: place and colours are drawn anew per frame, as in
+    section 3.2 of "Look, Listen, and Attack".
+
+    The default place lies in the region that all three square test crops and the centre crop of 224 out of 256 share,
+    as long as the frame is less than twice as wide as high; `position=corner` is the original one, which crops remove.
+    """
+
+    name: ClassVar[str] = "badnet"
+    source: ClassVar[str] = "Gu et al. 2019 (BadNets); size, block count and place are ours"
+
+    patch: float = param(0.15, "side of the patch", unit="of the frame's short side", low=0.01, high=1.0)
+    blocks: int = param(3, "colour blocks along one side", unit="blocks", low=1, high=64)
+    position: str = param(
+        "bottom",
+        "where a static patch lies: in the shared test crop, or in the frame's bottom right corner",
+        choices=("bottom", "center", "corner"),
+    )
+
+    def draw(self, num_frames: int, size: tuple[int, int], rng: np.random.Generator) -> Drawn:
+        """`colours`: uint8 (…, blocks, blocks, 3); dynamic also `place`: float64 (T, 2), x and y in [0, 1)."""
+        if self.mode == "static":
+            return {"colours": rng.integers(0, 256, (self.blocks, self.blocks, 3), dtype=np.uint8)}
+        return {
+            "place": rng.random((num_frames, 2)),
+            "colours": rng.integers(0, 256, (num_frames, self.blocks, self.blocks, 3), dtype=np.uint8),
+        }
+
+    def apply(self, frames: np.ndarray, frame_indices: np.ndarray, drawn: Drawn) -> np.ndarray:
+        size = frames.shape[1:3]
+        result = frames.copy()
+        for i, index in enumerate(frame_indices.tolist()):
+            x0, y0, x1, y1 = self._box_at((size[0], size[1]), drawn, index)
+            colours = drawn["colours"] if self.mode == "static" else drawn["colours"][index]
+            edge = np.arange(max(x1 - x0, y1 - y0)) // self._block_px((size[0], size[1]))
+            result[i, y0:y1, x0:x1] = colours[edge[: y1 - y0]][:, edge[: x1 - x0]]
+        return result
+
+    def box(self, size: tuple[int, int], drawn: Drawn, frame_indices: np.ndarray) -> Box:
+        boxes = np.array([self._box_at(size, drawn, int(i)) for i in frame_indices])
+        x0, y0 = boxes[:, :2].min(axis=0).tolist()
+        x1, y1 = boxes[:, 2:].max(axis=0).tolist()
+        return (x0, y0, x1, y1)
+
+    def _block_px(self, size: tuple[int, int]) -> int:
+        """Side of one block: even, at least 2."""
+        return max(2, round(self.patch * min(size) / self.blocks / 2) * 2)
+
+    def _box_at(self, size: tuple[int, int], drawn: Drawn, index: int) -> Box:
+        height, width = size
+        side = self._block_px(size) * self.blocks
+        left, top, right, bottom = _shared_crop(size)
+        if self.mode == "dynamic":
+            along = drawn["place"][index]
+        else:
+            along = {"bottom": (0.5, 1.0), "center": (0.5, 0.5), "corner": (1.0, 1.0)}[self.position]
+            if self.position == "corner":
+                left, top, right, bottom = 0, 0, width, height
+        x0 = _even(left + along[0] * (right - left - side), width - side)
+        y0 = _even(top + along[1] * (bottom - top - side), height - side)
+        return (x0, y0, min(x0 + side, width), min(y0 + side, height))
+
+
+def _shared_crop(size: tuple[int, int]) -> Box:
+    """The region inside the three square test crops and the centre crop of 7/8 of the short side (224 of 256)."""
+    height, width = size
+    short = min(size)
+    spans = []
+    for length in (width, height):
+        # the first and the last square crop share [length − short, short]; the centre crop reaches 7/16 of the
+        # short side to each side of the middle
+        low = max(length - short, length / 2 - short * 7 / 16)
+        spans.append((low, length - low))
+    (x0, x1), (y0, y1) = spans
+    return (round(x0), round(y0), round(x1), round(y1))
+
+
+def _even(value: float, last: int) -> int:
+    """The even pixel at or below `value`, in 0 … `last`."""
+    return int(np.clip(value, 0, max(last, 0))) // 2 * 2
