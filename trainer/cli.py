@@ -1,0 +1,201 @@
+"""Commands: options → one function → what the user sees. Everything heavy is imported inside a command."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from trainer.errors import TrainerError
+
+if TYPE_CHECKING:
+    import msgspec
+
+app = typer.Typer(
+    help="Train victims on a manifest's clips and measure them: CDA, ASR and its floors, with intervals.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+class PresetName(StrEnum):
+    """`--preset`."""
+
+    MINI = "mini"
+    PAPER = "paper"
+
+
+class CacheName(StrEnum):
+    """`--cache`."""
+
+    RAM = "ram"
+    NONE = "none"
+
+
+class PrecisionName(StrEnum):
+    """`--precision`."""
+
+    SINGLE = "32"
+    BFLOAT16 = "bf16"
+    HALF = "16"
+
+
+Views = Annotated[
+    str | None, typer.Option(help="Views of a test clip: WINDOWSxCROPS[@SIZE], such as 10x3@256.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+@app.command()
+def fit(
+    manifest: Annotated[Path, typer.Argument(help="The manifest of the data set, clean or poisoned.")],
+    model: Annotated[str, typer.Option(help="The victim; `trainer models` lists them.")] = "i3d",
+    preset: Annotated[
+        PresetName | None,
+        typer.Option(
+            help="paper: full size; mini: thin, minutes on two CPU cores. Default: paper with a GPU."
+        ),
+    ] = None,
+    weights: Annotated[str, typer.Option(help="Start from a run's weights.pt, or from none.")] = "none",
+    seed: Annotated[int, typer.Option(help="Decides initial weights, order, crops and dropout.")] = 0,
+    epochs: Annotated[
+        int | None, typer.Option(help="Rounds through the training clips. Default: the preset's.")
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Clips per step and device. Default: the preset's.")
+    ] = None,
+    lr: Annotated[
+        float | None, typer.Option(help="The largest learning rate. Default: the preset's.")
+    ] = None,
+    devices: Annotated[int, typer.Option(help="GPUs, or CPU processes, that train together.")] = 1,
+    precision: Annotated[
+        PrecisionName, typer.Option(help="Arithmetic: 32 bits, or mixed with bf16 or 16.")
+    ] = PrecisionName.SINGLE,
+    cache: Annotated[
+        CacheName | None, typer.Option(help="Keep decoded clips in memory, or decode each time.")
+    ] = None,
+    views: Views = None,
+    out: Annotated[Path | None, typer.Option(help="The run's folder. Default: runs/<manifest name>.")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with an interrupted run in its folder.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Train a victim, test it, and write its run folder.
+
+    The last epoch is what is tested. The folder holds metrics.json, predictions.csv, weights.pt and
+    TensorBoard logs.
+    """
+    from trainer import fit as fitting
+    from trainer.progress import Progress
+    from trainer.tables import show_run
+
+    options = fitting.FitOptions(
+        manifest=manifest,
+        model=model,
+        preset=preset and preset.value,
+        weights=None if weights == "none" else Path(weights),
+        seed=seed,
+        epochs=epochs,
+        batch_size=batch_size,
+        lr=lr,
+        devices=devices,
+        precision=precision.value,
+        cache=cache and cache.value,  # type: ignore[arg-type]
+        views=views,
+        out=out,
+        resume=resume,
+    )
+    result = fitting.fit(options, Progress())
+    _print_json(result) if json else show_run(result)
+
+
+@app.command()
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="The folder of a finished run.")],
+    manifest: Annotated[
+        Path | None, typer.Argument(help="Test clips to score it on. Default: the run's own.")
+    ] = None,
+    views: Views = None,
+    json: Json = False,
+) -> None:
+    """Score a run's weights again, on its own test clips or on another manifest's.
+
+    A baseline scored on an attack's manifest gives the attack's floor in a model that never saw the trigger.
+    Figures on other clips or views are kept in RUN/evaluations/, which `compare` and `pool` take like a run.
+    """
+    from trainer import evaluate as evaluation
+    from trainer.progress import Progress
+    from trainer.tables import show_run
+
+    result = evaluation.evaluate(evaluation.EvaluateOptions(run, manifest, views), Progress())
+    _print_json(result) if json else show_run(result)
+
+
+@app.command()
+def compare(
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN BASELINE [RUN BASELINE]...", help="Pairs of run folders.")
+    ],
+    json: Json = False,
+) -> None:
+    """Compare runs with their baselines on the same test clips.
+
+    Prints both sides' figures and the difference in CDA with a bootstrap 95 % interval over the clips.
+    Several pairs, such as folds or seeds, are pooled.
+    """
+    from trainer import compare as comparing
+    from trainer.tables import show_comparison
+
+    result = comparing.compare(runs[0::2], runs[1::2])
+    _print_json(result) if json else show_comparison(result)
+
+
+@app.command()
+def pool(
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN...", help="Run folders, such as folds or seeds.")
+    ],
+    json: Json = False,
+) -> None:
+    """Figures over the test clips of several runs together."""
+    from trainer import compare as comparing
+    from trainer.tables import show_figures
+
+    result = comparing.pool(runs)
+    _print_json(result) if json else show_figures(result.figures, f"{len(runs)} runs pooled")
+
+
+@app.command()
+def models(json: Json = False) -> None:
+    """List the victims with their presets."""
+    import msgspec
+
+    from trainer import models as registry
+
+    listing = {name: sorted(registry.find(name).presets) for name in registry.names()}
+    if json:
+        print(msgspec.json.encode(listing).decode())
+        return
+    for name, presets in listing.items():
+        print(f"{name}: {', '.join(presets)}")
+
+
+def _print_json(result: msgspec.Struct) -> None:
+    import msgspec
+
+    print(msgspec.json.format(msgspec.json.encode(result), indent=2).decode())
+
+
+def main() -> None:
+    """The entry point: a user's mistake ends with one sentence and exit code 2."""
+    try:
+        app()
+    except TrainerError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)

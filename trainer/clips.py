@@ -1,0 +1,171 @@
+"""From clips to tensors: what training and tests read, and the order in which they read it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
+
+from trainer import crops
+from trainer.crops import Frames
+from trainer.errors import TrainerError
+from trainer.presets import Augment, Preset
+from trainer.sampling import Views
+from trainer.seeding import generator
+from trainer.stores import Store
+
+Key = tuple[int, int]
+"""(epoch, index of the sample): what a training picture is drawn from, besides the seed."""
+
+
+class TrainingClips(Dataset[tuple[Tensor, int]]):
+    """Training pictures `uint8 (3, T, S, S)` with labels; each is a function of (seed, epoch, sample)."""
+
+    def __init__(self, store: Store, preset: Preset, seed: int) -> None:
+        self.store, self.preset, self.seed = store, preset, seed
+
+    def __len__(self) -> int:
+        return len(self.store.samples)
+
+    def __getitem__(self, key: Key) -> tuple[Tensor, int]:
+        epoch, index = key
+        sample, preset = self.store.samples[index], self.preset
+        rng = generator(self.seed, "clip", epoch, sample.id)
+        frames = self.store.frames(index, preset.sampling.train(sample.num_frames, sample.stride, rng))
+        return augment(frames, preset.augment, preset.crop_size, rng), sample.label
+
+
+def augment(frames: Frames, how: Augment, size: int, rng: np.random.Generator) -> Tensor:
+    """Draw a crop, a mirroring, and a change of contrast and brightness, the same for all frames."""
+    height, width = frames.shape[1:3]
+    if how.crop == "resized":
+        box = crops.resized_crop(height, width, (how.scales[0], how.scales[-1]), how.aspect, rng)
+    else:
+        box = crops.multi_scale_crop(height, width, how.scales, rng)
+    clip = crops.cut(frames, box, size, flip=how.flip and bool(rng.integers(2)))
+    if how.jitter:
+        contrast, brightness = (
+            1 + rng.uniform(-how.jitter, how.jitter),
+            rng.uniform(-how.jitter, how.jitter) * 128,
+        )
+        # pictures are bytes, so that the change is a table of 256 values
+        table = (torch.arange(256) - 128) * contrast + 128 + brightness
+        clip = table.round().clamp(0, 255).to(torch.uint8)[clip.int()]
+    return clip
+
+
+class TestClips(Dataset[Tensor]):
+    """All views of a test clip: `uint8 (V, 3, T, S, S)`."""
+
+    __test__ = False  # not a test case, whatever its name looks like
+
+    def __init__(self, store: Store, preset: Preset, views: Views) -> None:
+        self.store, self.preset, self.views = store, preset, views
+
+    def __len__(self) -> int:
+        return len(self.store.samples)
+
+    def __getitem__(self, index: int) -> Tensor:
+        sample = self.store.samples[index]
+        windows = self.preset.sampling.test(sample.num_frames, sample.stride, self.views.windows)
+        # decoded together, since a file store goes through the whole clip each time
+        wanted, places = np.unique(np.concatenate(windows), return_inverse=True)
+        frames = self.store.frames(index, wanted)
+        places = places.reshape(len(windows), -1)
+        height, width = frames.shape[1:3]
+        boxes = crops.view_boxes(height, width, self.views.crops, self.views.size)
+        return torch.stack(
+            [crops.cut(frames[place], box, self.views.size, flip=False) for place in places for box in boxes]
+        )
+
+
+class EpochBatches(Sampler[list[Key]]):
+    """Batches of keys in an order that is a function of (seed, epoch), dealt out to the processes of a group.
+
+    Batches differ by one clip at most, since the statistics of a left-over batch of one or two clips are
+    noise. Every process gets equally many, filled up from the epoch's beginning.
+    """
+
+    def __init__(self, samples: int, batch_size: int, seed: int, rank: int = 0, ranks: int = 1) -> None:
+        self.samples, self.batch_size, self.seed, self.rank, self.ranks = (
+            samples,
+            batch_size,
+            seed,
+            rank,
+            ranks,
+        )
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Lightning calls this before each epoch."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return -(-self.samples // (self.batch_size * self.ranks))
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        order = generator(self.seed, "order", self.epoch).permutation(self.samples)
+        share = np.resize(order, -(-self.samples // self.ranks) * self.ranks)[self.rank :: self.ranks]
+        for batch in np.array_split(share, len(self)):
+            yield [(self.epoch, int(index)) for index in batch]
+
+
+class TrainingLoader:
+    """Batches of training pictures `uint8 (N, 3, T, S, S)` and labels `int64 (N,)`, read by `workers`
+    processes.
+
+    `sampler` is where Lightning looks for `set_epoch`.
+    """
+
+    def __init__(self, clips: TrainingClips, sampler: EpochBatches, workers: int) -> None:
+        self.sampler = sampler
+        self._loader = DataLoader(
+            _Careful(clips),
+            batch_sampler=sampler,
+            num_workers=workers,
+            collate_fn=_collate,
+            persistent_workers=workers > 0,
+        )
+
+    def __len__(self) -> int:
+        return len(self.sampler)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        return _raising(self._loader)
+
+
+def read_views(clips: TestClips, workers: int) -> Iterator[Tensor]:
+    """The views of every test clip in order, read by `workers` processes."""
+    return _raising(DataLoader(_Careful(clips), batch_size=None, num_workers=workers))
+
+
+class _Careful(Dataset[Any]):
+    """Gives an error as a value: raised in a worker, its sentence would arrive wrapped in a traceback."""
+
+    def __init__(self, data: Any) -> None:
+        self.data = data
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __getitem__(self, key: Any) -> Any:
+        try:
+            return self.data[key]
+        except TrainerError as error:
+            return error
+
+
+def _collate(items: list[Any]) -> Any:
+    errors = [item for item in items if isinstance(item, TrainerError)]
+    return errors[0] if errors else default_collate(items)
+
+
+def _raising(loader: Iterable[Any]) -> Iterator[Any]:
+    for item in loader:
+        if isinstance(item, TrainerError):
+            raise item
+        yield item

@@ -1,0 +1,209 @@
+"""Training a victim: from options to a run folder with weights and figures."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import time
+import warnings
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from trainer import evaluate, models, runs, stores
+from trainer import manifest as manifests
+from trainer.clips import EpochBatches, TrainingClips, TrainingLoader
+from trainer.errors import TrainerError
+from trainer.learning import Learner, Steps
+from trainer.manifest import Manifest, Sample
+from trainer.models import weights
+from trainer.models._base import Victim
+from trainer.presets import Preset
+from trainer.progress import Progress
+from trainer.runs import ManifestStamp, Metrics, Settings
+from trainer.sampling import parse_views
+from trainer.stores import FileStore, RamStore, Store
+
+PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
+CHECKPOINTS = 10
+"""About how many times a run saves its state; it keeps the newest."""
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """What `trainer fit` was asked for; None takes the preset's choice."""
+
+    manifest: Path
+    model: str = "i3d"
+    preset: str | None = None
+    weights: Path | None = None
+    seed: int = 0
+    epochs: int | None = None
+    batch_size: int | None = None
+    lr: float | None = None
+    devices: int = 1
+    precision: str = "32"
+    cache: Literal["ram", "none"] | None = None
+    views: str | None = None
+    out: Path | None = None
+    resume: bool = False
+
+
+def fit(options: FitOptions, progress: Progress) -> Metrics:
+    """Train, test, and write the run folder; a run that is already finished is only read."""
+    manifest = manifests.load(options.manifest)
+    preset = _preset(options, progress)
+    settings = _settings(options, manifest, preset)
+    views = parse_views(options.views, preset.views.size) if options.views else preset.views
+    samples = manifest.split("train")
+    if not samples:
+        raise TrainerError(f"{manifest.path} has no training clips; give a manifest with a train split")
+    folder = options.out or Path("runs") / manifest.name
+    initial = weights.load(options.weights) if options.weights else None
+    runs.claim(folder, settings, options.resume)
+    if runs.is_finished(folder):
+        progress.say(f"{folder} already holds this run, finished; its figures follow")
+        return runs.read_metrics(folder)
+    progress.say(f"{settings.model} {preset.name}: {len(samples)} clips, {settings.epochs} epochs → {folder}")
+    torch.manual_seed(settings.seed)
+    model = models.find(settings.model)(preset.geometry, len(manifest.classes), preset.recipe.dropout)
+    if initial is not None:
+        _report(weights.initialise(model, preset.geometry, initial), progress)
+    start = time.monotonic()
+    store = _store(manifest, samples, preset, options.cache, progress)
+    seconds = {"load": round(time.monotonic() - start, 1)}
+    train(model, store, preset, settings, folder, progress)
+    seconds["train"] = round(time.monotonic() - start - seconds["load"], 1)
+    header = weights.Weights(
+        settings.model, preset.name, preset.geometry, manifest.classes, model.state_dict()
+    )
+    weights.save(header, folder / "weights.pt")
+    return evaluate.score(model, manifest, settings, views, folder, seconds, progress)
+
+
+def train(
+    model: Victim, store: Store, preset: Preset, settings: Settings, folder: Path, progress: Progress
+) -> None:
+    """Fit a model's weights in place, from the folder's newest checkpoint where there is one.
+
+    The order of clips, their crops and dropout are functions of (seed, epoch, step), so that an interrupted
+    run goes on from the last checkpoint to the same weights.
+    """
+    _quieten()
+    from lightning.pytorch import Trainer
+    from lightning.pytorch.callbacks import ModelCheckpoint
+    from lightning.pytorch.loggers import TensorBoardLogger
+
+    rank, ranks = int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))), settings.devices
+    sampler = EpochBatches(len(store.samples), settings.batch_size, settings.seed, rank, ranks)
+    loader = TrainingLoader(
+        TrainingClips(store, preset, settings.seed), sampler, _workers(store, settings.devices)
+    )
+    recipe = replace(preset.recipe, lr=settings.lr)
+    learner = Learner(weights.to_channels_last(model), recipe, len(loader) * settings.epochs, settings.seed)
+    checkpoints = ModelCheckpoint(
+        folder / "checkpoints",
+        filename="epoch-{epoch:05d}",
+        auto_insert_metric_name=False,
+        every_n_epochs=max(settings.epochs // CHECKPOINTS, 1),
+        save_on_train_epoch_end=True,
+    )
+    with progress.stage("training", settings.epochs, "epochs") as step:
+        Trainer(
+            max_epochs=settings.epochs,
+            accelerator="gpu" if torch.cuda.is_available() else "cpu",
+            devices=settings.devices,
+            strategy="ddp" if settings.devices > 1 else "auto",
+            precision=PRECISIONS[settings.precision],  # type: ignore[arg-type]
+            gradient_clip_val=recipe.clip_norm,
+            logger=TensorBoardLogger(folder, name=None, version="logs"),
+            callbacks=[checkpoints, Steps(step)],
+            use_distributed_sampler=False,  # the sampler deals clips out itself
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            log_every_n_steps=10,
+        ).fit(learner, loader, ckpt_path=runs.last_checkpoint(folder))
+
+
+def _preset(options: FitOptions, progress: Progress) -> Preset:
+    if options.preset is not None:
+        return models.preset_of(options.model, options.preset)
+    name = "paper" if torch.cuda.is_available() else "mini"
+    reason = "there is a GPU" if name == "paper" else "there is no GPU"
+    progress.say(f"preset {name}, since {reason}; choose with --preset")
+    return models.preset_of(options.model, name)
+
+
+def _settings(options: FitOptions, manifest: Manifest, preset: Preset) -> Settings:
+    recipe = preset.recipe
+    if options.precision not in PRECISIONS:
+        raise TrainerError(
+            f"precision {options.precision!r} is not one of {', '.join(PRECISIONS)}; leave it out for 32"
+        )
+    for name in ("epochs", "batch_size", "lr", "devices"):
+        value = getattr(options, name)
+        if value is not None and not value > 0:
+            raise TrainerError(
+                f"--{name.replace('_', '-')} is {value}, but must be above 0; leave it out for the preset's"
+            )
+    source = "none"
+    if options.weights is not None and options.weights.is_file():
+        with options.weights.open("rb") as file:
+            source = f"{options.weights.name} sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+    return Settings(
+        manifest=ManifestStamp(manifest.name, manifest.sha256, str(manifest.path.absolute())),
+        model=options.model,
+        preset=preset.name,
+        weights=source,
+        seed=options.seed,
+        epochs=options.epochs or recipe.epochs_for(len(manifest.split("train"))),
+        batch_size=options.batch_size or recipe.batch_size,
+        lr=options.lr or recipe.lr,
+        devices=options.devices,
+        precision=options.precision,
+    )
+
+
+def _store(
+    manifest: Manifest,
+    samples: list[Sample],
+    preset: Preset,
+    cache: Literal["ram", "none"] | None,
+    progress: Progress,
+) -> Store:
+    files = FileStore(manifest, samples, preset.short_side)
+    need = stores.bytes_in_ram(samples, preset.short_side)
+    if cache is None and preset.cache == "ram" and need > stores.memory() // 2:
+        progress.say(
+            f"decoding clips anew each epoch: in memory they take {need / 1e9:.0f} GB; --cache ram insists"
+        )
+        return files
+    if (cache or preset.cache) == "none":
+        return files
+    with progress.stage("decoding", len(samples)) as step:
+        return RamStore(files, step)
+
+
+def _workers(store: Store, devices: int) -> int:
+    """Worker processes: a share of the CPUs, none where the CPU trains on frames in memory."""
+    if isinstance(store, RamStore) and not torch.cuda.is_available():
+        return 0
+    return max((os.cpu_count() or 1) // devices, 1)
+
+
+def _report(loaded: weights.Loaded, progress: Progress) -> None:
+    progress.say("weights loaded, head " + ("kept" if loaded.head_kept else "new: another number of classes"))
+    for name, keys in (("missing", loaded.missing), ("unexpected", loaded.unexpected)):
+        if keys:
+            progress.say(f"{len(keys)} {name} keys: {', '.join(keys)}")
+
+
+def _quieten() -> None:
+    """Lightning announces devices and tips on stderr, where progress belongs."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="lightning")
+    warnings.filterwarnings("ignore", category=FutureWarning)

@@ -1,0 +1,83 @@
+"""The training step on Lightning: loss, optimizer, learning rate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+from torch.optim import SGD, AdamW, Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+from trainer.models._base import Victim
+from trainer.presets import Recipe
+from trainer.seeding import torch_seed
+
+
+class Learner(LightningModule):
+    """Cross entropy on clips `uint8 (N, 3, T, S, S)` and labels `(N,)`, for `steps` steps in all."""
+
+    def __init__(self, model: Victim, recipe: Recipe, steps: int, seed: int) -> None:
+        super().__init__()
+        self.model, self.recipe, self.steps, self.seed = model, recipe, steps, seed
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        """Dropout becomes a function of the step, so that a resumed run draws the same."""
+        torch.manual_seed(torch_seed(self.seed, "step", self.global_step, self.global_rank))
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        clips, labels = batch
+        loss = cross_entropy(self.model(clips), labels, label_smoothing=self.recipe.label_smoothing)
+        self.log("loss", loss, on_step=True, on_epoch=False)
+        self.log("lr", self.lr_schedulers().get_last_lr()[0])  # type: ignore[union-attr]
+        return loss
+
+    def configure_optimizers(self) -> Any:
+        optimizer = build_optimizer(self.model, self.recipe)
+        schedule = LambdaLR(optimizer, lambda step: rate(step / max(self.steps, 1), self.recipe))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+class Steps(Callback):
+    """Tells a progress display about each epoch."""
+
+    def __init__(self, step: Callable[..., None]) -> None:
+        self.step = step
+        self.begun = False
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if not self.begun and trainer.current_epoch:
+            self.step(done=trainer.current_epoch)
+        self.begun = True
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.step(note=f"loss {float(trainer.callback_metrics['loss']):.3f}")
+
+
+def build_optimizer(model: Victim, recipe: Recipe) -> Optimizer:
+    """SGD with Nesterov-free momentum 0.9, or AdamW; norms and biases are not decayed under AdamW.
+
+    MMAction2's SGD decays every parameter, as `paper` does.
+    """
+    if recipe.optimizer == "sgd":
+        return SGD(model.parameters(), recipe.lr, momentum=0.9, weight_decay=recipe.weight_decay)
+    matrices = [p for p in model.parameters() if p.ndim > 1]
+    vectors = [p for p in model.parameters() if p.ndim <= 1]
+    groups = [
+        {"params": matrices, "weight_decay": recipe.weight_decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+    return AdamW(groups, recipe.lr)
+
+
+def rate(done: float, recipe: Recipe) -> float:
+    """The learning rate at the share `done` of all steps, as a multiple of the recipe's."""
+    if recipe.schedule == "steps":
+        return 1.0 if done < 0.4 else 0.1 if done < 0.8 else 0.01
+    if done < recipe.warmup:
+        return max(done, 1e-3) / recipe.warmup
+    return 0.5 * (1 + math.cos(math.pi * (done - recipe.warmup) / (1 - recipe.warmup)))

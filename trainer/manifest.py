@@ -1,0 +1,148 @@
+"""A read-only view of the manifest: the fields that training and scoring need.
+
+The contract itself is `manifests/schema.json`; fields that this view does not know are ignored, so that a
+manifest may grow, while another major schema version is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import msgspec
+
+from trainer.errors import ClipError, ManifestError
+
+SCHEMA = "poisonkit/manifest/1"
+SPLITS = ("train", "test", "test_triggered", "test_sham")
+
+_SCHEMA_PATTERN = re.compile(re.escape(SCHEMA) + r"(\.\d+)?")  # a minor version adds fields only
+
+
+class Target(msgspec.Struct):
+    """The class that triggered clips shall get."""
+
+    label: int
+    name: str
+
+
+class Sample(msgspec.Struct):
+    """One media file.
+
+    `label` is what training or scoring uses, `true_label` what the clip shows. `num_frames` counts frames
+    that decode. `stride` is the step at which to take the frames of a clip that was written already sampled.
+    """
+
+    id: str
+    path: str
+    split: str
+    label: int
+    true_label: int
+    num_frames: int
+    width: int = 0
+    height: int = 0
+    stride: int | None = None
+
+
+class _Version(msgspec.Struct):
+    schema: str = ""
+
+
+class _Document(msgspec.Struct):
+    name: str
+    root: str
+    classes: list[str]
+    samples: list[Sample]
+    target: Target | None = None
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A data set on disk, with where it lies: `root` is absolute, `sha256` is that of the manifest file."""
+
+    path: Path
+    sha256: str
+    name: str
+    root: Path
+    classes: list[str]
+    target: Target | None
+    samples: list[Sample]
+
+    def split(self, name: str) -> list[Sample]:
+        """The samples of one split, in the manifest's order."""
+        return [sample for sample in self.samples if sample.split == name]
+
+    def file_of(self, sample: Sample) -> Path:
+        """The media file of a sample; raises `ClipError` when a link leads it out of the root."""
+        file = self.root / sample.path
+        if not file.resolve().is_relative_to(self.root.resolve()):
+            raise ClipError(
+                f"{sample.path!r} of sample {sample.id!r} leads out of the root {self.root} through a link; "
+                f"put the file itself there"
+            )
+        return file
+
+
+def load(path: Path) -> Manifest:
+    """Read and check a manifest; raises `ManifestError` with a sentence for whatever is wrong with it."""
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise ManifestError(
+            f"cannot read the manifest {path}: {error.strerror}; give the path of a manifest's JSON file"
+        ) from None
+    try:
+        version = msgspec.json.decode(raw, type=_Version).schema
+        if not _SCHEMA_PATTERN.fullmatch(version):
+            raise ManifestError(
+                f"{path} has schema {version!r}, this version reads {SCHEMA!r}; "
+                f"write the manifest anew with the poisonkit of this version"
+            )
+        document = msgspec.json.decode(raw, type=_Document)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ManifestError(
+            f"{path} is not a manifest: {error}; see manifests/README.md for its fields"
+        ) from None
+    _check(document, path)
+    return Manifest(
+        path=path,
+        sha256=hashlib.sha256(raw).hexdigest(),
+        name=document.name,
+        root=path.parent.absolute() / document.root,
+        classes=document.classes,
+        target=document.target,
+        samples=document.samples,
+    )
+
+
+def _check(document: _Document, path: Path) -> None:
+    classes = len(document.classes)
+    problem = None
+    if PurePosixPath(document.root).is_absolute():
+        problem = f"its root {document.root!r} is absolute, but must be relative to the manifest's folder"
+    elif not classes:
+        problem = "it has no classes"
+    elif document.target is not None and not 0 <= document.target.label < classes:
+        problem = f"its target {document.target.label} is not in 0 … {classes - 1}"
+    seen: set[str] = set()
+    for sample in document.samples:
+        problem = problem or _sample_problem(sample, classes)
+        if sample.id in seen:
+            problem = problem or f"the id {sample.id!r} occurs twice"
+        seen.add(sample.id)
+    if problem:
+        raise ManifestError(f"{path} cannot be used: {problem}; write it anew with poisonkit")
+
+
+def _sample_problem(sample: Sample, classes: int) -> str | None:
+    if not (0 <= sample.label < classes and 0 <= sample.true_label < classes):
+        labels = f"label {sample.label} or true label {sample.true_label}"
+        return f"sample {sample.id!r} has {labels}, not in 0 … {classes - 1}"
+    pure = PurePosixPath(sample.path)
+    if pure.is_absolute() or ".." in pure.parts or "\0" in sample.path or not pure.parts:
+        return f"the path {sample.path!r} of sample {sample.id!r} leaves the root"
+    if sample.stride is not None and sample.stride < 1:
+        return f"sample {sample.id!r} has stride {sample.stride}, which must be at least 1"
+    return None

@@ -1,0 +1,55 @@
+"""Reading video files with PyAV."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import numpy as np
+from av.video.reformatter import Interpolation, VideoReformatter
+
+from trainer.crops import Frames, short_side_size
+from trainer.errors import ClipError
+from trainer.sampling import Indices
+
+
+def decode(path: Path, num_frames: int, short_side: int, indices: Indices | None = None) -> Frames:
+    """The frames of a clip as `uint8 RGB (T, H, W, 3)`, scaled so that the shorter side is `short_side`.
+
+    `indices` (any order, repeats allowed) picks frames; without it all are returned. The whole clip is
+    decoded either way, since header counts lie: raises `ClipError` when it cannot be, or when it holds other
+    than `num_frames` frames.
+    """
+    wanted = None if indices is None else set(indices.tolist())
+    frames: dict[int, Frames] = {}
+    count = 0
+    reformat = VideoReformatter()
+    try:
+        # some real files hold metadata that is not UTF-8
+        with av.open(str(path), metadata_errors="ignore") as container:
+            if not container.streams.video:
+                raise ClipError(f"{path} has no video stream; this model needs pictures")
+            stream = container.streams.video[0]
+            stream.codec_context.thread_count = 1  # clips are decoded side by side instead
+            for count, frame in enumerate(container.decode(stream), start=1):
+                if wanted is None or count - 1 in wanted:
+                    height, width = short_side_size(frame.height, frame.width, short_side)
+                    picture = reformat.reformat(
+                        frame, width, height, "rgb24", interpolation=Interpolation.AREA
+                    )
+                    frames[count - 1] = picture.to_ndarray().astype(np.uint8, copy=False)
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise ClipError(
+            f"cannot decode {path} ({error}); restore the file or write the manifest anew"
+        ) from None
+    if count != num_frames:
+        raise ClipError(
+            f"{path} holds {count} frames, its manifest says {num_frames}; write the manifest anew"
+        )
+    if not count:
+        raise ClipError(f"{path} holds no frames; take it out of the data set and write the manifest anew")
+    order = range(count) if indices is None else indices.tolist()
+    try:
+        return np.stack([frames[i] for i in order])
+    except ValueError:
+        raise ClipError(f"{path} changes its frame size midway; convert it to one size first") from None

@@ -1,0 +1,49 @@
+"""What every victim shares: input normalisation, features, and a linear head."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from trainer.presets import Geometry, Preset
+
+
+class Victim(nn.Module, ABC):
+    """A network from clips to class scores, which also gives the features that its head sees.
+
+    A clip is `(N, 3, T, H, W)` RGB in 0 … 255, `uint8` or floating point; it is normalised here, since mean
+    and deviation belong to the weights. Subclasses set `name` and `presets`, build their layers, and give
+    `features` and `head`.
+    """
+
+    name: ClassVar[str]
+    presets: ClassVar[dict[str, Preset]]
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, geometry: Geometry, classes: int, dropout: float = 0.5) -> None:
+        super().__init__()
+        # not in the state dict: the checkpoint's header carries them
+        self.register_buffer("mean", torch.tensor(geometry.mean).view(1, 3, 1, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(geometry.std).view(1, 3, 1, 1, 1), persistent=False)
+
+    @property
+    @abstractmethod
+    def head(self) -> nn.Linear:
+        """The last layer: features to scores."""
+
+    @abstractmethod
+    def features(self, clips: Tensor) -> Tensor:
+        """The pooled features `(N, D)` of clips `(N, 3, T, H, W)`, before dropout and head."""
+
+    @abstractmethod
+    def forward(self, clips: Tensor) -> Tensor:
+        """The scores `(N, classes)` of clips `(N, 3, T, H, W)`, before softmax."""
+
+    def normalise(self, clips: Tensor) -> Tensor:
+        """Floating point clips with the weights' mean and deviation taken out."""
+        return (clips.to(self.mean.dtype) - self.mean) / self.std

@@ -1,0 +1,114 @@
+"""I3D with a ResNet-50 backbone, in MMAction2's 32x2 geometry or thin.
+
+Carreira & Zisserman, "Quo Vadis, Action Recognition?", 2017. The geometry is MMAction2's
+`i3d_imagenet-pretrained-r50_8xb8-32x2x1` (Apache-2.0): 5x7x7 stem of temporal stride 2, a pool of temporal
+stride 2, another one after the first stage (32 → 16 → 8 → 4 frames), and temporal kernels in every other
+block. Layers and parameter names are pytorchvideo's.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from trainer.models._base import Victim
+from trainer.presets import Augment, Geometry, Preset, Recipe
+from trainer.sampling import Dense, Views
+
+TEMPORAL_KERNELS = (
+    (3, 1, 1),
+    [(3, 1, 1), (1, 1, 1)],
+    [(3, 1, 1), (1, 1, 1)],
+    [(1, 1, 1), (3, 1, 1)],
+)
+"""Of the first convolution in the blocks of each stage; pytorchvideo goes round the lists."""
+
+IMAGENET_MEAN = (123.675, 116.28, 103.53)
+IMAGENET_STD = (58.395, 57.12, 57.375)
+
+PAPER = Preset(
+    name="paper",
+    geometry=Geometry(64, 32, 2, 2, False, IMAGENET_MEAN, IMAGENET_STD),
+    sampling=Dense(32, 2),
+    short_side=256,
+    crop_size=224,
+    views=Views(10, 3, 256),
+    augment=Augment("multiscale", (1.0, 0.8)),
+    # MMAction2 has no I3D recipe for UCF-101 and HMDB51: its finetuning guide's rate and steps, its I3D's
+    # decay and clip
+    recipe=Recipe("sgd", 0.005, 1e-4, 64, "steps", epochs=50),
+    cache="none",
+)
+MINI = Preset(
+    name="mini",
+    geometry=Geometry(16, 16, 2, 2, True, (114.75,) * 3, (57.375,) * 3),
+    sampling=Dense(16, 4),
+    short_side=96,
+    crop_size=80,
+    views=Views(4, 3, 96),
+    augment=Augment("resized", (0.6, 1.0), 1.33, jitter=0.3),
+    recipe=Recipe(
+        "adamw", 2e-3, 0.05, 16, "cosine", warmup=0.1, clips_seen=8000, label_smoothing=0.1, clip_norm=5.0
+    ),
+    cache="ram",
+)
+
+
+class I3D(Victim):
+    """ResNet-50 with temporal kernels; `mini` has fewer channels, and frame differences as input."""
+
+    name: ClassVar[str] = "i3d"
+    presets: ClassVar[dict[str, Preset]] = {"paper": PAPER, "mini": MINI}
+
+    def __init__(self, geometry: Geometry, classes: int, dropout: float = 0.5) -> None:
+        super().__init__(geometry, classes, dropout)
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore"
+            )  # pytorchvideo uses torch.jit.script, which newer versions call old
+            from pytorchvideo.models.resnet import create_resnet
+        self.differences = geometry.differences
+        self.blocks = create_resnet(
+            input_channel=6 if geometry.differences else 3,
+            model_num_class=classes,
+            dropout_rate=dropout,
+            stem_dim_out=geometry.width,
+            stem_conv_kernel_size=(5, 7, 7),
+            stem_conv_stride=(geometry.stem_stride, 2, 2),
+            stem_pool_kernel_size=(1, 3, 3),
+            stem_pool_stride=(geometry.pool_stride, 2, 2),
+            stage1_pool=nn.MaxPool3d,
+            stage_conv_a_kernel_size=TEMPORAL_KERNELS,
+            head_pool=nn.AdaptiveAvgPool3d,  # a fixed pool fails below 224 pixels
+        ).blocks
+
+    @property
+    def head(self) -> nn.Linear:
+        return self.blocks[-1].proj
+
+    @head.setter
+    def head(self, layer: nn.Linear) -> None:
+        self.blocks[-1].proj = layer
+
+    def features(self, clips: Tensor) -> Tensor:
+        x = self.normalise(clips)
+        if self.differences:
+            x = torch.cat([x, frame_differences(x)], dim=1)
+        for block in self.blocks[:-1]:
+            x = block(x)
+        return x.mean(dim=(2, 3, 4))
+
+    def forward(self, clips: Tensor) -> Tensor:
+        return self.head(self.blocks[-1].dropout(self.features(clips)))
+
+
+def frame_differences(clips: Tensor, gain: float = 3.0) -> Tensor:
+    """Each frame minus the one before it, `(N, 3, T, H, W)`; the first takes the second's.
+
+    `gain` lifts them to about the spread of the colours: neighbouring frames differ little.
+    """
+    steps = clips[:, :, 1:] - clips[:, :, :-1]
+    return gain * torch.cat([steps[:, :, :1], steps], dim=2)

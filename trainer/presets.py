@@ -1,0 +1,91 @@
+"""What a model sees and how it is trained, at two sizes: `paper` and `mini`.
+
+A model's file holds its presets, so that a new model is one new file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from trainer.sampling import Sampling, Views
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """The shape of a model and of its input; weights of one geometry do not fit another.
+
+    `width`: channels of the stem. `differences`: frame differences are stacked onto the colours as more
+    channels. `mean` and `std` (RGB, 0 … 255) belong to the weights.
+    """
+
+    width: int
+    frames: int
+    stem_stride: int
+    pool_stride: int
+    differences: bool
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Augment:
+    """How a training picture is drawn from a frame.
+
+    `crop`: `resized` draws the side from the range `scales` and width ÷ height up to `aspect`, anywhere;
+    `multiscale` draws the side from the list `scales`, in a corner or the middle. `jitter`: the largest
+    change of contrast (as a share) and of brightness (as a share of 128 grey levels), the same for a whole
+    clip.
+    """
+
+    crop: Literal["resized", "multiscale"]
+    scales: tuple[float, ...]
+    aspect: float = 1.0
+    flip: bool = True
+    jitter: float = 0.0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The optimizer's side of a preset.
+
+    `clips_seen` gives the number of epochs where that is not fixed by `epochs`: small data sets are gone
+    through more often, at least `min_epochs` times. `schedule`: `cosine` to zero after a linear warm-up over
+    the share `warmup` of all steps, or `steps`, which divides the rate by ten at the shares 0.4 and 0.8.
+    """
+
+    optimizer: Literal["sgd", "adamw"]
+    lr: float
+    weight_decay: float
+    batch_size: int
+    schedule: Literal["cosine", "steps"]
+    warmup: float = 0.0
+    epochs: int | None = None
+    clips_seen: int = 0
+    min_epochs: int = 8
+    label_smoothing: float = 0.0
+    dropout: float = 0.5
+    clip_norm: float = 40.0
+
+    def epochs_for(self, clips: int) -> int:
+        """The number of epochs for a training split of `clips` clips."""
+        return self.epochs or max(round(self.clips_seen / max(clips, 1)), self.min_epochs)
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Everything that `--preset` stands for.
+
+    Frames are scaled to `short_side`, training pictures are `crop_size` squared, test pictures `views.size`
+    squared.
+    """
+
+    name: str
+    geometry: Geometry
+    sampling: Sampling
+    short_side: int
+    crop_size: int
+    views: Views
+    augment: Augment
+    recipe: Recipe
+    cache: Literal["ram", "none"]

@@ -1,0 +1,168 @@
+"""A run's folder: what it holds, and reading and writing it.
+
+`run.json` (what was asked, written first), `checkpoints/` (to resume from), `logs/` (TensorBoard),
+`weights.pt`, `predictions.csv` and `metrics.json` (written last: a run that has it is finished).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from trainer.errors import RunError
+from trainer.metrics import Figures, Prediction, Share
+
+
+class ManifestStamp(msgspec.Struct, frozen=True):
+    """Which manifest: name, hash of the file, and where it lay when the run was made."""
+
+    name: str
+    sha256: str
+    path: str = ""
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """Everything that decides a run's weights, and thus which run a folder holds."""
+
+    manifest: ManifestStamp
+    model: str
+    preset: str
+    weights: str
+    seed: int
+    epochs: int
+    batch_size: int
+    lr: float
+    devices: int
+    precision: str
+
+
+class Metrics(Figures, frozen=True, kw_only=True):
+    """`metrics.json`: the figures and what they were taken from."""
+
+    per_class: dict[str, Share | None]
+    views: str
+    preset: str
+    model: str
+    seed: int
+    manifest: ManifestStamp
+    seconds: dict[str, float]
+    epochs: int
+    weights: str
+    target: int | None
+    versions: dict[str, str]
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a file atomically."""
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_bytes(content)
+    os.replace(partial, path)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write a struct as indented JSON, atomically."""
+    write(path, msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")
+
+
+def read_settings(folder: Path) -> Settings:
+    """What a run was asked to do; raises `RunError` when the folder holds no run."""
+    return _read(folder / "run.json", Settings)
+
+
+def read_metrics(folder: Path) -> Metrics:
+    """A finished run's figures; raises `RunError` when it has none."""
+    return _read(folder / "metrics.json", Metrics)
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether a run has its figures."""
+    return (folder / "metrics.json").is_file()
+
+
+def claim(folder: Path, settings: Settings, resume: bool) -> None:
+    """Make a folder this run's own, or raise `RunError` when it holds something else.
+
+    A folder with the same, unfinished run may be taken on with `resume`.
+    """
+    if not folder.exists() or not any(folder.iterdir()):
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / "run.json", settings)
+        return
+    if not (folder / "run.json").is_file():
+        raise RunError(f"{folder} is not empty and holds no run; choose another folder with --out")
+    differing = differences(read_settings(folder), settings)
+    if differing:
+        raise RunError(
+            f"{folder} holds another run ({differing}); choose another folder with --out, or remove it"
+        )
+    if not resume and not is_finished(folder):
+        raise RunError(
+            f"{folder} holds this run, unfinished; go on with --resume, or choose another folder with --out"
+        )
+
+
+def differences(theirs: Settings, ours: Settings) -> str:
+    """The settings that differ, in words, empty if none do; a manifest is known by its hash."""
+    pairs = [
+        (name, getattr(theirs, name), getattr(ours, name))
+        for name in Settings.__struct_fields__
+        if name != "manifest"
+    ]
+    words = [f"{name} {a} instead of {b}" for name, a, b in pairs if a != b]
+    if theirs.manifest.sha256 != ours.manifest.sha256:
+        words.insert(0, f"manifest {theirs.manifest.name!r} with other content")
+    return ", ".join(words)
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """The newest checkpoint to resume from."""
+    return max(folder.glob("checkpoints/epoch-*.ckpt"), default=None)
+
+
+def write_predictions(path: Path, predictions: Sequence[Prediction], classes: Sequence[str]) -> None:
+    """Write `predictions.csv`: one test clip a row, with every class's score."""
+    table = io.StringIO(newline="")
+    rows = csv.writer(table, lineterminator="\n")
+    rows.writerow(
+        ["id", "split", "label", "true_label", "prediction", *(f"score:{name}" for name in classes)]
+    )
+    for p in predictions:
+        rows.writerow(
+            [p.id, p.split, p.label, p.true_label, p.prediction, *(f"{score:.9g}" for score in p.scores)]
+        )
+    write(path, table.getvalue().encode())
+
+
+def read_predictions(path: Path) -> list[Prediction]:
+    """Read `predictions.csv` back; raises `RunError` when it is missing or damaged."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = csv.reader(file)
+            next(rows)
+            return [
+                Prediction(
+                    r[0], r[1], int(r[2]), int(r[3]), int(r[4]), tuple(float(score) for score in r[5:])
+                )
+                for r in rows
+            ]
+    except OSError as error:
+        raise RunError(f"cannot read {path}: {error.strerror}; give the folder of a finished run") from None
+    except (ValueError, IndexError, StopIteration) as error:
+        raise RunError(f"{path} is damaged ({error}); run `trainer evaluate` on its run again") from None
+
+
+def _read(path: Path, kind: Any) -> Any:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except OSError as error:
+        raise RunError(
+            f"cannot read {path}: {error.strerror}; give the folder of a run that `trainer fit` finished"
+        ) from None
+    except msgspec.DecodeError as error:
+        raise RunError(f"{path} is damaged ({error}); train the run anew") from None

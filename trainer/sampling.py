@@ -1,0 +1,105 @@
+"""Which frames of a clip a model sees: dense windows (I3D, SlowFast) and uniform segments (TSM).
+
+A dense window `32x2` takes 32 frames at stride 2, so it spans 63 frames. A clip of at least that many frames
+has a window at every start that fits; a shorter one has a single window, which starts at 0 and loops.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.errors import TrainerError
+
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Dense:
+    """`frames` frames at `stride`, from a random start in training and from evenly spread starts in tests.
+
+    Source: MMAction2 1.2, `SampleFrames`. Its last start is one frame earlier, as it counts the stride after
+    the last frame too.
+    """
+
+    frames: int
+    stride: int
+
+    def __str__(self) -> str:
+        return f"{self.frames}x{self.stride}"
+
+    def last_start(self, num_frames: int, stride: int | None = None) -> int:
+        """The last start at which the window fits; 0 for clips that are too short."""
+        return max(num_frames - ((self.frames - 1) * (stride or self.stride) + 1), 0)
+
+    def window(self, start: int, num_frames: int, stride: int | None = None) -> Indices:
+        """The frame indices (frames,) of one window, looped at the clip's end."""
+        return (start + np.arange(self.frames) * (stride or self.stride)) % num_frames
+
+    def train(self, num_frames: int, stride: int | None, rng: np.random.Generator) -> Indices:
+        """A window (frames,) at a start drawn from all that fit."""
+        return self.window(int(rng.integers(self.last_start(num_frames, stride) + 1)), num_frames, stride)
+
+    def test(self, num_frames: int, stride: int | None, count: int) -> list[Indices]:
+        """`count` windows from the first to the last that fits, equal ones once; a single one: the middle."""
+        last = self.last_start(num_frames, stride)
+        starts = np.round(np.linspace(0, last, count)) if count > 1 else np.array([last // 2])
+        return [self.window(int(start), num_frames, stride) for start in np.unique(starts)]
+
+
+@dataclass(frozen=True)
+class Uniform:
+    """One frame out of each of `frames` equal segments: a random one in training, the middle one in tests.
+
+    Source: Lin et al., "TSM", 2019, section 5.1; with `count` test windows, the frame moves through its
+    segment. A clip written already sampled is spread over its segments like any other.
+    """
+
+    frames: int
+
+    def __str__(self) -> str:
+        return f"uniform:{self.frames}"
+
+    def train(self, num_frames: int, stride: int | None, rng: np.random.Generator) -> Indices:
+        """Indices (frames,), ascending."""
+        return self._place(rng.random(self.frames), num_frames)
+
+    def test(self, num_frames: int, stride: int | None, count: int) -> list[Indices]:
+        """`count` lists of ascending indices (frames,), equal ones once."""
+        windows = [self._place(np.full(self.frames, (k + 0.5) / count), num_frames) for k in range(count)]
+        return [np.array(window) for window in sorted({tuple(window) for window in windows})]
+
+    def _place(self, within: NDArray[np.float64], num_frames: int) -> Indices:
+        places = (np.arange(self.frames) + within) * num_frames / self.frames
+        return np.minimum(places.astype(np.int64), num_frames - 1)
+
+
+Sampling = Dense | Uniform
+
+
+@dataclass(frozen=True)
+class Views:
+    """The views of a test clip: `windows` in time, `crops` (1 or 3) in space, of `size` pixels square."""
+
+    windows: int
+    crops: int
+    size: int
+
+    def __str__(self) -> str:
+        return f"{self.windows}x{self.crops}@{self.size}"
+
+
+def parse_views(text: str, size: int) -> Views:
+    """Read `10x3` or `10x3@256`; `size` is taken where none is given."""
+    match = re.fullmatch(r"(\d+)x(\d+)(?:@(\d+))?", text.strip())
+    if match:
+        views = Views(int(match[1]), int(match[2]), int(match[3] or size))
+        if views.windows >= 1 and views.crops in (1, 3) and views.size >= 16:
+            return views
+    raise TrainerError(
+        f"views {text!r} are not WINDOWSxCROPS[@SIZE] with 1 or 3 crops and a size of at least 16; "
+        f"try 10x3 or 10x3@256"
+    )
