@@ -1,0 +1,110 @@
+"""What several tests share: small clips that are made on the spot, small data sets, and the real data where it is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real clips, or a skip that says so."""
+    folder = Path(os.environ.get("POISONKIT_DATA", REPOSITORY.parent / "shared" / "data"))
+    if not (folder / "ut-interaction").is_dir():
+        pytest.skip(f"no real data at {folder}; set POISONKIT_DATA")
+    return folder
+
+
+def moving_frames(num_frames: int, height: int = 48, width: int = 64, seed: int = 0) -> np.ndarray:
+    """uint8 (T, H, W, 3): a smooth picture that moves sideways, so that no two frames are equal."""
+    rng = np.random.default_rng(seed)
+    phase = rng.uniform(0, 6, 3)
+    y, x = np.mgrid[:height, :width].astype(float)
+    frames = []
+    for t in range(num_frames):
+        wave = [128 + 90 * np.sin(x / 7 + t / 5 + phase[c]) * np.cos(y / 9 + c) for c in range(3)]
+        frames.append(np.stack(wave, axis=-1).astype(np.uint8))
+    return np.stack(frames)
+
+
+def write_clip(
+    path: Path,
+    frames: np.ndarray,
+    *,
+    codec: str = "mpeg4",
+    pix_fmt: str = "yuv420p",
+    fps: int = 25,
+    options: dict[str, str] | None = None,
+    sound_hz: float | None = None,
+) -> Path:
+    """Write RGB frames, and a sine as the sound track where `sound_hz` is given."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=fps, options=options or {})
+        stream.height, stream.width = frames.shape[1:3]
+        stream.pix_fmt = pix_fmt
+        if codec == "mpeg4":
+            stream.bit_rate = 1_000_000
+        sound = container.add_stream("aac", rate=44_100, layout="mono") if sound_hz else None
+        for array in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(array, format="rgb24")))
+        container.mux(stream.encode(None))
+        if sound is not None and sound_hz:
+            samples = np.sin(2 * np.pi * sound_hz * np.arange(44_100 * len(frames) // fps) / 44_100).astype(np.float32)
+            for start in range(0, len(samples), 1024):
+                frame = av.AudioFrame.from_ndarray(samples[None, start : start + 1024], format="fltp", layout="mono")
+                frame.rate, frame.pts, frame.time_base = 44_100, start, Fraction(1, 44_100)
+                container.mux(sound.encode(frame))
+            container.mux(sound.encode(None))
+    return path
+
+
+def write_lossless(path: Path, frames: np.ndarray, fps: int = 25) -> Path:
+    """Write RGB frames that decode to exactly the same pixels."""
+    options = {"qp": "0", "bf": "0", "preset": "ultrafast"}
+    return write_clip(path, frames, codec="libx264rgb", pix_fmt="bgr24", fps=fps, options=options)
+
+
+CLASSES = ("Alpha", "Beta", "Gamma")
+
+
+def make_ucf_tree(root: Path, per_class: int = 4, num_frames: int = 30, suffix: str = ".avi") -> Path:
+    """A small data set in UCF-101's layout: half of each class trains, half tests."""
+    train, test = [], []
+    for label, name in enumerate(CLASSES):
+        for k in range(per_class):
+            relative = f"{name}/v_{name}_g{k + 1:02d}_c01{suffix}"
+            # sizes and lengths differ, as in real data sets, and one height is odd
+            height, width = 48 + 2 * k + (k == 1), 64 + 4 * label
+            write_clip(root / "UCF-101" / relative, moving_frames(num_frames + k, height, width, seed=10 * label + k))
+            (train if k < per_class // 2 else test).append((relative, label + 1))
+    lists = root / "ucfTrainTestlist"
+    lists.mkdir()
+    (lists / "classInd.txt").write_text("".join(f"{i + 1} {name}\n" for i, name in enumerate(CLASSES)))
+    (lists / "trainlist01.txt").write_text("".join(f"{path} {label}\n" for path, label in train))
+    (lists / "testlist01.txt").write_text("".join(f"{path}\n" for path, _ in test))
+    return root
+
+
+@pytest.fixture
+def ucf_tree(tmp_path: Path) -> Path:
+    """A fresh data set of 12 clips in `tmp_path/source`."""
+    return make_ucf_tree(tmp_path / "source")
+
+
+@pytest.fixture
+def tree_state() -> Callable[[Path], dict[str, bytes]]:
+    """A function that reads a whole folder: relative path → content, hidden files included."""
+
+    def read(folder: Path) -> dict[str, bytes]:
+        return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+    return read

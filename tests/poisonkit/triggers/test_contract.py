@@ -1,0 +1,156 @@
+"""What holds for every trigger that the package finds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from poisonkit.errors import PoisonkitError
+from poisonkit.placement import Window
+from poisonkit.triggers import TRIGGERS, PixelTrigger, RetimingTrigger, Trigger, find
+from tests.conftest import moving_frames
+
+MODES = ("static", "dynamic")
+PIXEL = sorted(name for name, kind in TRIGGERS.items() if issubclass(kind, PixelTrigger))
+RETIMING = sorted(name for name, kind in TRIGGERS.items() if issubclass(kind, RetimingTrigger))
+each_pixel_trigger = pytest.mark.parametrize(("name", "mode"), [(n, m) for n in PIXEL for m in MODES])
+each_retiming_trigger = pytest.mark.parametrize(("name", "mode"), [(n, m) for n in RETIMING for m in MODES])
+each_trigger = pytest.mark.parametrize(("name", "mode"), [(n, m) for n in TRIGGERS for m in MODES])
+
+
+def build(name: str, mode: str) -> Trigger:
+    return find(name).build(mode, {})  # type: ignore[arg-type]
+
+
+def drawn_for(trigger: Trigger, frames: np.ndarray, seed: int = 0) -> dict[str, np.ndarray]:
+    return trigger.draw(len(frames), frames.shape[1:3], np.random.default_rng(seed))
+
+
+def test_every_trigger_has_its_tests() -> None:
+    here = Path(__file__).parent
+    assert TRIGGERS
+    assert [n for n in TRIGGERS if not (here / f"test_{n.replace('-', '_')}.py").exists()] == []
+
+
+@each_trigger
+def test_round_trip_through_the_manifest(name: str, mode: str) -> None:
+    trigger = build(name, mode)
+    text = msgspec.json.encode(trigger.params())
+    assert type(trigger).build(trigger.mode, msgspec.json.decode(text)) == trigger
+
+
+@each_trigger
+def test_static_draws_depend_on_the_seed_alone(name: str, mode: str) -> None:
+    trigger = build(name, mode)
+    one = trigger.draw(40, (48, 64), np.random.default_rng(5))
+    other = trigger.draw(90, (33, 47), np.random.default_rng(5))
+    equal = all(np.array_equal(one[key], other[key]) for key in one)
+    assert equal == (mode == "static")
+
+
+@each_pixel_trigger
+def test_input_untouched_and_deterministic(name: str, mode: str) -> None:
+    trigger, frames = build(name, mode), moving_frames(9, 33, 47)
+    assert isinstance(trigger, PixelTrigger)
+    before = frames.copy()
+    drawn = drawn_for(trigger, frames)
+    arguments = (np.arange(9), np.ones(9, dtype=bool), drawn)
+    first = trigger(frames, *arguments)
+    assert np.array_equal(frames, before)
+    assert np.array_equal(first, trigger(frames, *arguments))
+    assert not np.array_equal(first, frames)
+
+
+@each_pixel_trigger
+def test_only_placed_frames_change(name: str, mode: str) -> None:
+    trigger, frames = build(name, mode), moving_frames(9, 33, 47)
+    assert isinstance(trigger, PixelTrigger)
+    placed = np.arange(9) % 3 == 1
+    result = trigger(frames, np.arange(9), placed, drawn_for(trigger, frames))
+    changed = (result != frames).any(axis=(1, 2, 3))
+    assert changed.tolist() == placed.tolist()
+
+
+@each_pixel_trigger
+def test_the_box_holds_every_change(name: str, mode: str) -> None:
+    trigger, frames = build(name, mode), moving_frames(9, 61, 47)
+    assert isinstance(trigger, PixelTrigger)
+    drawn = drawn_for(trigger, frames)
+    result = trigger(frames, np.arange(9), np.ones(9, dtype=bool), drawn)
+    x0, y0, x1, y1 = trigger.box((61, 47), drawn, np.arange(9))
+    outside = np.ones((61, 47), dtype=bool)
+    outside[y0:y1, x0:x1] = False
+    assert 0 <= x0 < x1 <= 47
+    assert 0 <= y0 < y1 <= 61
+    assert np.array_equal(result[:, outside], frames[:, outside])
+
+
+@each_pixel_trigger
+@pytest.mark.parametrize("chunk", [1, 2, 4])
+def test_chunks_do_not_matter(name: str, mode: str, chunk: int) -> None:
+    trigger, frames = build(name, mode), moving_frames(9, 33, 47)
+    assert isinstance(trigger, PixelTrigger)
+    drawn, places = drawn_for(trigger, frames), np.arange(9)
+    whole = trigger(frames, places, np.ones(9, dtype=bool), drawn)
+    cut = [slice(i, i + chunk) for i in range(0, 9, chunk)]
+    parts = [trigger(frames[c], places[c], np.ones(len(places[c]), dtype=bool), drawn) for c in cut]
+    assert np.array_equal(np.concatenate(parts), whole)
+
+
+@each_pixel_trigger
+def test_static_is_the_same_on_every_frame_and_dynamic_is_not(name: str, mode: str) -> None:
+    trigger = build(name, mode)
+    assert isinstance(trigger, PixelTrigger)
+    grey = np.full((6, 48, 64, 3), 128, dtype=np.uint8)
+    result = trigger(grey, np.arange(6), np.ones(6, dtype=bool), drawn_for(trigger, grey))
+    equal = all(np.array_equal(result[0], frame) for frame in result[1:])
+    assert equal == (mode == "static")
+
+
+@each_retiming_trigger
+@pytest.mark.parametrize("window", ["32x2", "uniform:8", "16x4"])
+def test_retiming_leaves_other_frames_alone_and_never_looks_ahead(name: str, mode: str, window: str) -> None:
+    trigger = build(name, mode)
+    assert isinstance(trigger, RetimingTrigger)
+    steps = Window.parse(window).steps(150)
+    drawn = trigger.draw(150, (33, 47), np.random.default_rng(1))
+    for placed in (np.ones(150, dtype=bool), (steps % 16) >= 6, np.arange(150) > 100):
+        shown = trigger.shown(steps, placed, drawn)
+        assert np.array_equal(shown[~placed], np.flatnonzero(~placed))
+        assert (shown <= np.arange(150)).all()
+        assert (shown[placed] != np.flatnonzero(placed)).any()
+        assert np.array_equal(shown, trigger.shown(steps, placed, drawn))
+
+
+@each_trigger
+def test_unknown_and_impossible_parameters_are_refused(name: str, mode: str) -> None:
+    kind = find(name)
+    with pytest.raises(PoisonkitError, match="no parameter"):
+        kind.build(mode, {"no-such": 1})  # type: ignore[arg-type]
+    for field in kind.fields():
+        if field.metadata["high"] is not None:
+            with pytest.raises(PoisonkitError, match="out of range"):
+                kind.build(mode, {field.name: field.metadata["high"] + 1})  # type: ignore[arg-type]
+        with pytest.raises(PoisonkitError):
+            kind.build(mode, {field.name: "nan"})  # type: ignore[arg-type]
+
+
+@each_trigger
+def test_it_is_documented(name: str, mode: str) -> None:
+    kind = find(name)
+    assert kind.source
+    assert kind.__doc__
+    assert all(field.metadata["help"] for field in kind.fields())
+
+
+def test_an_unknown_attack_suggests_the_nearest() -> None:
+    with pytest.raises(PoisonkitError, match="did you mean 'badnet'"):
+        find("badnets")
+
+
+def test_an_unknown_parameter_suggests_the_nearest() -> None:
+    with pytest.raises(PoisonkitError, match="did you mean 'patch'"):
+        find("badnet").build("static", {"pacth": 0.1})
