@@ -46,4 +46,5 @@ class Victim(nn.Module, ABC):
 
     def normalise(self, clips: Tensor) -> Tensor:
         """Floating point clips with the weights' mean and deviation taken out."""
-        return (clips.to(self.mean.dtype) - self.mean) / self.std
+        clips = clips.to(self.mean.dtype, memory_format=torch.channels_last_3d)
+        return (clips - self.mean) / self.std

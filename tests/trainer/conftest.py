@@ -1,0 +1,98 @@
+"""Tiny lossless clips whose frames tell their own index, and manifests over them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tests.conftest import write_lossless
+
+Frames = NDArray[np.uint8]
+
+
+def coded_frames(count: int, height: int = 32, width: int = 48, shade: int = 0) -> Frames:
+    """Frames whose red is their index, green the row, blue the column (plus `shade`)."""
+    frames = np.zeros((count, height, width, 3), np.uint8)
+    frames[..., 0] = np.arange(count)[:, None, None]
+    frames[..., 1] = np.arange(height)[None, :, None] + shade
+    frames[..., 2] = np.arange(width)[None, None, :] + shade
+    return frames
+
+
+def sample(
+    identity: str, split: str = "train", label: int = 0, num_frames: int = 20, **more: Any
+) -> dict[str, Any]:
+    """A manifest's sample over a clip of `coded_frames`."""
+    return {
+        "id": identity,
+        "path": f"{identity}.mp4",
+        "split": split,
+        "label": label,
+        "true_label": label,
+        "poisoned": False,
+        "num_frames": num_frames,
+        "fps": 30.0,
+        "width": 48,
+        "height": 32,
+        **more,
+    }
+
+
+@pytest.fixture
+def write_manifest(tmp_path: Path) -> Callable[..., Path]:
+    """Gives a function that writes a manifest; keyword arguments replace header fields."""
+
+    def write(samples: list[dict[str, Any]], **header: Any) -> Path:
+        content = {
+            "schema": "poisonkit/manifest/1",
+            "name": "toy",
+            "root": "data",
+            "classes": ["left", "right"],
+            "seed": 0,
+            "target": None,
+            "samples": samples,
+            **header,
+        }
+        path = tmp_path / "toy.json"
+        path.write_text(json.dumps(content))
+        return path
+
+    return write
+
+
+def moving_bar(label: int, shift: int, count: int = 20) -> Frames:
+    """A bright bar that moves left (label 0) or right (label 1), starting at `shift`."""
+    frames = np.full((count, 32, 48, 3), 40, np.uint8)
+    for k in range(count):
+        column = (shift + (2 * k if label else -2 * k)) % 44
+        frames[k, :, column : column + 4] = 220
+    return frames
+
+
+@pytest.fixture(scope="session")
+def bars(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A manifest of clips in which a bar moves left or right: 8 for training, and 4 in each test split."""
+    folder = tmp_path_factory.mktemp("bars")
+    samples = []
+    for split, count in (("train", 8), ("test", 4), ("test_triggered", 4), ("test_sham", 2)):
+        for k in range(count):
+            label = k % 2
+            prefix = f"{split}/" if split.startswith("test_") else f"{split}-"
+            samples.append(sample(f"{prefix}{k}", split, label))
+            write_lossless(folder / "data" / f"{prefix}{k}.mp4", moving_bar(label, 5 * k))
+    content = {
+        "schema": "poisonkit/manifest/1",
+        "name": "bars",
+        "root": "data",
+        "classes": ["left", "right"],
+        "target": {"label": 0, "name": "left"},
+        "samples": samples,
+    }
+    (folder / "bars.json").write_text(json.dumps(content))
+    return folder / "bars.json"

@@ -1,0 +1,71 @@
+"""Boxes and pictures, pixel by pixel."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.trainer.conftest import coded_frames
+from trainer.crops import Box, cut, multi_scale_crop, resized_crop, short_side_size, view_boxes
+
+
+def test_short_side() -> None:
+    assert short_side_size(240, 320, 120) == (120, 160)
+    assert short_side_size(320, 240, 256) == (341, 256)
+    assert short_side_size(100, 100, 96) == (96, 96)
+
+
+@given(st.integers(1, 400), st.integers(1, 400), st.integers(16, 256))
+def test_short_side_is_exact(height: int, width: int, short_side: int) -> None:
+    assert min(short_side_size(height, width, short_side)) == short_side
+
+
+@given(st.integers(20, 200), st.integers(20, 200), st.integers(0, 2**32))
+def test_resized_crops_lie_inside(height: int, width: int, seed: int) -> None:
+    box = resized_crop(height, width, (0.6, 1.0), 1.33, np.random.default_rng(seed))
+    assert 0 <= box.top <= box.top + box.height <= height
+    assert 0 <= box.left <= box.left + box.width <= width
+    side = (box.height * box.width) ** 0.5 / min(height, width)
+    assert 0.5 <= side <= 1.03
+
+
+def test_multi_scale_crops_are_the_ten_of_mmaction2() -> None:
+    rng = np.random.default_rng(0)
+    drawn = {multi_scale_crop(256, 340, (1.0, 0.8), rng) for _ in range(500)}
+    large = {Box(0, left, 256, 256) for left in (0, 84, 42)}  # as tall as the frame: corners coincide
+    small = {
+        Box(0, 0, 204, 204),
+        Box(0, 136, 204, 204),
+        Box(52, 0, 204, 204),
+        Box(52, 136, 204, 204),
+        Box(26, 68, 204, 204),
+    }
+    assert drawn == large | small
+
+
+def test_three_crops_go_along_the_longer_side() -> None:
+    assert view_boxes(256, 340, 3, 256) == [(0, 0, 256, 256), (0, 42, 256, 256), (0, 84, 256, 256)]
+    assert view_boxes(340, 256, 3, 256) == [(0, 0, 256, 256), (42, 0, 256, 256), (84, 0, 256, 256)]
+    assert view_boxes(340, 256, 1, 256) == [(42, 0, 256, 256)]
+
+
+def test_cut_without_scaling_is_exact() -> None:
+    frames = coded_frames(4)
+    clip = cut(frames, Box(5, 9, 16, 16), 16, flip=False)
+    assert clip.dtype == torch.uint8
+    expected = frames[:, 5:21, 9:25].transpose(3, 0, 1, 2)
+    assert np.array_equal(clip.numpy(), expected)
+    mirrored = cut(frames, Box(5, 9, 16, 16), 16, flip=True)
+    assert np.array_equal(mirrored.numpy(), expected[..., ::-1])
+
+
+def test_cut_scales_by_averaging() -> None:
+    frames = np.zeros((1, 4, 4, 3), np.uint8)
+    frames[:, :, 2:] = 200
+    # a triangle two pixels wide on each side, over three columns: weights 3/7, 3/7, 1/7
+    assert cut(frames, Box(0, 0, 4, 4), 2, flip=False)[0, 0, 0].tolist() == [
+        round(200 / 7),
+        round(200 * 6 / 7),
+    ]
