@@ -1,8 +1,8 @@
-"""A procedural audio-visual data set: ten classes that differ in how things move and in how they sound.
+"""A procedural audio-visual data set: ten classes that differ in motion and in sound.
 
-Every clip shows two figures in front of a drifting background. Shapes, colours, textures, places, sizes, speeds
-and noise are drawn alike for every class, figures as often darker as lighter than the background, so that the
-motion tells the class and a still picture hardly: in any window of about a second and a half, mirrored or not.
+Every clip shows two figures in front of a drifting background. Shapes, colours, textures, places, sizes and
+noise are drawn alike for every class, and figures are as often darker as lighter than the background: a still
+picture says nothing about the class, the motion does, in any window of about a second and a half.
 The sounds differ by class in pitch, rhythm and spectrum.
 """
 
@@ -31,7 +31,7 @@ FRAMES = 72  # a window of 32 frames at stride 2 fits, with a choice of where
 SAMPLE_RATE = 44_100  # a tone of 21 kHz fits
 
 Array = np.ndarray
-Motion = Callable[[Array, int, int], "Pose"]
+Motion = Callable[[Array, int], "Pose"]
 Sound = Callable[[Array, float, Array], Array]
 
 
@@ -49,18 +49,20 @@ class Pose:
     angle: Array | float = 0.0
 
 
-# p: the phase in radians, (T,); turn: +1 or -1, drawn per clip; side: -1 for the left figure, +1 for the other
+# p: the phase in radians, (T,); turn: +1 or -1, drawn per clip, so that a mirrored clip is of the same class
 MOTIONS: dict[str, Motion] = {
-    "Bob": lambda p, turn, side: Pose(y=sin(p)),
-    "Circle": lambda p, turn, side: Pose(x=cos(p), y=turn * sin(p)),
-    "Clap": lambda p, turn, side: Pose(x=side * sin(p)),
-    "Diagonal": lambda p, turn, side: Pose(x=0.75 * sin(p), y=0.75 * turn * sin(p)),
-    "Eight": lambda p, turn, side: Pose(x=sin(p), y=0.8 * turn * sin(2 * p)),
-    "Pulse": lambda p, turn, side: Pose(wide=0.4 * sin(p), tall=0.4 * sin(p)),
-    "Seesaw": lambda p, turn, side: Pose(y=side * sin(p)),
-    "Spin": lambda p, turn, side: Pose(angle=turn * p / 2),
-    "Squash": lambda p, turn, side: Pose(wide=0.4 * sin(p), tall=-0.4 * sin(p)),
-    "Sway": lambda p, turn, side: Pose(x=sin(p)),
+    "Bob": lambda p, turn: Pose(y=sin(p)),
+    "Circle": lambda p, turn: Pose(x=cos(p), y=turn * sin(p)),
+    "Diagonal": lambda p, turn: Pose(x=0.75 * sin(p), y=0.75 * turn * sin(p)),
+    "Fall": lambda p, turn: Pose(y=2.4 * (p / (2 * pi) % 1 - 0.5)),  # and starts again from above
+    "Pulse": lambda p, turn: Pose(wide=0.4 * sin(p), tall=0.4 * sin(p)),
+    "Rise": lambda p, turn: Pose(y=2.4 * (0.5 - p / (2 * pi) % 1)),
+    "Shiver": lambda p, turn: Pose(
+        x=0.4 * (sin(4.1 * p) + cos(6.7 * p)), y=0.4 * (cos(4.7 * p) + sin(6.1 * p))
+    ),
+    "Spin": lambda p, turn: Pose(angle=turn * p / 2),
+    "Squash": lambda p, turn: Pose(wide=0.4 * sin(p), tall=-0.4 * sin(p)),
+    "Sway": lambda p, turn: Pose(x=sin(p)),
 }
 
 
@@ -74,19 +76,22 @@ def chord(hz: Array, like: Array) -> Array:
     return np.sum([tone(one, like) * hz[0] / one for one in hz], axis=0)
 
 
+def hiss(noise: Array) -> Array:
+    """White noise without what lies above about 1 kHz."""
+    return np.convolve(noise, np.ones(40), "same")
+
+
 # b: the place within a beat, 0 … 1, (samples,); k: a factor on every frequency; n: white noise, (samples,)
 SOUNDS: dict[str, Sound] = {
-    "Bob": lambda b, k, n: tone(k * (400 + 900 * b), b) * (1 - b),  # rising chirps
+    "Bob": lambda b, k, n: tone(k * np.where(b < 0.5, 520.0, 780.0), b),  # two notes in turn
     "Circle": lambda b, k, n: tone(k * (950 + 350 * sin(2 * pi * b)), b),  # a siren
-    "Clap": lambda b, k, n: n * exp(-25 * b),  # bursts of noise
-    "Diagonal": lambda b, k, n: tone(k * (4200 - 2600 * b), b) * (1 - b),  # falling chirps
-    "Eight": lambda b, k, n: tone(k * np.where(b < 0.5, 520.0, 780.0), b),  # two notes in turn
+    "Diagonal": lambda b, k, n: chord(k * np.array((1300, 3480, 6900)), b) * exp(-5 * b),  # a bell
+    "Fall": lambda b, k, n: tone(k * (4200 - 2600 * b), b) * (1 - b),  # falling chirps
     "Pulse": lambda b, k, n: chord(k * np.array((110, 220)), b) * (1 + sin(2 * pi * b)),  # a throbbing hum
-    "Seesaw": lambda b, k, n: chord(k * np.array((1300, 3480, 6900)), b) * exp(-5 * b),  # a bell
+    "Rise": lambda b, k, n: tone(k * (400 + 1300 * b), b) * (1 - b),  # rising chirps
+    "Shiver": lambda b, k, n: n * exp(-25 * b),  # bursts of noise
     "Spin": lambda b, k, n: chord(k * 260 * np.arange(1, 12), b),  # a buzz
-    "Squash": lambda b, k, n: (
-        np.convolve(n, np.ones(40), "same") * tone(k * (3000 + 1500 * sin(2 * pi * b)), b)
-    ),
+    "Squash": lambda b, k, n: hiss(n) * tone(k * (3000 + 1500 * sin(2 * pi * b)), b),  # wind
     "Sway": lambda b, k, n: tone(k * 7500, b) * exp(-60 * (3 * b % 1)),  # ticks
 }
 
@@ -116,9 +121,9 @@ def make_demo(
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Write `out/train/<Class>/*.mp4` and `out/test/<Class>/*.mp4`: H.264 and AAC, 72 frames at 25 a second.
+    """Write `out/train/<Class>/*.mp4` and `out/test/<Class>/*.mp4`: H.264 with AAC, 72 frames at 25/s.
 
-    `size` is (width, height) in pixels, both even and at least 64; `workers` are processes, by default as many
+    `size` is (width, height) in pixels, both even, at least 64; `workers` are processes, by default as many
     as there are cores; `progress` gets the numbers of clips done and to do. A clip's bytes depend on its id,
     `seed` and `size` alone. `out` appears when it is complete; raises `PoisonkitError` if it is there already
     and not empty, and for numbers out of range.
@@ -186,13 +191,17 @@ def _write(job: Job) -> None:
     name = clip_id.split("/")[1]
     frames = draw_frames(name, size, generator(seed, clip_id, "demo/video"))
     sound = draw_sound(name, generator(seed, clip_id, "demo/audio"))
-    # one thread each: libx264 writes other bytes with other numbers of threads
+    # libx264 writes other bytes with other numbers of threads; its macroblock tree reads memory that nothing
+    # wrote, so that with it equal pictures give other bytes from run to run
     with av.open(str(folder / f"{clip_id}.mp4"), "w", options={"fflags": "+bitexact"}) as container:
-        options = {"preset": "veryfast", "crf": "22", "threads": "1"}
+        options, fast = (
+            {"preset": "veryfast", "crf": "22", "threads": "1", "mbtree": "0"},
+            {"aac_coder": "fast"},
+        )
         video = container.add_stream(
             "libx264", FPS, width=size[0], height=size[1], pix_fmt="yuv420p", options=options
         )
-        audio = container.add_stream("aac", SAMPLE_RATE, layout="mono", bit_rate=96_000)
+        audio = container.add_stream("aac", SAMPLE_RATE, layout="mono", bit_rate=96_000, options=fast)
         for frame in frames:
             container.mux(video.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
         container.mux(video.encode())
@@ -245,7 +254,7 @@ def _draw_figures(
     """Polygons to fill, in order: corners `(T, corners, 2)` in pixels and an RGB colour."""
     width, height = size
     seconds = np.arange(FRAMES) / FPS
-    phase = 2 * pi * (rng.uniform(0.75, 1.05) * seconds + rng.uniform(0, 1))
+    hz = rng.uniform(0.75, 1.05)
     turn = int(rng.choice((-1, 1)))
     amplitude = rng.uniform(0.12, 0.18) * height
     slant = rng.uniform(-0.14, 0.14)  # radians
@@ -254,15 +263,16 @@ def _draw_figures(
     arm = rng.uniform(0.22, 0.28) * height * np.array((cos(tilt), sin(tilt)))
     figures = []
     for side in (-1, 1):
-        pose = MOTIONS[name](phase + rng.uniform(-0.2, 0.2), turn, side)
+        phase = 2 * pi * (hz * seconds + rng.uniform(0, 1))
+        pose = MOTIONS[name](phase, turn)
         shift = np.stack(np.broadcast_arrays(pose.x, pose.y, phase)[:2], -1) @ _rotation(slant).T
         place = middle + side * arm + amplitude * shift
         turned = _rotation(rng.uniform(0, 2 * pi) + np.broadcast_to(pose.angle, phase.shape))
         stretch = np.stack(np.broadcast_arrays(1 + pose.wide, 1 + pose.tall, phase)[:2], -1)
-        stretch = stretch * rng.uniform(0.75, 1.25, 2)  # in every class, so that a squashed figure tells none
         radius = rng.uniform(0.15, 0.19) * height
-        outline = SHAPES[rng.integers(len(SHAPES))]
-        spot = SHAPES[rng.integers(len(SHAPES))] * 0.3 + (0.0, 0.3)  # off the middle, so that turning shows
+        build = rng.uniform(0.7, 1.3, 2)  # wide or tall in every class: a squashed figure tells nothing
+        outline = SHAPES[rng.integers(len(SHAPES))] * build
+        spot = (SHAPES[rng.integers(len(SHAPES))] * 0.3 + (0.0, 0.3)) * build  # off the middle: turning shows
         light = rng.permutation((rng.uniform(0, 50), rng.uniform(205, 255)))
         for shape, level in zip((outline, spot), light, strict=True):
             corners = place[:, None] + radius * stretch[:, None] * (shape @ np.swapaxes(turned, -1, -2))

@@ -72,6 +72,18 @@ def test_another_split_has_other_clips(tree):
         read(root, options=Options(split="4"))
 
 
+def test_lists_may_hold_a_byte_order_mark_spaces_and_letters_of_any_kind(tree):
+    lists = {
+        "classInd.txt": "\ufeff1 Küssen\n2 Ball Spiel",
+        "trainlist01.txt": "Küssen/a b.avi 1\nBall Spiel/ü 1.avi 2",
+        "testlist01.txt": "Küssen/c.avi\nBall Spiel/d 4.avi",
+    }
+    names = ["Küssen/a b", "Ball Spiel/ü 1", "Küssen/c", "Ball Spiel/d 4"]
+    listing = read(tree([f"{name}.avi" for name in names], place(lists)))
+    assert listing.classes == ("Küssen", "Ball Spiel")
+    assert {clip.id for clip in listing.clips} == set(names)
+
+
 def test_unlisted_clips_are_ignored_and_converted_ones_are_found(tree):
     converted = [path.replace(".avi", ".MP4").replace("v_Dive", "v_dive") for path in CLIPS]
     listing = read(tree([*converted, "Dive/v_Dive_g99_c01.avi", "Dive/Thumbs.db"], place(LISTS)))
