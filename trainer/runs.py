@@ -128,14 +128,14 @@ def last_checkpoint(folder: Path) -> Path | None:
 def write_predictions(path: Path, predictions: Sequence[Prediction], classes: Sequence[str]) -> None:
     """Write `predictions.csv`: one test clip a row, with every class's score."""
     table = io.StringIO(newline="")
-    rows = csv.writer(table, lineterminator="\n")
+    # names are quoted, since a bare carriage return in one would end its row
+    rows = csv.writer(table, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     rows.writerow(
         ["id", "split", "label", "true_label", "prediction", *(f"score:{name}" for name in classes)]
     )
     for p in predictions:
-        rows.writerow(
-            [p.id, p.split, p.label, p.true_label, p.prediction, *(f"{score:.9g}" for score in p.scores)]
-        )
+        scores = (float(f"{score:.9g}") for score in p.scores)
+        rows.writerow([p.id, p.split, p.label, p.true_label, p.prediction, *scores])
     write(path, table.getvalue().encode())
 
 

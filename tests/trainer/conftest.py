@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from tests.conftest import write_lossless
@@ -44,6 +45,12 @@ def sample(
     }
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Tiny tensors gain nothing from threads, and on a busy machine lose much."""
+    torch.set_num_threads(1)
+
+
 @pytest.fixture
 def write_manifest(tmp_path: Path) -> Callable[..., Path]:
     """Gives a function that writes a manifest; keyword arguments replace header fields."""
@@ -67,17 +74,17 @@ def write_manifest(tmp_path: Path) -> Callable[..., Path]:
 
 
 def moving_bar(label: int, shift: int, count: int = 20) -> Frames:
-    """A bright bar that moves left (label 0) or right (label 1), starting at `shift`."""
+    """A bright bar that stands (label 0) or moves (label 1), starting at `shift`."""
     frames = np.full((count, 32, 48, 3), 40, np.uint8)
     for k in range(count):
-        column = (shift + (2 * k if label else -2 * k)) % 44
+        column = (shift + 2 * k * label) % 44
         frames[k, :, column : column + 4] = 220
     return frames
 
 
 @pytest.fixture(scope="session")
 def bars(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A manifest of clips in which a bar moves left or right: 8 for training, and 4 in each test split."""
+    """A manifest of clips in which a bar stands or moves: 8 for training, and 4 in each test split."""
     folder = tmp_path_factory.mktemp("bars")
     samples = []
     for split, count in (("train", 8), ("test", 4), ("test_triggered", 4), ("test_sham", 2)):
@@ -90,8 +97,8 @@ def bars(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "schema": "poisonkit/manifest/1",
         "name": "bars",
         "root": "data",
-        "classes": ["left", "right"],
-        "target": {"label": 0, "name": "left"},
+        "classes": ["standing", "moving"],
+        "target": {"label": 0, "name": "standing"},
         "samples": samples,
     }
     (folder / "bars.json").write_text(json.dumps(content))

@@ -130,7 +130,7 @@ def test_a_wrong_frame_count_is_named(store: FileStore, workers: int) -> None:
         ClipError, match=r"^\S*b\.mp4 holds 6 frames, its manifest says 7; write the manifest anew$"
     ):
         list(loader)
-    with pytest.raises(ClipError, match="b.mp4 holds 6 frames"):
+    with pytest.raises(ClipError, match=r"b.mp4 holds 6 frames"):
         list(read_views(TestClips(store, EXACT, EXACT.views), workers))
 
 
@@ -141,7 +141,7 @@ def test_a_broken_clip_is_named(store: FileStore, tmp_path: Path, content: bytes
         file.unlink()
     else:
         file.write_bytes(content)
-    with pytest.raises(ClipError, match="cannot decode .*a.mp4") as caught:
+    with pytest.raises(ClipError, match=r"cannot decode .*a.mp4") as caught:
         RamStore(store)
     assert "\n" not in str(caught.value)
 

@@ -96,7 +96,7 @@ def test_ids_occur_once(write_manifest: WriteManifest) -> None:
 def test_broken_files_are_one_sentence(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "broken.json"
     path.write_bytes(content)
-    with pytest.raises(ManifestError, match="broken.json") as caught:
+    with pytest.raises(ManifestError, match=r"broken.json") as caught:
         manifests.load(path)
     assert "\n" not in str(caught.value)
 
@@ -104,12 +104,12 @@ def test_broken_files_are_one_sentence(tmp_path: Path, content: bytes) -> None:
 def test_deep_nesting_in_an_unknown_field(tmp_path: Path) -> None:
     path = tmp_path / "deep.json"
     path.write_text('{"schema": "poisonkit/manifest/1", "x": ' + "[" * 100_000 + "]" * 100_000 + "}")
-    with pytest.raises(ManifestError, match="deep.json"):
+    with pytest.raises(ManifestError, match=r"deep.json"):
         manifests.load(path)
 
 
 def test_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ManifestError, match="cannot read the manifest .*nothing.json"):
+    with pytest.raises(ManifestError, match=r"cannot read the manifest .*nothing.json"):
         manifests.load(tmp_path / "nothing.json")
 
 

@@ -71,10 +71,10 @@ class I3D(Victim):
             )  # pytorchvideo uses torch.jit.script, which newer versions call old
             from pytorchvideo.models.resnet import create_resnet
         self.differences = geometry.differences
+        self.dropout = nn.Dropout(dropout)
         self.blocks = create_resnet(
             input_channel=6 if geometry.differences else 3,
             model_num_class=classes,
-            dropout_rate=dropout,
             stem_dim_out=geometry.width,
             stem_conv_kernel_size=(5, 7, 7),
             stem_conv_stride=(geometry.stem_stride, 2, 2),
@@ -103,14 +103,14 @@ class I3D(Victim):
         return x.mean(dim=(2, 3, 4))
 
     def forward(self, clips: Tensor) -> Tensor:
-        return self.head(self.blocks[-1].dropout(self.features(clips)))
+        return self.head(self.dropout(self.features(clips)))
 
 
 def start_from_identity(blocks: nn.Module) -> None:
     """He initialisation, and each residual block's last norm at zero: the block then starts as the identity.
 
-    Source: Goyal et al., "Accurate, Large Minibatch SGD", 2017, section 5.1. Without it the thin network hardly learns
-    from a few thousand clips.
+    Source: Goyal et al., "Accurate, Large Minibatch SGD", 2017, section 5.1. Without it the thin network
+    hardly learns from a few thousand clips.
     """
     for name, module in blocks.named_modules():
         if isinstance(module, nn.Conv3d):

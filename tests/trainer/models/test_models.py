@@ -1,0 +1,72 @@
+"""What every model keeps to; a new one is covered by being there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from trainer import models
+from trainer.errors import TrainerError
+from trainer.models._base import Victim
+
+
+def build(name: str, classes: int = 5) -> Victim:
+    torch.manual_seed(0)
+    return models.find(name)(models.preset_of(name, "mini").geometry, classes).eval()
+
+
+def example(name: str) -> torch.Tensor:
+    frames = models.preset_of(name, "mini").geometry.frames
+    return torch.randint(
+        0, 256, (2, 3, frames, 48, 48), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
+    )
+
+
+@pytest.mark.parametrize("name", models.names())
+def test_presets_are_named_and_sized(name: str) -> None:
+    assert {"mini", "paper"} <= set(models.find(name).presets)
+    for key, preset in models.find(name).presets.items():
+        assert preset.name == key
+        assert preset.sampling.frames == preset.geometry.frames
+        assert preset.crop_size <= preset.short_side
+        assert preset.views.size <= preset.short_side
+
+
+@pytest.mark.parametrize("name", models.names())
+def test_scores_are_the_head_on_the_features(name: str) -> None:
+    model, clips = build(name), example(name)
+    with torch.no_grad():
+        features = model.features(clips)
+        assert features.shape == (2, model.head.in_features)
+        torch.testing.assert_close(model(clips), model.head(features))
+
+
+@pytest.mark.parametrize("name", models.names())
+def test_bytes_and_floats_are_the_same(name: str) -> None:
+    model, clips = build(name), example(name)
+    with torch.no_grad():
+        torch.testing.assert_close(model(clips), model(clips.float()))
+
+
+@pytest.mark.parametrize("name", models.names())
+def test_normalisation_follows_the_geometry(name: str) -> None:
+    geometry = replace(models.preset_of(name, "mini").geometry, mean=(1.0, 2.0, 3.0), std=(2.0, 4.0, 8.0))
+    model = models.find(name)(geometry, 2)
+    clip = torch.tensor([3, 6, 11], dtype=torch.uint8).view(1, 3, 1, 1, 1)
+    assert model.normalise(clip).flatten().tolist() == [1.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize("name", models.names())
+def test_gradients_reach_every_parameter(name: str) -> None:
+    model = build(name).train()
+    model(example(name)).square().sum().backward()
+    assert [key for key, p in model.named_parameters() if p.grad is None] == []
+
+
+def test_unknown_names_are_suggested() -> None:
+    with pytest.raises(TrainerError, match="did you mean 'i3d'"):
+        models.find("i3")
+    with pytest.raises(TrainerError, match="did you mean 'mini'"):
+        models.preset_of("i3d", "minni")

@@ -1,0 +1,205 @@
+"""Training on moving bars: it learns, it resumes to the same weights, and its run folder is complete."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from trainer import evaluate, fit, models, runs
+from trainer.errors import RunError, TrainerError
+from trainer.evaluate import EvaluateOptions
+from trainer.fit import FitOptions
+from trainer.learning import Learner
+from trainer.metrics import Figures
+from trainer.models import weights
+from trainer.models.i3d import I3D
+from trainer.presets import Augment
+from trainer.progress import Progress
+from trainer.sampling import Dense, Views
+
+
+@pytest.fixture(autouse=True)
+def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`mini`, smaller still: seconds instead of minutes, dropout and all."""
+    preset = I3D.presets["mini"]
+    small = replace(
+        preset,
+        geometry=replace(preset.geometry, width=4, frames=8),
+        sampling=Dense(8, 2),
+        short_side=32,
+        crop_size=32,
+        views=Views(2, 1, 32),
+        recipe=replace(preset.recipe, batch_size=4),
+    )
+    monkeypatch.setitem(I3D.presets, "mini", small)
+
+
+def options(manifest: Path, out: Path, **more: object) -> FitOptions:
+    return FitOptions(manifest, preset="mini", epochs=3, out=out, **more)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def learned(bars: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of three epochs."""
+    with pytest.MonkeyPatch.context() as patch:
+        tiny.__wrapped__(patch)  # type: ignore[attr-defined]
+        folder = tmp_path_factory.mktemp("runs") / "bars"
+        fit.fit(options(bars, folder), Progress())
+        return folder
+
+
+def test_run_folder_is_complete(learned: Path, bars: Path) -> None:
+    assert {"run.json", "metrics.json", "predictions.csv", "weights.pt", "logs", "checkpoints"} == {
+        path.name for path in learned.iterdir()
+    }
+    assert len(list((learned / "logs").glob("events.out.tfevents.*"))) == 1
+    assert len(list((learned / "checkpoints").iterdir())) == 1
+    metrics = json.loads((learned / "metrics.json").read_text())
+    counts = {name: metrics[name]["n"] for name in Figures.__struct_fields__}
+    assert counts == {"cda": 4, "asr": 2, "asr_all": 4, "false_target": 2, "sham_asr": 1, "ra": 2}
+    assert metrics["manifest"]["name"] == "bars"
+    assert metrics["views"] == "2x1@32"
+    assert (metrics["preset"], metrics["model"], metrics["seed"]) == ("mini", "i3d", 0)
+    assert set(metrics["per_class"]) == {"standing", "moving"}
+    assert set(metrics["seconds"]) == {"load", "train", "test"}
+    assert metrics["epochs"] == 3
+
+
+def test_predictions_hold_every_test_clip(learned: Path) -> None:
+    with (learned / "predictions.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 10
+    for row in rows:
+        scores = [float(row["score:standing"]), float(row["score:moving"])]
+        assert sum(scores) == pytest.approx(1)
+        assert int(row["prediction"]) == scores.index(max(scores))
+
+
+def test_finished_run_is_only_read(learned: Path, bars: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = (learned / "weights.pt").stat().st_mtime_ns
+    result = fit.fit(options(bars, learned), Progress())
+    assert result == runs.read_metrics(learned)
+    assert (learned / "weights.pt").stat().st_mtime_ns == before
+    assert "already holds this run, finished" in capsys.readouterr().err
+
+
+def test_other_seed_in_the_same_folder_is_refused(learned: Path, bars: Path) -> None:
+    with pytest.raises(RunError, match="seed 0 instead of 1"):
+        fit.fit(options(bars, learned, seed=1), Progress())
+
+
+class LostMachineError(Exception):
+    """Stands for a kill."""
+
+
+def test_resumed_run_ends_with_the_same_weights(
+    learned: Path, bars: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = Learner.training_step
+
+    def die_midway(self: Learner, batch: tuple[torch.Tensor, torch.Tensor], batch_idx: int) -> torch.Tensor:
+        if self.current_epoch == 2 and batch_idx == 1:
+            raise LostMachineError
+        return step(self, batch, batch_idx)
+
+    monkeypatch.setattr(Learner, "training_step", die_midway)
+    with pytest.raises(LostMachineError):
+        fit.fit(options(bars, tmp_path / "run"), Progress())
+    monkeypatch.setattr(Learner, "training_step", step)
+    torch.rand(7)  # a new process would have another random state
+    with pytest.raises(RunError, match="unfinished; go on with --resume"):
+        fit.fit(options(bars, tmp_path / "run"), Progress())
+    fit.fit(options(bars, tmp_path / "run", resume=True), Progress())
+    undisturbed, resumed = weights.load(learned / "weights.pt"), weights.load(tmp_path / "run" / "weights.pt")
+    assert all(torch.equal(undisturbed.state[key], resumed.state[key]) for key in undisturbed.state)
+    assert (tmp_path / "run" / "predictions.csv").read_bytes() == (learned / "predictions.csv").read_bytes()
+
+
+def test_seeds_differ(learned: Path, bars: Path, tmp_path: Path) -> None:
+    fit.fit(options(bars, tmp_path / "run", seed=1), Progress())
+    one, other = weights.load(learned / "weights.pt"), weights.load(tmp_path / "run" / "weights.pt")
+    assert not torch.equal(one.state["blocks.0.conv.weight"], other.state["blocks.0.conv.weight"])
+
+
+def test_weights_go_into_the_next_run(learned: Path, bars: Path, tmp_path: Path) -> None:
+    """With a vanishing learning rate the new run keeps the old one's convolutions."""
+    fit.fit(options(bars, tmp_path / "run", weights=learned / "weights.pt", lr=1e-12), Progress())
+    one, other = weights.load(learned / "weights.pt"), weights.load(tmp_path / "run" / "weights.pt")
+    torch.testing.assert_close(one.state["blocks.0.conv.weight"], other.state["blocks.0.conv.weight"])
+    assert "weights.pt sha256:" in runs.read_metrics(tmp_path / "run").weights
+
+
+def test_one_step_lowers_the_loss() -> None:
+    torch.manual_seed(0)
+    preset = models.preset_of("i3d", "mini")
+    model = I3D(preset.geometry, 2, dropout=0)
+    clips = torch.randint(0, 256, (4, 3, 8, 32, 32), dtype=torch.uint8)
+    learner = Learner(model, replace(preset.recipe, warmup=0.0), 100, 0)
+    optimizer = learner.configure_optimizers()["optimizer"]
+    labels = torch.tensor([0, 1, 0, 1])
+    losses = []
+    for _ in range(2):
+        loss = torch.nn.functional.cross_entropy(model(clips), labels)
+        losses.append(loss.item())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert losses[1] < losses[0]
+
+
+def test_moving_bars_are_learned(bars: Path, tmp_path: Path) -> None:
+    """Bars that stand and bars that move look alike in any one frame."""
+    preset = I3D.presets["mini"]
+    recipe = replace(preset.recipe, dropout=0.0, label_smoothing=0.0)
+    I3D.presets["mini"] = replace(preset, augment=Augment("multiscale", (1.0,)), recipe=recipe)
+    result = fit.fit(replace(options(bars, tmp_path / "run"), epochs=25), Progress())
+    assert result.cda is not None
+    assert result.cda.value == 1
+
+
+def test_evaluate_repeats_the_runs_figures(learned: Path) -> None:
+    before = (learned / "predictions.csv").read_bytes()
+    metrics = runs.read_metrics(learned)
+    again = evaluate.evaluate(EvaluateOptions(learned), Progress())
+    assert (again.cda, again.asr, again.sham_asr) == (metrics.cda, metrics.asr, metrics.sham_asr)
+    assert (learned / "predictions.csv").read_bytes() == before
+
+
+def test_other_views_are_kept_apart(learned: Path) -> None:
+    before = (learned / "metrics.json").read_bytes()
+    result = evaluate.evaluate(EvaluateOptions(learned, views="3x3"), Progress())
+    assert result.views == "3x3@32"
+    assert (learned / "metrics.json").read_bytes() == before
+    assert (learned / "evaluations" / "bars-3x3@32" / "predictions.csv").is_file()
+
+
+def test_evaluate_refuses_other_classes(learned: Path, bars: Path, tmp_path: Path) -> None:
+    content = json.loads(bars.read_text())
+    content["classes"] = ["up", "down"]
+    (tmp_path / "other.json").write_text(json.dumps(content))
+    with pytest.raises(RunError, match="knows the classes standing, moving"):
+        evaluate.evaluate(EvaluateOptions(learned, tmp_path / "other.json"), Progress())
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"epochs": 0}, "--epochs is 0"),
+        ({"batch_size": -1}, "--batch-size is -1"),
+        ({"lr": 0.0}, "--lr is 0.0"),
+        ({"lr": float("nan")}, "--lr is nan"),
+        ({"devices": 0}, "--devices is 0"),
+        ({"model": "i4d"}, "did you mean 'i3d'"),
+        ({"views": "ten"}, "try 10x3"),
+        ({"weights": Path("nowhere.pt")}, "cannot read the weights nowhere.pt"),
+    ],
+)
+def test_mistakes_are_sentences(bars: Path, tmp_path: Path, change: dict[str, object], words: str) -> None:
+    with pytest.raises(TrainerError, match=words):
+        fit.fit(replace(options(bars, tmp_path / "run"), **change), Progress())  # type: ignore[arg-type]
+    assert not (tmp_path / "run").exists()
