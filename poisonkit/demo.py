@@ -143,7 +143,7 @@ def make_demo(
         for folder in sorted({clip_id.rpartition("/")[0] for clip_id in ids}):
             (partial / folder).mkdir(parents=True)
         jobs = [(partial, clip_id, seed, size) for clip_id in ids]
-        for done, _ in enumerate(_run(jobs, workers or len(os.sched_getaffinity(0))), 1):
+        for done, _ in enumerate(_run(jobs, workers or _cores()), 1):
             if progress is not None:
                 progress(done, len(jobs))
         if out.exists():
@@ -152,6 +152,11 @@ def make_demo(
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
+
+
+def _cores() -> int:
+    """The cores that this process may use, where the system tells, else all."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _check(out: Path, train: int, test: int, size: tuple[int, int], workers: int | None) -> None:
