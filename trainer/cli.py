@@ -198,7 +198,7 @@ def main() -> None:
     # otherwise torch's threads spin while they wait, and on a busy machine a step takes ten times as long
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
-        app()
+        app(prog_name="trainer")
     except TrainerError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)

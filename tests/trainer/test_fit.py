@@ -157,7 +157,7 @@ def test_moving_bars_are_learned(bars: Path, tmp_path: Path) -> None:
     preset = I3D.presets["mini"]
     recipe = replace(preset.recipe, dropout=0.0, label_smoothing=0.0)
     I3D.presets["mini"] = replace(preset, augment=Augment("multiscale", (1.0,)), recipe=recipe)
-    result = fit.fit(replace(options(bars, tmp_path / "run"), epochs=25), Progress())
+    result = fit.fit(replace(options(bars, tmp_path / "run"), epochs=50), Progress())
     assert result.cda is not None
     assert result.cda.value == 1
 
