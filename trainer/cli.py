@@ -113,6 +113,8 @@ def fit(
         resume=resume,
     )
     result = fitting.fit(options, Progress())
+    if result is None:  # a helper process of a training on several devices
+        return
     _print_json(result) if json else show_run(result)
 
 
@@ -202,3 +204,6 @@ def main() -> None:
     except TrainerError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted; `trainer fit` goes on with --resume", file=sys.stderr)
+        sys.exit(130)

@@ -16,7 +16,7 @@ import torch
 from trainer import evaluate, models, runs, stores
 from trainer import manifest as manifests
 from trainer.clips import EpochBatches, TrainingClips, TrainingLoader
-from trainer.errors import TrainerError
+from trainer.errors import RunError, TrainerError
 from trainer.learning import Learner, Steps
 from trainer.manifest import Manifest, Sample
 from trainer.models import weights
@@ -52,8 +52,13 @@ class FitOptions:
     resume: bool = False
 
 
-def fit(options: FitOptions, progress: Progress) -> Metrics:
-    """Train, test, and write the run folder; a run that is already finished is only read."""
+def fit(options: FitOptions, progress: Progress) -> Metrics | None:
+    """Train, test, and write the run folder; a run that is already finished is only read.
+
+    With several devices, Lightning starts the command once more for each; those helpers only train, silently,
+    and give None.
+    """
+    progress.console.quiet = _is_helper()
     manifest = manifests.load(options.manifest)
     preset = _preset(options, progress)
     settings = _settings(options, manifest, preset)
@@ -63,10 +68,10 @@ def fit(options: FitOptions, progress: Progress) -> Metrics:
         raise TrainerError(f"{manifest.path} has no training clips; give a manifest with a train split")
     folder = options.out or Path("runs") / manifest.name
     initial = weights.load(options.weights) if options.weights else None
-    runs.claim(folder, settings, options.resume)
+    if not _is_helper():
+        runs.check(folder, settings, options.resume)
     if runs.is_finished(folder):
-        progress.say(f"{folder} already holds this run, finished; its figures follow")
-        return runs.read_metrics(folder)
+        return _finished(folder, str(views) if options.views else None, progress)
     progress.say(f"{settings.model} {preset.name}: {len(samples)} clips, {settings.epochs} epochs → {folder}")
     torch.manual_seed(settings.seed)
     model = models.find(settings.model)(preset.geometry, len(manifest.classes), preset.recipe.dropout)
@@ -75,11 +80,15 @@ def fit(options: FitOptions, progress: Progress) -> Metrics:
     start = time.monotonic()
     store = _store(manifest, samples, preset, options.cache, progress)
     seconds = {"load": round(time.monotonic() - start, 1)}
+    if not _is_helper():  # not before: a broken clip or unfit weights shall leave no folder behind
+        runs.claim(folder, settings)
     train(model, store, preset, settings, folder, progress)
     seconds["train"] = round(time.monotonic() - start - seconds["load"], 1)
     header = weights.Weights(
         settings.model, preset.name, preset.geometry, manifest.classes, model.state_dict()
     )
+    if _is_helper():
+        return None
     weights.save(header, folder / "weights.pt")
     return evaluate.score(model, manifest, settings, views, folder, seconds, progress)
 
@@ -97,8 +106,7 @@ def train(
     from lightning.pytorch.callbacks import ModelCheckpoint
     from lightning.pytorch.loggers import TensorBoardLogger
 
-    rank, ranks = int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))), settings.devices
-    sampler = EpochBatches(len(store.samples), settings.batch_size, settings.seed, rank, ranks)
+    sampler = EpochBatches(len(store.samples), settings.batch_size, settings.seed, _rank(), settings.devices)
     loader = TrainingLoader(
         TrainingClips(store, preset, settings.seed), sampler, _workers(store, settings.devices)
     )
@@ -188,11 +196,31 @@ def _store(
         return RamStore(files, step)
 
 
+def _rank() -> int:
+    """This process's place in the group, as Lightning and torchrun tell it."""
+    return int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")))
+
+
+def _is_helper() -> bool:
+    return _rank() > 0
+
+
 def _workers(store: Store, devices: int) -> int:
     """Worker processes: a share of the CPUs, none where the CPU trains on frames in memory."""
     if isinstance(store, RamStore) and not torch.cuda.is_available():
         return 0
     return max((os.cpu_count() or 1) // devices, 1)
+
+
+def _finished(folder: Path, views: str | None, progress: Progress) -> Metrics:
+    result = runs.read_metrics(folder)
+    if views not in (None, result.views):
+        raise RunError(
+            f"{folder} holds this run, finished and tested with views {result.views}; "
+            f"for {views}, use `trainer evaluate {folder} --views {views}`"
+        )
+    progress.say(f"{folder} already holds this run, finished; its figures follow")
+    return result
 
 
 def _report(loaded: weights.Loaded, progress: Progress) -> None:
@@ -207,3 +235,4 @@ def _quieten() -> None:
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="lightning")
     warnings.filterwarnings("ignore", category=FutureWarning)
+    warnings.filterwarnings("ignore", message="(?s).*Grad strides do not match")  # channels last under DDP

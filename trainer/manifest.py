@@ -28,7 +28,7 @@ class Target(msgspec.Struct):
     name: str
 
 
-class Sample(msgspec.Struct):
+class Sample(msgspec.Struct, gc=False):
     """One media file.
 
     `label` is what training or scoring uses, `true_label` what the clip shows. `num_frames` counts frames
@@ -140,8 +140,8 @@ def _sample_problem(sample: Sample, classes: int) -> str | None:
     if not (0 <= sample.label < classes and 0 <= sample.true_label < classes):
         labels = f"label {sample.label} or true label {sample.true_label}"
         return f"sample {sample.id!r} has {labels}, not in 0 … {classes - 1}"
-    pure = PurePosixPath(sample.path)
-    if pure.is_absolute() or ".." in pure.parts or "\0" in sample.path or not pure.parts:
+    parts = sample.path.split("/")  # by hand: a pathlib object per sample would take seconds on Kinetics-400
+    if not parts[0] or ".." in parts or "\0" in sample.path or parts == ["."]:
         return f"the path {sample.path!r} of sample {sample.id!r} leaves the root"
     if sample.stride is not None and sample.stride < 1:
         return f"sample {sample.id!r} has stride {sample.stride}, which must be at least 1"

@@ -85,14 +85,9 @@ def is_finished(folder: Path) -> bool:
     return (folder / "metrics.json").is_file()
 
 
-def claim(folder: Path, settings: Settings, resume: bool) -> None:
-    """Make a folder this run's own, or raise `RunError` when it holds something else.
-
-    A folder with the same, unfinished run may be taken on with `resume`.
-    """
+def check(folder: Path, settings: Settings, resume: bool) -> None:
+    """Raise `RunError` when a folder holds something else, or this run unfinished and `resume` is not set."""
     if not folder.exists() or not any(folder.iterdir()):
-        folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / "run.json", settings)
         return
     if not (folder / "run.json").is_file():
         raise RunError(f"{folder} is not empty and holds no run; choose another folder with --out")
@@ -105,6 +100,13 @@ def claim(folder: Path, settings: Settings, resume: bool) -> None:
         raise RunError(
             f"{folder} holds this run, unfinished; go on with --resume, or choose another folder with --out"
         )
+
+
+def claim(folder: Path, settings: Settings) -> None:
+    """Make a folder this run's own."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / "run.json").is_file():
+        write_json(folder / "run.json", settings)
 
 
 def differences(theirs: Settings, ours: Settings) -> str:

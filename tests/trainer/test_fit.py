@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -203,3 +206,46 @@ def test_mistakes_are_sentences(bars: Path, tmp_path: Path, change: dict[str, ob
     with pytest.raises(TrainerError, match=words):
         fit.fit(replace(options(bars, tmp_path / "run"), **change), Progress())  # type: ignore[arg-type]
     assert not (tmp_path / "run").exists()
+
+
+def test_mistakes_found_late_leave_no_folder(learned: Path, bars: Path, tmp_path: Path) -> None:
+    """Weights of another geometry and a broken clip are found after the folder was looked at."""
+    preset = I3D.presets["mini"]
+    I3D.presets["mini"] = replace(preset, geometry=replace(preset.geometry, width=8))
+    with pytest.raises(TrainerError, match="another geometry"):
+        fit.fit(options(bars, tmp_path / "run", weights=learned / "weights.pt"), Progress())
+    (tmp_path / "other.json").write_text(bars.read_text())
+    with pytest.raises(TrainerError, match="cannot decode"):
+        fit.fit(options(tmp_path / "other.json", tmp_path / "run"), Progress())
+    assert not (tmp_path / "run").exists()
+
+
+def test_finished_run_with_other_views_points_to_evaluate(learned: Path, bars: Path) -> None:
+    with pytest.raises(RunError, match=r"use `trainer evaluate .* --views 5x3@32`"):
+        fit.fit(options(bars, learned, views="5x3"), Progress())
+
+
+def test_two_processes_train_together(bars: Path, tmp_path: Path) -> None:
+    """Lightning starts the command again for the second; one of them writes the run."""
+    arguments = [
+        "fit",
+        str(bars),
+        "--preset",
+        "mini",
+        "--epochs",
+        "1",
+        "--devices",
+        "2",
+        "--out",
+        str(tmp_path / "run"),
+    ]
+    done = subprocess.run(
+        [sys.executable, "-m", "trainer", *arguments, "--views", "1x1", "--json"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["cda"]["n"] == 4
+    assert runs.read_settings(tmp_path / "run").devices == 2
+    assert done.stderr.count("training: 1/1 epochs") == 1

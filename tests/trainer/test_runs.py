@@ -64,39 +64,39 @@ def test_damaged_predictions(tmp_path: Path, content: str) -> None:
 
 
 def test_settings_round_trip(tmp_path: Path) -> None:
-    runs.claim(tmp_path / "run", SETTINGS, resume=False)
+    runs.claim(tmp_path / "run", SETTINGS)
     assert runs.read_settings(tmp_path / "run") == SETTINGS
 
 
 def test_unfinished_run_needs_resume(tmp_path: Path) -> None:
-    runs.claim(tmp_path, SETTINGS, resume=False)
+    runs.claim(tmp_path, SETTINGS)
     with pytest.raises(RunError, match="unfinished; go on with --resume"):
-        runs.claim(tmp_path, SETTINGS, resume=False)
-    runs.claim(tmp_path, SETTINGS, resume=True)
+        runs.check(tmp_path, SETTINGS, resume=False)
+    runs.check(tmp_path, SETTINGS, resume=True)
     (tmp_path / "metrics.json").touch()
-    runs.claim(tmp_path, SETTINGS, resume=False)
+    runs.check(tmp_path, SETTINGS, resume=False)
 
 
 def test_another_run_is_refused(tmp_path: Path) -> None:
-    runs.claim(tmp_path, SETTINGS, resume=False)
+    runs.claim(tmp_path, SETTINGS)
     other = msgspec.structs.replace(SETTINGS, seed=1, lr=0.01)
     with pytest.raises(RunError, match=r"another run \(seed 0 instead of 1, lr 0.001 instead of 0.01\)"):
-        runs.claim(tmp_path, other, resume=True)
+        runs.check(tmp_path, other, resume=True)
     other = msgspec.structs.replace(SETTINGS, manifest=ManifestStamp("toy", "abd"))
     with pytest.raises(RunError, match="manifest 'toy' with other content"):
-        runs.claim(tmp_path, other, resume=True)
+        runs.check(tmp_path, other, resume=True)
 
 
 def test_a_moved_manifest_is_the_same(tmp_path: Path) -> None:
-    runs.claim(tmp_path, SETTINGS, resume=False)
+    runs.claim(tmp_path, SETTINGS)
     moved = msgspec.structs.replace(SETTINGS, manifest=ManifestStamp("toy", "abc", "/elsewhere/toy.json"))
-    runs.claim(tmp_path, moved, resume=True)
+    runs.check(tmp_path, moved, resume=True)
 
 
 def test_foreign_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").touch()
     with pytest.raises(RunError, match="is not empty and holds no run"):
-        runs.claim(tmp_path, SETTINGS, resume=True)
+        runs.check(tmp_path, SETTINGS, resume=True)
 
 
 def test_newest_checkpoint(tmp_path: Path) -> None:
