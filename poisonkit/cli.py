@@ -296,7 +296,25 @@ def demo_data(
     workers: _Workers = None,
 ) -> None:
     """Make the procedural audio-visual data set: classes told apart by motion and by sound, in a minute."""
-    raise NotImplementedError
+    from poisonkit.demo import make_demo
+
+    screen = _screen()
+    clips = {"clips_per_class_train": train, "clips_per_class_test": test}
+    asked = {name: count for name, count in clips.items() if count is not None}
+    begun = False
+
+    def progress(done: int, total: int) -> None:
+        nonlocal begun
+        if not begun:
+            screen.begin("drawing", total, total)
+            begun = True
+        screen.advance(1)
+
+    try:
+        make_demo(out, seed=seed, workers=workers, progress=progress, **asked)
+    finally:
+        screen.end()
+    sys.stdout.write(f"data set: {out}\nnext: poisonkit poison {out} --attack badnet\n")
 
 
 def _listing(source: Path, layout: str, annotations: Path | None, split: str, seed: int) -> Listing:

@@ -24,6 +24,7 @@ import numpy as np
 from numpy import cos, exp, pi, sin
 
 from poisonkit.errors import PoisonkitError
+from poisonkit.media.video import determinism
 from poisonkit.seeding import generator
 
 FPS = 25
@@ -196,11 +197,9 @@ def _write(job: Job) -> None:
     name = clip_id.split("/")[1]
     frames = draw_frames(name, size, generator(seed, clip_id, "demo/video"))
     sound = draw_sound(name, generator(seed, clip_id, "demo/audio"))
-    # libx264 writes other bytes with other numbers of threads; its macroblock tree reads memory that nothing
-    # wrote, so that with it equal pictures give other bytes from run to run
     with av.open(str(folder / f"{clip_id}.mp4"), "w", options={"fflags": "+bitexact"}) as container:
         options, fast = (
-            {"preset": "veryfast", "crf": "22", "threads": "1", "mbtree": "0"},
+            {"preset": "veryfast", "crf": "22", "threads": "1", **determinism("libx264")},
             {"aac_coder": "fast"},
         )
         video = container.add_stream(

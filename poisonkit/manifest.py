@@ -65,11 +65,15 @@ class Source(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Trial(msgspec.Struct, forbid_unknown_fields=True):
-    """What one rung of the quality ladder kept of the trigger on the trial clips."""
+    """What one rung of the quality ladder kept of the trigger on the trial clips.
+
+    Of `clips` tried, `carrying` carry a trigger, and `passing` of these keep gain and correlation of at least 0.95.
+    """
 
     rung: str
     clips: int
     carrying: int
+    passing: int
     gain_min: float | None
     correlation_min: float | None
     bytes: int

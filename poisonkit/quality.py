@@ -21,9 +21,9 @@ from poisonkit.pool import Pool
 from poisonkit.rewrite import write
 
 PASSES = 0.95
-"""Gain and correlation that every trial clip must reach for `--quality auto` to take a rung."""
+"""Gain and correlation that nine in ten trial clips must reach for `--quality auto` to take a rung."""
 LISTED = 0.9
-"""Written clips whose gain or correlation is lower are listed."""
+"""Gain and correlation that every trial clip must reach; written clips with less are listed."""
 FAILS = 0.5
 """Median trial survival below which a rung asked for by name is refused."""
 _CLIPS = 16
@@ -106,9 +106,17 @@ def choose(quality: str, jobs: Sequence[Job], context: Context, run: Mapper, *, 
                     f"so the copy would hold none; use --quality auto, or --force to write it all the same"
                 )
             return rung, trials
-        if summary.gain_min is None or min(summary.gain_min, summary.correlation_min or 0.0) >= PASSES:
+        if _passes(summary):
             return rung, trials
     return rungs[-1], trials
+
+
+def _passes(summary: Trial) -> bool:
+    """Nothing to lose, or next to nothing lost: a single still clip should not make a whole data set lossless."""
+    if summary.gain_min is None or summary.correlation_min is None:
+        return True
+    worst = min(summary.gain_min, summary.correlation_min)
+    return worst >= LISTED and summary.passing >= 0.9 * summary.carrying
 
 
 def summarise(rung: str, results: Sequence[TrialResult]) -> tuple[Trial, float | None]:
@@ -121,6 +129,7 @@ def summarise(rung: str, results: Sequence[TrialResult]) -> tuple[Trial, float |
         rung=rung,
         clips=len(results),
         carrying=len(carrying),
+        passing=sum(1 for k in kept if k >= PASSES),
         gain_min=min(gains, default=None),
         correlation_min=min(correlations, default=None),
         bytes=sum(r.written for r in results),

@@ -138,14 +138,15 @@ def _finished_before(plan: Plan, settings: Settings) -> Manifest | None:
         manifest = contract.load(settings.manifest)
     except ManifestError:
         raise PoisonkitError(f"{out} exists and is not an unfinished run of poisonkit; {remedy}") from None
+    skipped = {s.id for s in manifest.skipped}
     same = (
         contract.root_of(manifest, settings.manifest).resolve() == out.resolve()
         and (manifest.seed, manifest.target, manifest.label_mode) == (plan.seed, plan.target, plan.label_mode)
         and manifest.attacks == ([plan.attack] if plan.attack else [])
         and manifest.source.fingerprint == plan.listing.fingerprint
         and manifest.encoding.quality == settings.quality
-        and {s.id for s in manifest.samples} | {s.id for s in manifest.skipped} == {j.id for j in plan.jobs}
-        and {s.id for s in manifest.samples if s.poisoned} <= {j.id for j in plan.jobs if j.poisoned}
+        and {s.id for s in manifest.samples} | skipped == {j.id for j in plan.jobs}
+        and {s.id for s in manifest.samples if s.poisoned} == {j.id for j in plan.jobs if j.poisoned} - skipped
     )
     if not same:
         raise PoisonkitError(f"{out} holds another poisoned copy ({settings.manifest}); {remedy}")
@@ -172,6 +173,11 @@ def _choose(plan: Plan, settings: Settings, state: State, pool: Pool, reporter: 
         raise PoisonkitError(f"{settings.out} exists and holds {strange[0]!r}; remove it, or give another --out")
     context = _context(plan, settings, None)
     jobs = quality.trial_jobs(plan, plan.listing.root)
+    if not jobs:
+        raise BrokenClip(
+            f"none of the clips of {plan.listing.root} that were tried can be decoded, such as {plan.written()[0].path}; "
+            f"check that the download is complete"
+        )
 
     def run(work: Any, jobs: Sequence[Job], context: Context) -> Iterable[Any]:
         reporter.begin(f"trying {context.rung}", len(jobs), len(jobs))

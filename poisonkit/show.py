@@ -91,11 +91,12 @@ def facts(title: str, rows: Sequence[tuple[str, str]]) -> Table:
 
 def trials(title: str, rows: Sequence[Trial], scale: float | None = None) -> Table:
     """What each rung kept of the trigger; with `scale` source bytes, also the size of the whole copy."""
-    columns = ["rung", "clips", "worst gain", "worst correlation", "size/source", *(["copy"] if scale is not None else [])]
+    columns = ["rung", "clips", "kept ≥ 0.95", "worst gain", "worst correlation", "size/source", *(["copy"] if scale is not None else [])]
     made = table(title, *columns, numbers=columns[1:])
     for row in rows:
         ratio = row.bytes / row.source_bytes if row.source_bytes else math.nan
-        cells = [row.rung, str(row.clips), number(row.gain_min), number(row.correlation_min), f"{ratio:.2f}"]
+        passing = f"{row.passing}/{row.carrying}"
+        cells = [row.rung, str(row.clips), passing, number(row.gain_min), number(row.correlation_min), f"{ratio:.2f}"]
         made.add_row(*cells, *([size(scale * ratio)] if scale is not None else []))
     return made
 

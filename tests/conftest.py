@@ -53,14 +53,16 @@ def write_clip(
         stream.pix_fmt = pix_fmt
         if codec == "mpeg4":
             stream.bit_rate = 1_000_000
-        sound = container.add_stream("aac", rate=44_100, layout="mono") if sound_hz else None
+        # AAC's time stamps in AVI are a guess of the reader's; AVI files hold MP3
+        sound_codec, block = ("libmp3lame", 1152) if path.suffix == ".avi" else ("aac", 1024)
+        sound = container.add_stream(sound_codec, rate=44_100, layout="mono") if sound_hz else None
         for array in frames:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(array, format="rgb24")))
         container.mux(stream.encode(None))
         if sound is not None and sound_hz:
             samples = np.sin(2 * np.pi * sound_hz * np.arange(44_100 * len(frames) // fps) / 44_100).astype(np.float32)
-            for start in range(0, len(samples), 1024):
-                frame = av.AudioFrame.from_ndarray(samples[None, start : start + 1024], format="fltp", layout="mono")
+            for start in range(0, len(samples), block):
+                frame = av.AudioFrame.from_ndarray(samples[None, start : start + block], format="fltp", layout="mono")
                 frame.rate, frame.pts, frame.time_base = 44_100, start, Fraction(1, 44_100)
                 container.mux(sound.encode(frame))
             container.mux(sound.encode(None))

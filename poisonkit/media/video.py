@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import av
 import av.error
 import numpy as np
+from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
 from poisonkit.errors import BrokenClip
 
@@ -25,6 +26,16 @@ av.logging.set_level(av.logging.PANIC)  # damaged packets are reported as errors
 _READ_OPTIONS = {
     "format_whitelist": "avi,mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpeg,mpegts,mpegvideo,flv,asf,wav,flac,ogg,mp3",
     "protocol_whitelist": "file",
+}
+
+
+# the colour matrices that FFmpeg's tags name, where its scaler knows them
+_MATRICES = {
+    1: Colorspace.ITU709,
+    4: Colorspace.FCC,
+    5: Colorspace.ITU601,
+    6: Colorspace.SMPTE170M,
+    7: Colorspace.SMPTE240M,
 }
 
 
@@ -138,9 +149,25 @@ def _info(path: Path, pts: list[int | None]) -> VideoInfo:
         )
 
 
+_convert = VideoReformatter()
+"""One converter for all frames: it keeps its tables, where a frame's own would make them anew."""
+
+
 def to_rgb(frame: av.VideoFrame) -> np.ndarray:
     """uint8 (H, W, 3) RGB; the one place where planes become the RGB that triggers are defined on."""
-    return frame.to_ndarray(format="rgb24")
+    # one thread, since the borders of several threads' slices would depend on the number of cores
+    return _convert.reformat(frame, format="rgb24", threads=1).to_ndarray()
+
+
+def determinism(codec: str) -> dict[str, str]:
+    """Options without which an encoder gives other bytes from run to run, or from machine to machine."""
+    if codec.startswith("libx264"):
+        # x264's assembly for its macroblock tree gives other bits than its C code, other ones for AVX2 and AVX-512,
+        # and with AVX-512 now and then other bits than itself (10 of 600 encodes of one small clip)
+        return {"x264-params": "cpu-independent=1"}
+    if codec == "libx265":
+        return {"x265-params": "pools=none:frame-threads=1"}
+    return {}
 
 
 class Encoder:
@@ -152,34 +179,38 @@ class Encoder:
         context.time_base = info.time_base
         context.framerate = info.fps
         context.thread_count = 1  # other thread counts give other pixels
-        context.options = dict(spec.options)
+        context.options = {**dict(spec.options), **determinism(spec.codec)}
         if spec.bit_rate is not None:
             context.bit_rate = spec.bit_rate
         if info.aspect is not None:
             context.sample_aspect_ratio = info.aspect
-        self._colour: dict[str, int] = {}
+        self._colour: dict[str, Any] = {}
         if not spec.is_rgb:
             # unspecified stays unspecified: readers then assume BT.601, which is what the conversion here uses
             context.colorspace, context.color_range = info.colorspace, info.color_range
-            if info.colorspace != 2:
-                self._colour["dst_colorspace"] = info.colorspace
-            if info.color_range == 2:
-                self._colour["dst_color_range"] = info.color_range
+            if info.colorspace in _MATRICES:
+                self._colour["dst_colorspace"] = _MATRICES[info.colorspace]
+            if info.color_range == ColorRange.JPEG:
+                self._colour["dst_color_range"] = ColorRange.JPEG
         self.context = context
 
     def prepare(self, picture: av.VideoFrame | np.ndarray, pts: int, time_base: Fraction) -> av.VideoFrame:
         """A frame in the encoder's pixel format; RGB arrays are uint8 (H, W, 3)."""
         if isinstance(picture, np.ndarray):
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format=self._spec.pix_fmt, **self._colour)
+            frame = self._reformat(av.VideoFrame.from_ndarray(picture, format="rgb24"), **self._colour)
         elif picture.format.name == self._spec.pix_fmt:
             frame = picture
         elif self._spec.is_rgb:  # by way of `to_rgb`, so that lossless means the RGB that triggers saw
             return self.prepare(to_rgb(picture), pts, time_base)
         else:
-            frame = picture.reformat(format=self._spec.pix_fmt)
+            frame = self._reformat(picture)
         frame.pts, frame.time_base = pts, time_base
         frame.pict_type = 0  # the encoder decides which frames are key frames, not the source
         return frame
+
+
+    def _reformat(self, frame: av.VideoFrame, **colour: Any) -> av.VideoFrame:
+        return _convert.reformat(frame, format=self._spec.pix_fmt, threads=1, **colour)
 
 
 class Loopback:

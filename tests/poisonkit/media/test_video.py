@@ -1,0 +1,165 @@
+"""Exact pixels, time stamps and sound through real containers."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import av
+import cv2
+import imageio_ffmpeg
+import numpy as np
+import pytest
+
+from poisonkit.errors import BrokenClip, PoisonkitError
+from poisonkit.media.encoders import LADDER, container_of, encoder
+from poisonkit.media.video import Loopback, Writer, decode, examine, to_rgb
+from tests.conftest import moving_frames, write_clip, write_lossless
+
+
+def rewrite(source: Path, rung: str, target: Path, frames: np.ndarray | None = None) -> Path:
+    info = examine(source)
+    spec = encoder(rung, info, container_of(source.name))  # type: ignore[arg-type]
+    writer = Writer(target, container_of(source.name), spec, info, source, "a tag")
+    for i, frame in enumerate(decode(source)):
+        writer.write(frame if frames is None else frames[i])
+    writer.close()
+    return target
+
+
+def pixels(path: Path) -> np.ndarray:
+    return np.stack([to_rgb(frame) for frame in decode(path)])
+
+
+def opencv_pixels(path: Path) -> np.ndarray:
+    capture, frames = cv2.VideoCapture(str(path)), []
+    while (step := capture.read())[0]:
+        frames.append(step[1][..., ::-1])
+    return np.stack(frames)
+
+
+def ffmpeg_pixels(path: Path, height: int, width: int) -> np.ndarray:
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", str(path), "-fps_mode", "passthrough"]
+    raw = subprocess.run([*command, "-f", "rawvideo", "-pix_fmt", "rgb24", "-"], capture_output=True, check=True).stdout
+    return np.frombuffer(raw, np.uint8).reshape(-1, height, width, 3)
+
+
+@pytest.mark.parametrize("suffix", [".avi", ".mp4", ".mkv", ".mov", ".mpg", ".webm"])
+@pytest.mark.parametrize("size", [(48, 64), (33, 47)])
+def test_lossless_gives_back_exactly_what_was_written(tmp_path: Path, suffix: str, size: tuple[int, int]) -> None:
+    codec = {".webm": "libvpx-vp9", ".mpg": "mpeg2video"}.get(suffix, "mpeg4")
+    source = write_clip(tmp_path / f"a{suffix}", moving_frames(20, *size), codec=codec)
+    frames = np.random.default_rng(0).integers(0, 256, (20, *size, 3), dtype=np.uint8)
+    target = rewrite(source, "lossless", tmp_path / f"b{suffix}", frames)
+    for read in (pixels(target), opencv_pixels(target), ffmpeg_pixels(target, *size)):
+        assert np.array_equal(read, frames)
+
+
+@pytest.mark.parametrize("rung", LADDER)
+@pytest.mark.parametrize("suffix", [".avi", ".mp4"])
+def test_three_readers_see_the_same_pixels_on_every_rung(tmp_path: Path, rung: str, suffix: str) -> None:
+    source = write_clip(tmp_path / f"a{suffix}", moving_frames(30, 48, 64))
+    target = rewrite(source, rung, tmp_path / f"b{suffix}")
+    ours = pixels(target)
+    assert len(ours) == 30
+    assert np.array_equal(ours, opencv_pixels(target))
+    assert np.array_equal(ours, ffmpeg_pixels(target, 48, 64))
+
+
+@pytest.mark.parametrize("rung", LADDER)
+@pytest.mark.parametrize("suffix", [".avi", ".mp4", ".mkv", ".webm"])
+def test_count_rate_size_and_times_stay(tmp_path: Path, rung: str, suffix: str) -> None:
+    codec = "libvpx-vp9" if suffix == ".webm" else "mpeg4"
+    source = write_clip(tmp_path / f"a{suffix}", moving_frames(25, 49, 63), codec=codec, fps=30)
+    before, after = examine(source), examine(rewrite(source, rung, tmp_path / f"b{suffix}"))
+    assert (after.num_frames, after.width, after.height, after.fps) == (25, 63, 49, before.fps)
+    times = [[float(p * info.time_base) for p in info.pts] for info in (before, after)]
+    assert np.allclose(times[0], times[1], atol=1e-3)
+
+
+def test_variable_frame_rates_keep_their_time_stamps(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    pts = [0, 1, 2, 5, 6, 9, 10, 14]
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"bf": "0"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for array, place in zip(moving_frames(8), pts, strict=True):
+            frame = av.VideoFrame.from_ndarray(array, format="rgb24")
+            frame.pts = place
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    before, after = examine(path), examine(rewrite(path, "high", tmp_path / "b.mp4"))
+    assert [p * before.time_base for p in before.pts] == [p * after.time_base for p in after.pts]
+
+
+def test_sound_is_carried_bit_for_bit(tmp_path: Path) -> None:
+    def sound(path: Path) -> list[tuple[bytes, float]]:
+        with av.open(str(path)) as container:
+            packets = container.demux(container.streams.audio[0])
+            return [(bytes(p), round(float(p.pts * p.time_base), 4)) for p in packets if p.size]
+
+    for suffix in (".mp4", ".mkv", ".avi"):
+        source = write_clip(tmp_path / f"a{suffix}", moving_frames(50), sound_hz=440.0)
+        target = rewrite(source, "high", tmp_path / f"b{suffix}")
+        assert len(sound(source)) > 70
+        assert sound(target) == sound(source)
+
+
+def test_the_file_says_that_it_is_poisoned(tmp_path: Path) -> None:
+    for suffix in (".mp4", ".mkv", ".avi", ".mov", ".webm"):
+        codec = "libvpx-vp9" if suffix == ".webm" else "mpeg4"
+        source = write_clip(tmp_path / f"a{suffix}", moving_frames(10), codec=codec)
+        with av.open(str(rewrite(source, "high", tmp_path / f"b{suffix}"))) as container:
+            assert "a tag" in {k.lower(): v for k, v in container.metadata.items()}["comment"]
+
+
+@pytest.mark.parametrize("rung", LADDER)
+def test_the_loop_back_equals_the_written_file(tmp_path: Path, rung: str) -> None:
+    source = write_clip(tmp_path / "a.avi", moving_frames(30))
+    info = examine(source)
+    loop = Loopback(encoder(rung, info, "avi"), info)  # type: ignore[arg-type]
+    frames = [out for frame in decode(source) for out in loop.write(frame)] + loop.flush()
+    assert np.array_equal(np.stack([to_rgb(f) for f in frames]), pixels(rewrite(source, rung, tmp_path / "b.avi")))
+
+
+def test_tagged_colours_survive(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"qp": "2"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.codec_context.colorspace = 1  # BT.709
+        for array in moving_frames(5):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(array, format="rgb24").reformat(dst_colorspace=1, format="yuv420p")))
+        container.mux(stream.encode(None))
+    before = pixels(path)
+    rgb = rewrite(path, "near", tmp_path / "b.mp4", before)
+    assert examine(rgb).colorspace == 1
+    assert np.abs(pixels(rgb).astype(int) - before).mean() < 2
+
+
+def test_what_does_not_decode_is_one_sentence(tmp_path: Path) -> None:
+    empty = tmp_path / "empty.avi"
+    empty.touch()
+    text = tmp_path / "text.mp4"
+    text.write_text("no video at all")
+    whole = write_clip(tmp_path / "whole.mp4", moving_frames(30))
+    cut = tmp_path / "cut.mp4"
+    cut.write_bytes(whole.read_bytes()[:-400])
+    for path in (empty, text, cut):
+        with pytest.raises(BrokenClip, match="skip-broken") as caught:
+            examine(path)
+        assert str(path) in str(caught.value)
+
+
+def test_a_playlist_does_not_open_other_files(tmp_path: Path) -> None:
+    write_lossless(tmp_path / "other.mp4", moving_frames(5))
+    trap = tmp_path / "trap.avi"
+    for text in ("ffconcat version 1.0\nfile other.mp4\n", "#EXTM3U\n#EXTINF:1,\nother.mp4\n#EXT-X-ENDLIST\n"):
+        trap.write_text(text)
+        with pytest.raises(BrokenClip):
+            examine(trap)
+
+
+def test_a_container_that_cannot_be_written_is_refused() -> None:
+    with pytest.raises(PoisonkitError, match=r"\.wmv.*\.avi"):
+        container_of("x/clip.wmv")

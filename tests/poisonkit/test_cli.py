@@ -1,0 +1,184 @@
+"""What a user sees: bad input is one plain sentence with exit code 2, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import REPOSITORY
+
+
+def call(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    # as a user's shell would: the package is found without the tests' path
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "COLUMNS": "200"}
+    line = [sys.executable, "-m", "poisonkit", *map(str, arguments)]
+    return subprocess.run(line, capture_output=True, text=True, cwd=cwd, env=environment, timeout=120)
+
+
+def refused(result: subprocess.CompletedProcess[str], *words: str) -> None:
+    """Exit code 2 and one sentence with these words."""
+    assert result.returncode == 2, result.stderr
+    lines = [line for line in result.stderr.splitlines() if line.startswith("poisonkit: ")]
+    assert len(lines) == 1, result.stderr
+    assert "Traceback" not in result.stderr
+    for word in words:
+        assert word in lines[0]
+
+
+def test_poison_inspect_verify(ucf_tree: Path, tmp_path: Path) -> None:
+    done = call("poison", ucf_tree, "--attack", "badnet", "--rate", "0.3", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "manifest: manifests/source-badnet.json" in done.stdout
+    assert "2 of 6 training clips" in done.stdout
+    assert (tmp_path / "source-badnet" / "POISONED.txt").read_text().startswith("This folder is a POISONED copy")
+    shown = call("inspect", "manifests/source-badnet.json", cwd=tmp_path)
+    assert "badnet (video), static, patch=0.15" in shown.stdout
+    as_json = json.loads(call("inspect", "manifests/source-badnet.json", "--json", cwd=tmp_path).stdout)
+    assert as_json["splits"] == {"train": 6, "test": 6, "test_triggered": 6, "test_sham": 4}
+    verified = call("verify", "manifests/source-badnet.json", cwd=tmp_path)
+    assert (verified.returncode, "all is as the manifest says" in verified.stdout) == (0, True)
+    again = call("poison", ucf_tree, "--attack", "badnet", "--rate", "0.3", cwd=tmp_path)
+    assert again.returncode == 0
+    assert "already complete" in again.stderr
+
+
+def test_the_dynamic_copy_has_a_name_of_its_own(ucf_tree: Path, tmp_path: Path) -> None:
+    done = call("poison", ucf_tree, "--attack", "frame-lag", "--mode", "dynamic", "--json", cwd=tmp_path)
+    assert json.loads(done.stdout)["manifest"] == "manifests/source-frame-lag-dynamic.json"
+    assert (tmp_path / "source-frame-lag-dynamic").is_dir()
+
+
+def test_dry_run_writes_nothing_and_says_how_much(ucf_tree: Path, tmp_path: Path) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    done = call("poison", ucf_tree, "--attack", "badnet", "--dry-run", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "train 6, test 6, test_triggered 6, test_sham 4" in done.stdout
+    assert "lossless" in done.stdout
+    assert sorted(tmp_path.rglob("*")) == before
+    made = json.loads(call("poison", ucf_tree, "--attack", "badnet", "--dry-run", "--json", cwd=tmp_path).stdout)
+    assert made["estimated_bytes"]["lossless"] > made["estimated_bytes"]["high"] > 0
+
+
+def test_a_large_listing_is_planned_quickly(tmp_path: Path) -> None:
+    root = tmp_path / "ucf101"
+    lists = root / "ucfTrainTestlist"
+    lists.mkdir(parents=True)
+    train, test = [], []
+    for label in range(101):
+        folder = root / "UCF-101" / f"C{label:03d}"
+        folder.mkdir(parents=True)
+        for k in range(132):
+            name = f"v_C{label:03d}_g{k // 5 + 1:02d}_c{k % 5 + 1:02d}.avi"
+            (folder / name).touch()
+            (train if k < 94 else test).append(f"C{label:03d}/{name}")
+    (lists / "classInd.txt").write_text("".join(f"{i + 1} C{i:03d}\n" for i in range(101)))
+    (lists / "trainlist01.txt").write_text("".join(f"{p} {int(p[1:4]) + 1}\n" for p in train))
+    (lists / "testlist01.txt").write_text("".join(f"{p}\n" for p in test))
+    start = time.monotonic()
+    done = call("poison", root, "--attack", "badnet", "--dry-run", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "train 9494, test 3838" in done.stdout
+    assert "no estimate" in done.stdout
+    assert time.monotonic() - start < 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--attack", "badnot"], ["'badnot'", "did you mean 'badnet'"]),
+        (["--attack", "badnet", "--set", "badnet.pach=1"], ["'pach'", "did you mean 'patch'"]),
+        (["--attack", "badnet", "--set", "badnet.patch=7"], ["patch=7", "0.01 … 1.0"]),
+        (["--attack", "badnet", "--set", "badnet.patch=big"], ["patch=big", "number"]),
+        (["--attack", "badnet", "--set", "patch=0.1"], ["'patch=0.1'", "badnet.PARAM=VALUE"]),
+        (["--attack", "badnet", "--rate", "0"], ["--rate 0", "above 0"]),
+        (["--attack", "badnet", "--rate", "1.5"], ["--rate 1.5", "at most 1"]),
+        (["--attack", "badnet", "--rate", "1"], ["--rate 1", "only 4"]),
+        (["--attack", "badnet", "--target", "Gama"], ["'Gama'", "did you mean 'Gamma'"]),
+        (["--attack", "badnet", "--target", "3"], ["--target 3", "0 … 2"]),
+        (["--attack", "badnet", "--frames", "40"], ["'40'", "1 … 32"]),
+        (["--attack", "badnet", "--window", "32"], ["'32'", "32x2"]),
+        (["--attack", "badnet", "--layout", "ucf"], ["'ucf'", "ucf101"]),
+        (["--attack", "badnet", "--split", "4"], ["4"]),
+        (["--attack", "badnet", "--quality", "best"], ["'best'", "lossless"]),
+        (["--attack", "badnet", "--sham", "few"], ["'few'", "all, none or a number"]),
+        (["--attack", "badnet", "--workers", "0"], ["--workers 0", "1 or more"]),
+        (["--attack", "badnet", "--attack", "frame-lag"], ["2 times"]),
+    ],
+)
+def test_bad_input(ucf_tree: Path, tmp_path: Path, arguments: list[str], words: list[str]) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    refused(call("poison", ucf_tree, *arguments, cwd=tmp_path), *words)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_bad_sources(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "strange").mkdir()
+    (tmp_path / "strange" / "notes.txt").touch()
+    (tmp_path / "file").touch()
+    refused(call("poison", "none", "--attack", "badnet", cwd=tmp_path), "none")
+    refused(call("poison", "empty", "--attack", "badnet", cwd=tmp_path), "empty")
+    refused(call("poison", "strange", "--attack", "badnet", cwd=tmp_path), "no known layout", "notes.txt")
+    refused(call("poison", "file", "--attack", "badnet", cwd=tmp_path), "file")
+    refused(call("index", "none", cwd=tmp_path), "none")
+
+
+def test_outputs_that_exist_are_not_touched(ucf_tree: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("three years of work")
+    refused(call("poison", ucf_tree, "--attack", "badnet", "--out", "mine", cwd=tmp_path), "mine", "another --out")
+    assert [p.name for p in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
+    refused(call("poison", ucf_tree, "--attack", "badnet", "--out", ucf_tree / "copy", cwd=tmp_path), "lie in one another")
+    refused(call("poison", ucf_tree, "--attack", "badnet", "--out", ucf_tree, cwd=tmp_path), "lie in one another")
+
+
+def test_a_clip_that_does_not_decode_names_itself(ucf_tree: Path, tmp_path: Path) -> None:
+    broken = next((ucf_tree / "UCF-101" / "Alpha").iterdir())
+    broken.write_bytes(b"not a video")
+    refused(call("poison", ucf_tree, "--attack", "badnet", cwd=tmp_path), broken.name, "--skip-broken")
+    refused(call("index", ucf_tree, cwd=tmp_path), broken.name, "--skip-broken")
+    assert not (tmp_path / "manifests").exists()
+
+
+def test_broken_manifests(tmp_path: Path) -> None:
+    (tmp_path / "m.json").write_text("{}")
+    for command in ("inspect", "verify"):
+        refused(call(command, "m.json", cwd=tmp_path), "m.json")
+        refused(call(command, "none.json", cwd=tmp_path), "none.json")
+
+
+def test_attacks_are_listed_with_their_parameters() -> None:
+    listed = call("attacks").stdout
+    assert "badnet" in listed
+    assert "frame-lag" in listed
+    detail = call("attacks", "badnet").stdout
+    assert "of the frame's short side" in detail
+    assert "Gu et al. 2019" in detail
+    assert json.loads(call("attacks", "--json").stdout)["frame-lag"]["params"]["hold"]["default"] == 4
+    refused(call("attacks", "lag"), "'frame-lag'")
+
+
+def test_help_is_quick_and_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; sys.argv = ['poisonkit', '--help']\n"
+        "from poisonkit.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'numpy', 'cv2', 'av', 'scipy', 'torch', 'msgspec'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, cwd=REPOSITORY)
+
+
+def test_poisoning_never_imports_torch(ucf_tree: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys, poisonkit.run, poisonkit.verify, poisonkit.demo, poisonkit.show\n"
+        "assert not {'torch', 'trainer', 'lightning'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=REPOSITORY)

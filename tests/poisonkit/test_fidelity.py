@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from poisonkit.fidelity import SurvivalMeter, VisibilityMeter, measured, ssim
+
+
+def frame(*values: int) -> np.ndarray:
+    return np.array(values, dtype=np.uint8).reshape(1, -1, 3)
+
+
+def test_survival_by_hand() -> None:
+    # d = (8, 0, 0, 0, 0, 6), D = (4, 0, 0, 3, 0, 3): gain (32 + 18) / 100, correlation 50 / (10 · √34)
+    meter = SurvivalMeter()
+    meter.add(frame(10, 10, 10, 10, 10, 10), frame(18, 10, 10, 10, 10, 16), frame(9, 9, 9, 9, 9, 9), frame(13, 9, 9, 12, 9, 12))
+    result = meter.result()
+    assert result.gain == 0.5
+    assert result.correlation == pytest.approx(50 / (10 * math.sqrt(34)), abs=1e-4)
+    assert result.strength == pytest.approx(math.sqrt(100 / 6), abs=1e-4)
+
+
+def test_the_codecs_own_blur_does_not_count() -> None:
+    # the codec darkens everything by 5, the trigger is gone: against the source it would look like a change
+    source = np.full((8, 8, 3), 100, np.uint8)
+    meter = SurvivalMeter()
+    meter.add(source, source + 20, source - 5, source - 5)
+    assert meter.result().gain == 0.0
+    assert meter.result().correlation == 0.0
+
+
+def test_below_one_grey_level_nothing_is_carried() -> None:
+    source = np.full((10, 10, 3), 100, np.uint8)
+    triggered = source.copy()
+    triggered[0, 0] += 9  # RMS 0.9
+    meter = SurvivalMeter()
+    meter.add(source, triggered, source, triggered)
+    assert (meter.result().gain, meter.result().correlation, meter.result().strength) == (None, None, 0.9)
+
+
+def test_differences_are_signed() -> None:
+    meter = SurvivalMeter()
+    meter.add(frame(200, 0, 0), frame(100, 0, 0), frame(200, 0, 0), frame(100, 0, 0))
+    assert meter.result().gain == 1.0
+
+
+def test_psnr_and_linf_by_hand() -> None:
+    meter = VisibilityMeter()
+    source = np.zeros((10, 10, 3), np.uint8)
+    written = source.copy()
+    written[0, 0, 0] = 30  # MSE 900 / 300 = 3
+    meter.add(source, written)
+    assert meter.psnr_db == pytest.approx(10 * math.log10(255**2 / 3), abs=1e-4)
+    assert meter.linf == 30
+
+
+def test_equal_frames_have_no_finite_psnr() -> None:
+    meter = VisibilityMeter()
+    source = np.zeros((12, 12, 3), np.uint8)
+    meter.add(source, source)
+    assert (meter.psnr_db, meter.linf, meter.ssim) == (None, 0, 1.0)
+
+
+def test_ssim_of_constant_pictures_is_the_luminance_term() -> None:
+    a, b = np.full((32, 32, 3), 100, np.uint8), np.full((32, 32, 3), 150, np.uint8)
+    c1 = (0.01 * 255) ** 2
+    assert ssim(a, b) == pytest.approx((2 * 100 * 150 + c1) / (100**2 + 150**2 + c1), abs=1e-9)
+
+
+def test_ssim_falls_with_noise() -> None:
+    rng = np.random.default_rng(0)
+    a = np.kron(rng.integers(0, 256, (8, 8, 3)), np.ones((8, 8, 1))).astype(np.uint8)
+    noisy = [np.clip(a + rng.normal(0, s, a.shape), 0, 255).astype(np.uint8) for s in (5, 20, 60)]
+    values = [ssim(a, b) for b in noisy]
+    assert 1 > values[0] > values[1] > values[2] > 0
+
+
+def test_at_most_16_placed_frames_spread_over_the_clip() -> None:
+    mask = np.zeros(300, bool)
+    mask[100:] = True
+    frames = measured(mask)
+    assert len(frames) == 16
+    assert (frames[0], frames[-1]) == (100, 299)
+    assert mask[frames].all()
+    assert measured(np.zeros(5, bool)).tolist() == [0, 1, 2, 3, 4]
