@@ -1,4 +1,4 @@
-"""Carrying unchanged files into the poisoned copy: as reflinks where the file system has them, else hard links, else copies."""
+"""Carrying unchanged files into the poisoned copy: as reflinks, else as hard links, else as copies."""
 
 from __future__ import annotations
 
@@ -58,5 +58,5 @@ def weakest(methods: set[Method]) -> Method:
     """One word for a data set whose files were carried in several ways."""
     for method in ("copy", "hardlink", "reflink"):
         if method in methods:
-            return method  # type: ignore[return-value]
+            return method
     return "copy"

@@ -1,4 +1,4 @@
-"""`poisonkit`: options in, one function of the library, what the user sees. Heavy imports wait until they are needed."""
+"""`poisonkit`: options in, one function of the library, what the user sees. Heavy imports wait until needed."""
 
 from __future__ import annotations
 
@@ -47,13 +47,19 @@ class Carry(StrEnum):
     reencode = "reencode"
 
 
-_Source = Annotated[Path, typer.Argument(metavar="SRC", help="Folder of the data set; it is only read.", show_default=False)]
+_Source = Annotated[
+    Path, typer.Argument(metavar="SRC", help="Folder of the data set; it is only read.", show_default=False)
+]
 _ManifestArgument = Annotated[Path, typer.Argument(metavar="MANIFEST", help="Manifest file.", show_default=False)]
 _Layout = Annotated[str, typer.Option(help="How the folder is laid out: auto, ucf101 or folder.")]
-_Annotations = Annotated[Path | None, typer.Option(help="Folder of the split lists, if not in the data set.", show_default=False)]
+_Annotations = Annotated[
+    Path | None, typer.Option(help="Folder of the split lists, if not in the data set.", show_default=False)
+]
 _Split = Annotated[str, typer.Option(help="Which official split, where a data set has several.")]
 _Seed = Annotated[int, typer.Option(help="Decides which clips are poisoned and everything that is drawn.")]
-_Workers = Annotated[int | None, typer.Option(help="Processes; the result does not depend on it.", show_default="CPU cores")]
+_Workers = Annotated[
+    int | None, typer.Option(help="Processes; the result does not depend on it.", show_default="CPU cores")
+]
 _ManifestOption = Annotated[
     Path | None, typer.Option(help="Where the manifest goes.", show_default="manifests/<name of --out>.json")
 ]
@@ -67,27 +73,59 @@ def poison(
     source: _Source,
     attack: Annotated[list[str], typer.Option(help="Trigger (see `poisonkit attacks`), or none.", show_default=False)],
     mode: Annotated[Mode, typer.Option(help="Same trigger on all frames, or drawn anew per frame.")] = Mode.static,
-    set_: Annotated[list[str] | None, typer.Option("--set", metavar="NAME.PARAM=VALUE", help="Set a parameter of the trigger.")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME.PARAM=VALUE", help="Set a parameter of the trigger."),
+    ] = None,
     rate: Annotated[float, typer.Option(help="Share of the training clips to poison, above 0 and at most 1.")] = 0.1,
-    rate_of: Annotated[RateOf | None, typer.Option(help="Count the rate against all training clips or the target class's.", show_default="all; target for clean label")] = None,
+    rate_of: Annotated[
+        RateOf | None,
+        typer.Option(
+            help="Count the rate against all training clips or the target class's.",
+            show_default="all; target for clean label",
+        ),
+    ] = None,
     target: Annotated[str, typer.Option(help="Class that triggered clips shall get: label or name.")] = "0",
-    label_mode: Annotated[LabelMode, typer.Option(help="dirty: other classes' clips, relabelled; clean: the target's own clips.")] = LabelMode.dirty,
+    label_mode: Annotated[
+        LabelMode,
+        typer.Option(help="dirty: other classes' clips, relabelled; clean: the target's own clips."),
+    ] = LabelMode.dirty,
     seed: _Seed = 0,
     layout: _Layout = "auto",
     annotations: _Annotations = None,
     split: _Split = "1",
-    frames: Annotated[str, typer.Option(help="Frames that carry the trigger: all, N in every window, or random.")] = "all",
+    frames: Annotated[
+        str, typer.Option(help="Frames that carry the trigger: all, N in every window, or random.")
+    ] = "all",
     window: Annotated[str, typer.Option(help="The victim's sampling: LENGTHxSTRIDE or uniform:SEGMENTS.")] = "32x2",
-    quality: Annotated[str, typer.Option(help="Rung: auto, match, high, near or lossless. auto takes the cheapest that the trigger survives.")] = "auto",
-    carry: Annotated[Carry, typer.Option(help="Clean files: link (reflink, else hard link, else copy), copy, or reencode.")] = Carry.link,
-    sham: Annotated[str | None, typer.Option(help="Test clips re-encoded without the trigger: a number, all or none.", show_default="500")] = None,
+    quality: Annotated[
+        str,
+        typer.Option(
+            help="Rung: auto, match, high, near or lossless. auto takes the cheapest that the trigger survives."
+        ),
+    ] = "auto",
+    carry: Annotated[
+        Carry, typer.Option(help="Clean files: link (reflink, else hard link, else copy), copy, or reencode.")
+    ] = Carry.link,
+    sham: Annotated[
+        str | None,
+        typer.Option(help="Test clips re-encoded without the trigger: a number, all or none.", show_default="500"),
+    ] = None,
     skip_broken: _SkipBroken = False,
     hash_all: _HashAll = False,
-    out: Annotated[Path | None, typer.Option(help="Folder of the poisoned copy.", show_default="./<SRC name>-<attack>[-dynamic]")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the poisoned copy.", show_default="./<SRC name>-<attack>[-dynamic]"),
+    ] = None,
     manifest: _ManifestOption = None,
     workers: _Workers = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done, with the estimated size; write nothing.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Write even if the trigger does not survive the rung.")] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Print what would be done, with the estimated size; write nothing."),
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Write even if the trigger does not survive the rung.")
+    ] = False,
     as_json: _Json = False,
 ) -> None:
     """Write a poisoned copy of a data set and its manifest.
@@ -128,7 +166,7 @@ def poison(
         skip_broken=skip_broken,
         force=force,
         hash_all=hash_all,
-        **_workers(workers),
+        workers=_workers(workers),
     )
     _poison(plan, options, as_json)
 
@@ -137,7 +175,9 @@ def _poison(plan: Plan, options: Any, as_json: bool) -> None:
     from poisonkit import run, show
 
     screen = _screen()
-    screen.say(f"reading {plan.listing.root}: {plan.listing.layout} ({plan.listing.detected}), {len(plan.listing.clips)} clips")
+    screen.say(
+        f"reading {plan.listing.root}: {plan.listing.layout} ({plan.listing.detected}), {len(plan.listing.clips)} clips"
+    )
     try:
         result = run.poison(plan, options, screen)
     except KeyboardInterrupt:
@@ -149,7 +189,14 @@ def _poison(plan: Plan, options: Any, as_json: bool) -> None:
     if not result.fresh:
         screen.say("this copy is already complete; nothing was done")
     if as_json:
-        _print_json({"manifest": str(result.path), "out": str(options.out), "splits": made.splits, "rung": made.encoding.rung})
+        _print_json(
+            {
+                "manifest": str(result.path),
+                "out": str(options.out),
+                "splits": made.splits,
+                "rung": made.encoding.rung,
+            }
+        )
         return
     _print(show.facts("Poisoned copy", show.manifest_facts(made)))
     _print(show.trials("Trials", made.encoding.trials))
@@ -173,7 +220,7 @@ def _dry_run(plan: Plan, quality_name: str, workers: int | None, as_json: bool) 
     from poisonkit import quality, show
 
     screen = _screen()
-    trials = quality.estimate(plan, quality_name, screen, **_workers(workers))
+    trials = quality.estimate(plan, quality_name, screen, workers=_workers(workers))
     screen.end()
     total = sum(clip.size for clip in plan.listing.clips)
     sizes = {clip.path: clip.size for clip in plan.listing.clips}
@@ -197,7 +244,9 @@ def index(
     annotations: _Annotations = None,
     split: _Split = "1",
     seed: _Seed = 0,
-    manifest: Annotated[Path | None, typer.Option(help="Where the manifest goes.", show_default="manifests/<SRC name>.json")] = None,
+    manifest: Annotated[
+        Path | None, typer.Option(help="Where the manifest goes.", show_default="manifests/<SRC name>.json")
+    ] = None,
     workers: _Workers = None,
     skip_broken: _SkipBroken = False,
     hash_all: _HashAll = False,
@@ -209,7 +258,9 @@ def index(
 
     listing = _listing(source, layout, annotations, split, seed)
     where = manifest or Path("manifests") / f"{source.resolve().name}.json"
-    options = run.Settings(out=source, manifest=where, skip_broken=skip_broken, hash_all=hash_all, **_workers(workers))
+    options = run.Settings(
+        out=source, manifest=where, skip_broken=skip_broken, hash_all=hash_all, workers=_workers(workers)
+    )
     screen = _screen()
     try:
         made = run.index(planning.index(listing, seed), options, screen).manifest
@@ -242,7 +293,10 @@ def attacks(
 
 
 def _describe(kind: Any) -> dict[str, Any]:
-    params = {f.name: {"default": f.default, **{k: v for k, v in f.metadata.items() if v not in ("", ())}} for f in kind.fields()}
+    params = {
+        f.name: {"default": f.default, **{k: v for k, v in f.metadata.items() if v not in ("", ())}}
+        for f in kind.fields()
+    }
     return {"modality": kind.modality, "source": kind.source, "params": params}
 
 
@@ -265,7 +319,10 @@ def inspect(manifest: _ManifestArgument, as_json: _Json = False) -> None:
 
 @app.command()
 def verify(manifest: _ManifestArgument, as_json: _Json = False) -> None:
-    """Check a copy against its manifest: hashes, frames, labels, nothing missing or extra. Exit code 1 if something is off."""
+    """Check a copy against its manifest: hashes, frames, labels, nothing missing or extra.
+
+    Exit code 1 if something is off.
+    """
     from poisonkit import manifest as contract
     from poisonkit import verify as checking
 
@@ -277,7 +334,14 @@ def verify(manifest: _ManifestArgument, as_json: _Json = False) -> None:
     finally:
         screen.end()
     if as_json:
-        _print_json({"ok": not report.problems, "files": report.files, "hashed": report.hashed, "problems": report.problems})
+        _print_json(
+            {
+                "ok": not report.problems,
+                "files": report.files,
+                "hashed": report.hashed,
+                "problems": report.problems,
+            }
+        )
     else:
         for problem in report.problems:
             sys.stdout.write(f"{problem}\n")
@@ -291,16 +355,14 @@ def verify(manifest: _ManifestArgument, as_json: _Json = False) -> None:
 def demo_data(
     out: Annotated[Path, typer.Argument(metavar="DIR", help="New folder for the data set.", show_default=False)],
     seed: Annotated[int, typer.Option(help="Another seed gives another data set.")] = 0,
-    train: Annotated[int | None, typer.Option(help="Training clips per class.", show_default="36")] = None,
-    test: Annotated[int | None, typer.Option(help="Test clips per class.", show_default="12")] = None,
+    train: Annotated[int, typer.Option(help="Training clips per class.")] = 36,
+    test: Annotated[int, typer.Option(help="Test clips per class.")] = 12,
     workers: _Workers = None,
 ) -> None:
     """Make the procedural audio-visual data set: classes told apart by motion and by sound, in a minute."""
     from poisonkit.demo import make_demo
 
     screen = _screen()
-    clips = {"clips_per_class_train": train, "clips_per_class_test": test}
-    asked = {name: count for name, count in clips.items() if count is not None}
     begun = False
 
     def progress(done: int, total: int) -> None:
@@ -311,7 +373,14 @@ def demo_data(
         screen.advance(1)
 
     try:
-        make_demo(out, seed=seed, workers=workers, progress=progress, **asked)
+        make_demo(
+            out,
+            clips_per_class_train=train,
+            clips_per_class_test=test,
+            seed=seed,
+            workers=_workers(workers),
+            progress=progress,
+        )
     finally:
         screen.end()
     sys.stdout.write(f"data set: {out}\nnext: poisonkit poison {out} --attack badnet\n")
@@ -326,7 +395,9 @@ def _listing(source: Path, layout: str, annotations: Path | None, split: str, se
 def _attack(names: list[str], texts: list[str]) -> tuple[str | None, dict[str, str]]:
     """The attack's name (None for `none`) and its parameters as text."""
     if len(names) != 1:
-        raise PoisonkitError(f"--attack was given {len(names)} times; give one attack a modality, and there is only video yet")
+        raise PoisonkitError(
+            f"--attack was given {len(names)} times; give one attack a modality, and there is only video yet"
+        )
     name = names[0]
     settings = {}
     for text in texts:
@@ -338,8 +409,10 @@ def _attack(names: list[str], texts: list[str]) -> tuple[str | None, dict[str, s
     return (None if name == "none" else name), settings
 
 
-def _workers(workers: int | None) -> dict[str, int]:
-    return {} if workers is None else {"workers": workers}
+def _workers(workers: int | None) -> int:
+    from poisonkit.pool import available_cores
+
+    return available_cores() if workers is None else workers
 
 
 def _screen() -> Any:

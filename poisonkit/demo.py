@@ -58,9 +58,7 @@ MOTIONS: dict[str, Motion] = {
     "Fall": lambda p, turn: Pose(y=2.4 * (p / (2 * pi) % 1 - 0.5)),  # and starts again from above
     "Pulse": lambda p, turn: Pose(wide=0.4 * sin(p), tall=0.4 * sin(p)),
     "Rise": lambda p, turn: Pose(y=2.4 * (0.5 - p / (2 * pi) % 1)),
-    "Shiver": lambda p, turn: Pose(
-        x=0.4 * (sin(4.1 * p) + cos(6.7 * p)), y=0.4 * (cos(4.7 * p) + sin(6.1 * p))
-    ),
+    "Shiver": lambda p, turn: Pose(x=0.4 * (sin(4.1 * p) + cos(6.7 * p)), y=0.4 * (cos(4.7 * p) + sin(6.1 * p))),
     "Spin": lambda p, turn: Pose(angle=turn * p / 2),
     "Squash": lambda p, turn: Pose(wide=0.4 * sin(p), tall=-0.4 * sin(p)),
     "Sway": lambda p, turn: Pose(x=sin(p)),
@@ -164,13 +162,9 @@ def _check(out: Path, train: int, test: int, size: tuple[int, int], workers: int
     if out.exists() and not (out.is_dir() and next(out.iterdir(), None) is None):
         raise PoisonkitError(f"{out} exists and is not an empty folder; remove it or choose another name")
     if train < 1 or test < 1:
-        raise PoisonkitError(
-            f"{train} training and {test} test clips a class are too few; ask for 1 or more of each"
-        )
+        raise PoisonkitError(f"{train} training and {test} test clips a class are too few; ask for 1 or more of each")
     if min(size) < 64 or any(side % 2 for side in size):
-        raise PoisonkitError(
-            f"the size {size[0]}x{size[1]} is not possible; give even numbers from 64, like 160x120"
-        )
+        raise PoisonkitError(f"the size {size[0]}x{size[1]} is not possible; give even numbers from 64, like 160x120")
     if workers is not None and workers < 1:
         raise PoisonkitError(f"{workers} workers are too few; give 1 or more")
 
@@ -202,9 +196,7 @@ def _write(job: Job) -> None:
             {"preset": "veryfast", "crf": "22", "threads": "1", **determinism("libx264")},
             {"aac_coder": "fast"},
         )
-        video = container.add_stream(
-            "libx264", FPS, width=size[0], height=size[1], pix_fmt="yuv420p", options=options
-        )
+        video = container.add_stream("libx264", FPS, width=size[0], height=size[1], pix_fmt="yuv420p", options=options)
         audio = container.add_stream("aac", SAMPLE_RATE, layout="mono", bit_rate=96_000, options=fast)
         for frame in frames:
             container.mux(video.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
@@ -245,16 +237,12 @@ def _draw_backdrop(size: tuple[int, int], rng: np.random.Generator) -> tuple[Arr
         shape = SHAPES[rng.integers(len(SHAPES))] * rng.uniform(0.03, 0.08) * height
         points = shape + rng.uniform(0, 1, 2) * (width, height)
         colour = tuple(rng.uniform(60, 195, 3).tolist())
-        cv2.fillPoly(
-            backdrop, [np.round(points * 16).astype(np.int32)], colour, lineType=cv2.LINE_AA, shift=4
-        )
+        cv2.fillPoly(backdrop, [np.round(points * 16).astype(np.int32)], colour, lineType=cv2.LINE_AA, shift=4)
     heading = rng.uniform(0, 2 * pi)
     return backdrop, rng.uniform(0, 0.15) * np.array((cos(heading), sin(heading))) * height / 120
 
 
-def _draw_figures(
-    name: str, size: tuple[int, int], rng: np.random.Generator
-) -> list[tuple[Array, tuple[int, ...]]]:
+def _draw_figures(name: str, size: tuple[int, int], rng: np.random.Generator) -> list[tuple[Array, tuple[int, ...]]]:
     """Polygons to fill, in order: corners `(T, corners, 2)` in pixels and an RGB colour."""
     width, height = size
     seconds = np.arange(FRAMES) / FPS

@@ -40,7 +40,9 @@ class SurvivalMeter:
     _rd: float = 0.0
     _count: int = 0
 
-    def add(self, source: np.ndarray, triggered: np.ndarray, source_back: np.ndarray, triggered_back: np.ndarray) -> None:
+    def add(
+        self, source: np.ndarray, triggered: np.ndarray, source_back: np.ndarray, triggered_back: np.ndarray
+    ) -> None:
         intended = _flat(triggered) - _flat(source)
         left = _flat(triggered_back) - _flat(source_back)
         self._dd += float(intended @ intended)

@@ -168,17 +168,25 @@ def load(path: Path) -> Manifest:
     try:
         raw = path.read_bytes()
     except OSError as error:
-        raise ManifestError(f"cannot read the manifest {path}: {error.strerror}; give the path of a JSON file") from None
+        raise ManifestError(
+            f"cannot read the manifest {path}: {error.strerror}; give the path of a JSON file"
+        ) from None
     try:
         version = msgspec.json.decode(raw, type=_Version).schema
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise ManifestError(f"{path} is not a manifest ({error}); make one with `poisonkit poison` or `poisonkit index`") from None
+        raise ManifestError(
+            f"{path} is not a manifest ({error}); make one with `poisonkit poison` or `poisonkit index`"
+        ) from None
     if version != SCHEMA:
-        raise ManifestError(f"{path} has schema {version!r}, this version reads {SCHEMA!r}; use the poisonkit that wrote it")
+        raise ManifestError(
+            f"{path} has schema {version!r}, this version reads {SCHEMA!r}; use the poisonkit that wrote it"
+        )
     try:
         manifest = msgspec.json.decode(raw, type=Manifest)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise ManifestError(f"{path} is not a valid manifest: {error}; see manifests/README.md for its fields") from None
+        raise ManifestError(
+            f"{path} is not a valid manifest: {error}; see manifests/README.md for its fields"
+        ) from None
     check(manifest, path)
     return manifest
 
@@ -261,7 +269,9 @@ def _refuse_nan(value: Any, path: Path) -> None:
     while stack:
         item = stack.pop()
         if isinstance(item, float) and not math.isfinite(item):
-            raise ManifestError(f"{path} would hold {item}, which JSON cannot; this is a fault of poisonkit, please report it")
+            raise ManifestError(
+                f"{path} would hold {item}, which JSON cannot; this is a fault of poisonkit, please report it"
+            )
         if isinstance(item, dict):
             stack.extend(item.values())
         elif isinstance(item, list | tuple):

@@ -36,9 +36,13 @@ class Window:
             window = cls(int(dense[1]), int(dense[2]))
         elif uniform:
             window = cls(int(uniform[1]), None)
-        if window is None or not 1 <= window.length <= 1024 or not (window.stride is None or 1 <= window.stride <= 1024):
+        if (
+            window is None
+            or not 1 <= window.length <= 1024
+            or not (window.stride is None or 1 <= window.stride <= 1024)
+        ):
             raise PoisonkitError(
-                f"--window {text!r} is not a window; write LENGTHxSTRIDE such as 32x2, or uniform:SEGMENTS such as uniform:8"
+                f"--window {text!r} is not a window; write LENGTHxSTRIDE such as 32x2, or uniform:8 for 8 segments"
             )
         return window
 

@@ -1,4 +1,4 @@
-"""The plan: which clips are poisoned, which label they get, and what is done with every file. Pure: no media is opened."""
+"""The plan: which clips are poisoned, which label they get, what is done with every file. Pure: opens no media."""
 
 from __future__ import annotations
 
@@ -122,7 +122,9 @@ def find_target(target: str, classes: Sequence[str]) -> Target:
     if target.isascii() and target.isdigit():
         if int(target) < len(classes):
             return Target(int(target), classes[int(target)])
-        raise PoisonkitError(f"--target {target} is not a label; there are {len(classes)} classes, 0 … {len(classes) - 1}")
+        raise PoisonkitError(
+            f"--target {target} is not a label; there are {len(classes)} classes, 0 … {len(classes) - 1}"
+        )
     raise PoisonkitError(f"--target {target!r} is not a class; {suggest(target, classes)}")
 
 
@@ -169,7 +171,7 @@ def _floor(share: float) -> float:
 
 
 def choose_sham(test: Sequence[Clip], request: Request, target: Target) -> list[Clip]:
-    """The test clips outside the target class that are re-encoded without the trigger, in equal shares of each class."""
+    """The test clips outside the target class that are re-encoded without the trigger, each class in its share."""
     others = [c for c in test if c.label != target.label]
     if request.sham == "none" or (request.sham is None and request.attack is None):
         return []  # without a trigger the triggered clips are sham clips already

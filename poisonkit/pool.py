@@ -65,7 +65,11 @@ class Pool:
         yield from self._spread(self._executor, work, jobs, context)
 
     def _spread(
-        self, executor: ProcessPoolExecutor, work: Callable[[Job, Context], T], jobs: Sequence[Job], context: Context
+        self,
+        executor: ProcessPoolExecutor,
+        work: Callable[[Job, Context], T],
+        jobs: Sequence[Job],
+        context: Context,
     ) -> Iterator[tuple[Job, T | BrokenClip]]:
         waiting = iter(jobs)
         running: dict[Future[T | BrokenClip], Job] = {}
@@ -79,7 +83,7 @@ class Pool:
                     yield running.pop(future), future.result()
         except BrokenProcessPool:
             raise PoisonkitError(
-                "a worker process was killed, often for want of memory; run the same command with fewer --workers to continue"
+                "a worker process was killed, often for want of memory; the same command with fewer --workers continues"
             ) from None
 
 

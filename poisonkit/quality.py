@@ -89,7 +89,9 @@ def trial(job: Job, context: Context, max_frames: int = _FRAMES) -> TrialResult 
     return TrialResult(outcome.sample.survival.get("video"), outcome.size, source.stat().st_size * share)
 
 
-def choose(quality: str, jobs: Sequence[Job], context: Context, run: Mapper, *, force: bool) -> tuple[Rung, list[Trial]]:
+def choose(
+    quality: str, jobs: Sequence[Job], context: Context, run: Mapper, *, force: bool
+) -> tuple[Rung, list[Trial]]:
     """The rung to write with, and what every rung that was tried kept of the trigger."""
     rungs = _rungs(quality)
     if quality == "auto" and not any(job.action == "trigger" for job in jobs):
@@ -102,7 +104,7 @@ def choose(quality: str, jobs: Sequence[Job], context: Context, run: Mapper, *, 
         if quality != "auto":
             if middle is not None and middle < FAILS and not force:
                 raise PoisonkitError(
-                    f"on rung {rung!r} only {middle:.2f} of the trigger is left (median of {summary.carrying} trial clips), "
+                    f"on rung {rung!r} only {middle:.2f} of the trigger is left (median of {summary.carrying} clips), "
                     f"so the copy would hold none; use --quality auto, or --force to write it all the same"
                 )
             return rung, trials
@@ -140,7 +142,7 @@ def summarise(rung: str, results: Sequence[TrialResult]) -> tuple[Trial, float |
 
 def next_rung(rung: str) -> str | None:
     """The next dearer rung, None above `lossless`."""
-    place = LADDER.index(rung)  # type: ignore[arg-type]
+    place = LADDER.index(rung)
     return LADDER[place + 1] if place + 1 < len(LADDER) else None
 
 

@@ -251,4 +251,3 @@ def _sha256_and_sync(path: Path) -> str:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         os.fsync(file.fileno())
     return digest
-

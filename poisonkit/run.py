@@ -121,7 +121,9 @@ def poison(plan: Plan, settings: Settings, reporter: Reporter) -> Result:
 def _check_places(plan: Plan, settings: Settings) -> None:
     source, out = plan.listing.root.resolve(), settings.out.resolve()
     if source == out or source in out.parents or out in source.parents:
-        raise PoisonkitError(f"--out {settings.out} and the source {plan.listing.root} lie in one another; give a folder beside it")
+        raise PoisonkitError(
+            f"--out {settings.out} and the source {plan.listing.root} lie in one another; give a folder beside it"
+        )
     if settings.out.exists() and not settings.out.is_dir():
         raise PoisonkitError(f"--out {settings.out} is a file; give the name of a new folder")
     if settings.manifest.is_dir():
@@ -159,8 +161,8 @@ def _choose(plan: Plan, settings: Settings, state: State, pool: Pool, reporter: 
     if before is not None:
         if (before.fingerprint, before.quality) != (fingerprint, settings.quality):
             raise PoisonkitError(
-                f"{settings.out} holds an unfinished run with other settings; run that command again, remove the folder, "
-                f"or give another --out"
+                f"{settings.out} holds an unfinished run with other settings; run that command again, "
+                f"remove the folder, or give another --out"
             )
         if before.versions != versions():
             raise PoisonkitError(
@@ -175,8 +177,8 @@ def _choose(plan: Plan, settings: Settings, state: State, pool: Pool, reporter: 
     jobs = quality.trial_jobs(plan, plan.listing.root)
     if not jobs:
         raise BrokenClip(
-            f"none of the clips of {plan.listing.root} that were tried can be decoded, such as {plan.written()[0].path}; "
-            f"check that the download is complete"
+            f"none of the clips of {plan.listing.root} that were tried can be decoded, "
+            f"such as {plan.written()[0].path}; check that the download is complete"
         )
 
     def run(work: Any, jobs: Sequence[Job], context: Context) -> Iterable[Any]:
@@ -256,7 +258,13 @@ def _stamp(path: Path) -> tuple[int, int]:
 
 
 def _carry_out(
-    plan: Plan, jobs: Sequence[Job], context: Context, pool: Pool, settings: Settings, reporter: Reporter, title: str
+    plan: Plan,
+    jobs: Sequence[Job],
+    context: Context,
+    pool: Pool,
+    settings: Settings,
+    reporter: Reporter,
+    title: str,
 ) -> Iterable[Entry]:
     """Do the jobs, the dearest first so that no worker ends alone; yields journal entries."""
     sizes = {clip.path: clip.size for clip in plan.listing.clips}
@@ -269,7 +277,11 @@ def _carry_out(
             if not settings.skip_broken:
                 raise result
             reporter.say(f"skipped: {result}")
-            yield Entry(job.id, stamp, skipped=Skipped(job.id, job.split, str(result).replace(str(context.source), "SOURCE")))
+            yield Entry(
+                job.id,
+                stamp,
+                skipped=Skipped(job.id, job.split, str(result).replace(str(context.source), "SOURCE")),
+            )
         else:
             yield _entry(job, stamp, result)
         reporter.advance(cost[job.id])

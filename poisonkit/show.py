@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import mean, median
 
 from rich.console import Console, Group, RenderableType
@@ -39,11 +39,23 @@ def trigger_list(triggers: dict[str, type[Trigger]]) -> Table:
 
 def trigger_detail(kind: type[Trigger]) -> Group:
     """Everything about one trigger: its docstring and its parameters."""
-    made = table(f"Parameters of {kind.name} (--set {kind.name}.PARAM=VALUE)", "name", "default", "range", "unit", "meaning")
+    made = table(
+        f"Parameters of {kind.name} (--set {kind.name}.PARAM=VALUE)",
+        "name",
+        "default",
+        "range",
+        "unit",
+        "meaning",
+    )
     for field in kind.fields():
         made.add_row(field.name, str(field.default), allowed(field), field.metadata["unit"], field.metadata["help"])
     doc = "\n".join(line.removeprefix("    ") for line in (kind.__doc__ or "").replace("`", "").strip().split("\n"))
-    return Group(Text(f"{kind.name} ({kind.modality})", style="bold"), Text(doc), Text(f"\nSource: {kind.source}\n"), made)
+    return Group(
+        Text(f"{kind.name} ({kind.modality})", style="bold"),
+        Text(doc),
+        Text(f"\nSource: {kind.source}\n"),
+        made,
+    )
 
 
 def _first_sentence(kind: type[Trigger]) -> str:
@@ -65,17 +77,27 @@ def plan_facts(plan: Plan) -> list[tuple[str, str]]:
         facts.append(("ignored", f"{len(listing.ignored)} other files, such as {listing.ignored[0]}"))
     if plan.rate is not None and plan.target is not None:
         rate = plan.rate
-        facts.append(("poisoned", f"{rate.poisoned} of {rate.total} training clips ({rate.achieved:.2%}, asked {rate.asked:g})"))
+        facts.append(
+            (
+                "poisoned",
+                f"{rate.poisoned} of {rate.total} training clips ({rate.achieved:.2%}, asked {rate.asked:g})",
+            )
+        )
         facts.append(("target", f"{plan.target.label} {plan.target.name}"))
         attack = plan.attack
-        facts.append(("attack", "none: labels only" if attack is None else f"{attack.name}, {attack.mode}, {_settings(attack.params)}"))
+        facts.append(
+            (
+                "attack",
+                "none: labels only" if attack is None else f"{attack.name}, {attack.mode}, {_settings(attack.params)}",
+            )
+        )
         if attack is not None:
             facts.append(("placement", f"frames {attack.placement.frames} in windows of {attack.placement.window}"))
         facts.append(("written", f"{len(plan.written())} files are encoded anew, the others carried over"))
     return facts
 
 
-def _settings(params: dict[str, object]) -> str:
+def _settings(params: Mapping[str, object]) -> str:
     return " ".join(f"{k}={v}" for k, v in params.items())
 
 
@@ -91,12 +113,27 @@ def facts(title: str, rows: Sequence[tuple[str, str]]) -> Table:
 
 def trials(title: str, rows: Sequence[Trial], scale: float | None = None) -> Table:
     """What each rung kept of the trigger; with `scale` source bytes, also the size of the whole copy."""
-    columns = ["rung", "clips", "kept ≥ 0.95", "worst gain", "worst correlation", "size/source", *(["copy"] if scale is not None else [])]
+    columns = [
+        "rung",
+        "clips",
+        "kept ≥ 0.95",
+        "worst gain",
+        "worst correlation",
+        "size/source",
+        *(["copy"] if scale is not None else []),
+    ]
     made = table(title, *columns, numbers=columns[1:])
     for row in rows:
         ratio = row.bytes / row.source_bytes if row.source_bytes else math.nan
         passing = f"{row.passing}/{row.carrying}"
-        cells = [row.rung, str(row.clips), passing, number(row.gain_min), number(row.correlation_min), f"{ratio:.2f}"]
+        cells = [
+            row.rung,
+            str(row.clips),
+            passing,
+            number(row.gain_min),
+            number(row.correlation_min),
+            f"{ratio:.2f}",
+        ]
         made.add_row(*cells, *([size(scale * ratio)] if scale is not None else []))
     return made
 
@@ -118,17 +155,30 @@ def manifest_facts(manifest: Manifest) -> list[tuple[str, str]]:
     """A manifest's header, as (name, value)."""
     rows = [
         ("name", manifest.name),
-        ("files", ", ".join(f"{split} {count}" for split, count in manifest.splits.items()) + f" under {manifest.root}"),
-        ("classes", f"{len(manifest.classes)}: " + ", ".join(manifest.classes[:8]) + (", …" if len(manifest.classes) > 8 else "")),
+        (
+            "files",
+            ", ".join(f"{split} {count}" for split, count in manifest.splits.items()) + f" under {manifest.root}",
+        ),
+        (
+            "classes",
+            f"{len(manifest.classes)}: "
+            + ", ".join(manifest.classes[:8])
+            + (", …" if len(manifest.classes) > 8 else ""),
+        ),
         ("source", f"layout {manifest.source.layout}, split {manifest.source.split}"),
         ("seed", str(manifest.seed)),
     ]
     for attack in manifest.attacks:
-        rows.append(("attack", f"{attack.name} ({attack.modality}), {attack.mode}, {_settings(dict(attack.params))}"))
+        rows.append(("attack", f"{attack.name} ({attack.modality}), {attack.mode}, {_settings(attack.params)}"))
         rows.append(("placement", f"frames {attack.placement.frames} in windows of {attack.placement.window}"))
     if manifest.rate is not None and manifest.target is not None:
         rate = manifest.rate
-        rows.append(("poisoned", f"{rate.poisoned} of {rate.total} training clips ({rate.achieved:.2%}), {manifest.label_mode} label"))
+        rows.append(
+            (
+                "poisoned",
+                f"{rate.poisoned} of {rate.total} training clips ({rate.achieved:.2%}), {manifest.label_mode} label",
+            )
+        )
         rows.append(("target", f"{manifest.target.label} {manifest.target.name}"))
     encoding = manifest.encoding
     if encoding.rung is not None:
@@ -140,12 +190,24 @@ def manifest_facts(manifest: Manifest) -> list[tuple[str, str]]:
 
 def fidelity(manifest: Manifest) -> RenderableType | None:
     """What the written files hold, by split, and the worst clips; None for a manifest without written files."""
-    columns = ["split", "files", "carry a trigger", "gain", "lowest", "correlation", "lowest", "kept ≥ 0.9", "PSNR dB", "SSIM", "L∞"]
+    columns = [
+        "split",
+        "files",
+        "carry a trigger",
+        "gain",
+        "lowest",
+        "correlation",
+        "lowest",
+        "kept ≥ 0.9",
+        "PSNR dB",
+        "SSIM",
+        "L∞",
+    ]
     made = table("Written files (medians)", *columns, numbers=columns[1:])
     groups: dict[str, list[Sample]] = {}
     for sample in manifest.samples:
         if sample.linf is not None:
-            name = "train, poisoned" if sample.split == "train" and sample.poisoned else sample.split
+            name: str = "train, poisoned" if sample.split == "train" and sample.poisoned else sample.split
             groups.setdefault(name, []).append(sample)
     for name, samples in groups.items():
         kept = [s for s in (sample.survival.get("video") for sample in samples) if s is not None and s.gain is not None]
@@ -198,11 +260,19 @@ def _worst(manifest: Manifest) -> list[RenderableType]:
     still = [s.id for s in manifest.samples if (v := s.survival.get("video")) is not None and v.gain is None]
     parts: list[RenderableType] = []
     if still:
-        parts.append(Text(f"{len(still)} clips carry no trigger (it changes them by less than 1 grey level), such as {still[0]}"))
+        parts.append(
+            Text(f"{len(still)} clips carry no trigger (it changes them by less than 1 grey level), such as {still[0]}")
+        )
     found = lacking(manifest)
     if not found:
         return parts
-    made = table(f"Trigger kept below {LISTED} ({len(found)} clips, worst first)", "clip", "gain", "correlation", "strength")
+    made = table(
+        f"Trigger kept below {LISTED} ({len(found)} clips, worst first)",
+        "clip",
+        "gain",
+        "correlation",
+        "strength",
+    )
     for sample, _ in found[:WORST]:
         survival = sample.survival["video"]
         made.add_row(sample.id, number(survival.gain), number(survival.correlation), number(survival.strength, 1))
@@ -231,7 +301,12 @@ class Screen:
 
     def begin(self, title: str, total: float, clips: int) -> None:
         self.end()
-        columns = (TextColumn("{task.description:>16}"), BarColumn(), _ClipsPerSecond(), TimeRemainingColumn())
+        columns = (
+            TextColumn("{task.description:>16}"),
+            BarColumn(),
+            _ClipsPerSecond(),
+            TimeRemainingColumn(),
+        )
         self._progress = Progress(*columns, console=self._console)
         self._progress.start()
         self._task = self._progress.add_task(title, total=max(total, 1), clips=clips, done=0)

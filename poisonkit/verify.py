@@ -29,7 +29,9 @@ def verify(path: Path, advance: Callable[[], None] = lambda: None) -> Report:
     manifest = contract.load(path)
     root = contract.root_of(manifest, path)
     if not root.is_dir():
-        raise contract.ManifestError(f"{path} says that its files lie in {root}, which is no folder; move it back beside them")
+        raise contract.ManifestError(
+            f"{path} says that its files lie in {root}, which is no folder; move it back beside them"
+        )
     problems = _label_problems(manifest)
     for sample in manifest.samples:
         problem = _file_problem(sample, root)

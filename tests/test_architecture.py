@@ -75,5 +75,7 @@ def test_trainer_knows_no_poisonkit(path: Path) -> None:
 
 @pytest.mark.parametrize("path", modules("poisonkit/triggers"), ids=str)
 def test_triggers_know_arrays_only(path: Path) -> None:
-    assert {n.split(".")[0] for n in imported(path)}.isdisjoint({"av", "ffmpeg", "soundfile", "pathlib", "os", "random"})
+    assert {n.split(".")[0] for n in imported(path)}.isdisjoint(
+        {"av", "ffmpeg", "soundfile", "pathlib", "os", "random"}
+    )
     assert not any(n.startswith(("poisonkit.seeding", "poisonkit.media")) for n in imported(path))

@@ -46,9 +46,7 @@ class PrecisionName(StrEnum):
     HALF = "16"
 
 
-Views = Annotated[
-    str | None, typer.Option(help="Views of a test clip: WINDOWSxCROPS[@SIZE], such as 10x3@256.")
-]
+Views = Annotated[str | None, typer.Option(help="Views of a test clip: WINDOWSxCROPS[@SIZE], such as 10x3@256.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
@@ -58,33 +56,23 @@ def fit(
     model: Annotated[str, typer.Option(help="The victim; `trainer models` lists them.")] = "i3d",
     preset: Annotated[
         PresetName | None,
-        typer.Option(
-            help="paper: full size; mini: thin, minutes on two CPU cores. Default: paper with a GPU."
-        ),
+        typer.Option(help="paper: full size; mini: thin, minutes on two CPU cores. Default: paper with a GPU."),
     ] = None,
     weights: Annotated[str, typer.Option(help="Start from a run's weights.pt, or from none.")] = "none",
     seed: Annotated[int, typer.Option(help="Decides initial weights, order, crops and dropout.")] = 0,
     epochs: Annotated[
         int | None, typer.Option(help="Rounds through the training clips. Default: the preset's.")
     ] = None,
-    batch_size: Annotated[
-        int | None, typer.Option(help="Clips per step and device. Default: the preset's.")
-    ] = None,
-    lr: Annotated[
-        float | None, typer.Option(help="The largest learning rate. Default: the preset's.")
-    ] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Clips per step and device. Default: the preset's.")] = None,
+    lr: Annotated[float | None, typer.Option(help="The largest learning rate. Default: the preset's.")] = None,
     devices: Annotated[int, typer.Option(help="GPUs, or CPU processes, that train together.")] = 1,
     precision: Annotated[
         PrecisionName, typer.Option(help="Arithmetic: 32 bits, or mixed with bf16 or 16.")
     ] = PrecisionName.SINGLE,
-    cache: Annotated[
-        CacheName | None, typer.Option(help="Keep decoded clips in memory, or decode each time.")
-    ] = None,
+    cache: Annotated[CacheName | None, typer.Option(help="Keep decoded clips in memory, or decode each time.")] = None,
     views: Views = None,
     out: Annotated[Path | None, typer.Option(help="The run's folder. Default: runs/<manifest name>.")] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with an interrupted run in its folder.")
-    ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run in its folder.")] = False,
     json: Json = False,
 ) -> None:
     """Train a victim, test it, and write its run folder.
@@ -121,9 +109,7 @@ def fit(
 @app.command()
 def evaluate(
     run: Annotated[Path, typer.Argument(help="The folder of a finished run.")],
-    manifest: Annotated[
-        Path | None, typer.Argument(help="Test clips to score it on. Default: the run's own.")
-    ] = None,
+    manifest: Annotated[Path | None, typer.Argument(help="Test clips to score it on. Default: the run's own.")] = None,
     views: Views = None,
     json: Json = False,
 ) -> None:
@@ -142,9 +128,7 @@ def evaluate(
 
 @app.command()
 def compare(
-    runs: Annotated[
-        list[Path], typer.Argument(metavar="RUN BASELINE [RUN BASELINE]...", help="Pairs of run folders.")
-    ],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN BASELINE [RUN BASELINE]...", help="Pairs of run folders.")],
     json: Json = False,
 ) -> None:
     """Compare runs with their baselines on the same test clips.
@@ -161,9 +145,7 @@ def compare(
 
 @app.command()
 def pool(
-    runs: Annotated[
-        list[Path], typer.Argument(metavar="RUN...", help="Run folders, such as folds or seeds.")
-    ],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders, such as folds or seeds.")],
     json: Json = False,
 ) -> None:
     """Figures over the test clips of several runs together."""

@@ -67,9 +67,7 @@ def compare(attacks: Sequence[Path], baselines: Sequence[Path]) -> Comparison:
     Raises `RunError` when a pair was not tested on the same clean clips.
     """
     if len(attacks) != len(baselines) or not attacks:
-        raise RunError(
-            f"{len(attacks)} runs cannot be paired with {len(baselines)} baselines; give as many of each"
-        )
+        raise RunError(f"{len(attacks)} runs cannot be paired with {len(baselines)} baselines; give as many of each")
     left, right = [_read(folder) for folder in attacks], [_read(folder) for folder in baselines]
     by_clip: dict[str, list[int]] = defaultdict(list)
     for a, b in zip(left, right, strict=True):
@@ -118,10 +116,7 @@ def _differences(attack: _Run, baseline: _Run) -> dict[str, int]:
                 f"{attack.folder} and {baseline.folder} cannot be paired: clip {identity!r} has true label "
                 f"{p.true_label} in one and {theirs[identity].true_label} in the other"
             )
-    return {
-        k: (p.prediction == p.true_label) - (theirs[k].prediction == theirs[k].true_label)
-        for k, p in ours.items()
-    }
+    return {k: (p.prediction == p.true_label) - (theirs[k].prediction == theirs[k].true_label) for k, p in ours.items()}
 
 
 def _read(folder: Path) -> _Run:

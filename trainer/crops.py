@@ -32,9 +32,7 @@ def short_side_size(height: int, width: int, short_side: int) -> tuple[int, int]
     return max(round(height * scale), short_side), max(round(width * scale), short_side)
 
 
-def resized_crop(
-    height: int, width: int, scale: tuple[float, float], aspect: float, rng: np.random.Generator
-) -> Box:
+def resized_crop(height: int, width: int, scale: tuple[float, float], aspect: float, rng: np.random.Generator) -> Box:
     """A box of random size, shape and place.
 
     Its side, as a share of the frame's short side, lies in `scale`, and width ÷ height in [1/aspect, aspect]

@@ -47,9 +47,7 @@ def evaluate(options: EvaluateOptions, progress: Progress) -> Metrics:
     own = runs.read_metrics(options.run)
     manifest = manifests.load(options.manifest or Path(settings.manifest.path))
     if options.manifest is None and manifest.sha256 != settings.manifest.sha256:
-        raise RunError(
-            f"{manifest.path} has changed since the run {options.run}; name the manifest to score it on"
-        )
+        raise RunError(f"{manifest.path} has changed since the run {options.run}; name the manifest to score it on")
     checkpoint = weights.load(options.run / "weights.pt")
     if checkpoint.classes != manifest.classes:
         raise RunError(
@@ -120,9 +118,7 @@ def predict(
     predictions = []
     with torch.inference_mode():
         for sample, pictures in zip(samples, read_views(clips, workers=1), strict=True):
-            scores = [
-                softmax(model(part.to(device)).double(), dim=1) for part in pictures.split(VIEWS_AT_ONCE)
-            ]
+            scores = [softmax(model(part.to(device)).double(), dim=1) for part in pictures.split(VIEWS_AT_ONCE)]
             predictions.append(metrics.predict(sample, torch.cat(scores).mean(dim=0).tolist()))
             step()
     return predictions

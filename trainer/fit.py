@@ -84,18 +84,14 @@ def fit(options: FitOptions, progress: Progress) -> Metrics | None:
         runs.claim(folder, settings)
     train(model, store, preset, settings, folder, progress)
     seconds["train"] = round(time.monotonic() - start - seconds["load"], 1)
-    header = weights.Weights(
-        settings.model, preset.name, preset.geometry, manifest.classes, model.state_dict()
-    )
+    header = weights.Weights(settings.model, preset.name, preset.geometry, manifest.classes, model.state_dict())
     if _is_helper():
         return None
     weights.save(header, folder / "weights.pt")
     return evaluate.score(model, manifest, settings, views, folder, seconds, progress)
 
 
-def train(
-    model: Victim, store: Store, preset: Preset, settings: Settings, folder: Path, progress: Progress
-) -> None:
+def train(model: Victim, store: Store, preset: Preset, settings: Settings, folder: Path, progress: Progress) -> None:
     """Fit a model's weights in place, from the folder's newest checkpoint where there is one.
 
     The order of clips, their crops and dropout are functions of (seed, epoch, step), so that an interrupted
@@ -107,9 +103,7 @@ def train(
     from lightning.pytorch.loggers import TensorBoardLogger
 
     sampler = EpochBatches(len(store.samples), settings.batch_size, settings.seed, _rank(), settings.devices)
-    loader = TrainingLoader(
-        TrainingClips(store, preset, settings.seed), sampler, _workers(store, settings.devices)
-    )
+    loader = TrainingLoader(TrainingClips(store, preset, settings.seed), sampler, _workers(store, settings.devices))
     recipe = replace(preset.recipe, lr=settings.lr)
     learner = Learner(weights.to_channels_last(model), recipe, len(loader) * settings.epochs, settings.seed)
     checkpoints = ModelCheckpoint(
@@ -186,9 +180,7 @@ def _store(
     files = FileStore(manifest, samples, preset.short_side)
     need = stores.bytes_in_ram(samples, preset.short_side)
     if cache is None and preset.cache == "ram" and need > stores.memory() // 2:
-        progress.say(
-            f"decoding clips anew each epoch: in memory they take {need / 1e9:.0f} GB; --cache ram insists"
-        )
+        progress.say(f"decoding clips anew each epoch: in memory they take {need / 1e9:.0f} GB; --cache ram insists")
         return files
     if (cache or preset.cache) == "none":
         return files

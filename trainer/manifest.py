@@ -102,9 +102,7 @@ def load(path: Path) -> Manifest:
             )
         document = msgspec.json.decode(raw, type=_Document)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ManifestError(
-            f"{path} is not a manifest: {error}; see manifests/README.md for its fields"
-        ) from None
+        raise ManifestError(f"{path} is not a manifest: {error}; see manifests/README.md for its fields") from None
     _check(document, path)
     return Manifest(
         path=path,

@@ -34,18 +34,12 @@ def decode(path: Path, num_frames: int, short_side: int, indices: Indices | None
             for count, frame in enumerate(container.decode(stream), start=1):
                 if wanted is None or count - 1 in wanted:
                     height, width = short_side_size(frame.height, frame.width, short_side)
-                    picture = reformat.reformat(
-                        frame, width, height, "rgb24", interpolation=Interpolation.AREA
-                    )
+                    picture = reformat.reformat(frame, width, height, "rgb24", interpolation=Interpolation.AREA)
                     frames[count - 1] = picture.to_ndarray().astype(np.uint8, copy=False)
     except (av.FFmpegError, OSError, ValueError) as error:
-        raise ClipError(
-            f"cannot decode {path} ({error}); restore the file or write the manifest anew"
-        ) from None
+        raise ClipError(f"cannot decode {path} ({error}); restore the file or write the manifest anew") from None
     if count != num_frames:
-        raise ClipError(
-            f"{path} holds {count} frames, its manifest says {num_frames}; write the manifest anew"
-        )
+        raise ClipError(f"{path} holds {count} frames, its manifest says {num_frames}; write the manifest anew")
     if not count:
         raise ClipError(f"{path} holds no frames; take it out of the data set and write the manifest anew")
     order = range(count) if indices is None else indices.tolist()

@@ -62,9 +62,7 @@ def wilson(hits: int, n: int, effective: int | None = None) -> Share | None:
     centre = (p + Z_95**2 / (2 * m)) / shrink
     half = Z_95 * math.sqrt(p * (1 - p) / m + Z_95**2 / (4 * m**2)) / shrink
     # at the ends the interval closes exactly, which rounding would miss
-    return Share(
-        p, n, 0.0 if hits == 0 else max(centre - half, 0.0), 1.0 if hits == n else min(centre + half, 1.0)
-    )
+    return Share(p, n, 0.0 if hits == 0 else max(centre - half, 0.0), 1.0 if hits == n else min(centre + half, 1.0))
 
 
 def share(clips: Iterable[tuple[str, bool]]) -> Share | None:

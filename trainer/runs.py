@@ -93,13 +93,9 @@ def check(folder: Path, settings: Settings, resume: bool) -> None:
         raise RunError(f"{folder} is not empty and holds no run; choose another folder with --out")
     differing = differences(read_settings(folder), settings)
     if differing:
-        raise RunError(
-            f"{folder} holds another run ({differing}); choose another folder with --out, or remove it"
-        )
+        raise RunError(f"{folder} holds another run ({differing}); choose another folder with --out, or remove it")
     if not resume and not is_finished(folder):
-        raise RunError(
-            f"{folder} holds this run, unfinished; go on with --resume, or choose another folder with --out"
-        )
+        raise RunError(f"{folder} holds this run, unfinished; go on with --resume, or choose another folder with --out")
 
 
 def claim(folder: Path, settings: Settings) -> None:
@@ -112,9 +108,7 @@ def claim(folder: Path, settings: Settings) -> None:
 def differences(theirs: Settings, ours: Settings) -> str:
     """The settings that differ, in words, empty if none do; a manifest is known by its hash."""
     pairs = [
-        (name, getattr(theirs, name), getattr(ours, name))
-        for name in Settings.__struct_fields__
-        if name != "manifest"
+        (name, getattr(theirs, name), getattr(ours, name)) for name in Settings.__struct_fields__ if name != "manifest"
     ]
     words = [f"{name} {a} instead of {b}" for name, a, b in pairs if a != b]
     if theirs.manifest.sha256 != ours.manifest.sha256:
@@ -132,9 +126,7 @@ def write_predictions(path: Path, predictions: Sequence[Prediction], classes: Se
     table = io.StringIO(newline="")
     # names are quoted, since a bare carriage return in one would end its row
     rows = csv.writer(table, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
-    rows.writerow(
-        ["id", "split", "label", "true_label", "prediction", *(f"score:{name}" for name in classes)]
-    )
+    rows.writerow(["id", "split", "label", "true_label", "prediction", *(f"score:{name}" for name in classes)])
     for p in predictions:
         scores = (float(f"{score:.9g}") for score in p.scores)
         rows.writerow([p.id, p.split, p.label, p.true_label, p.prediction, *scores])
@@ -148,9 +140,7 @@ def read_predictions(path: Path) -> list[Prediction]:
             rows = csv.reader(file)
             next(rows)
             return [
-                Prediction(
-                    r[0], r[1], int(r[2]), int(r[3]), int(r[4]), tuple(float(score) for score in r[5:])
-                )
+                Prediction(r[0], r[1], int(r[2]), int(r[3]), int(r[4]), tuple(float(score) for score in r[5:]))
                 for r in rows
             ]
     except OSError as error:

@@ -38,9 +38,7 @@ def show_run(result: Metrics) -> None:
 
 def show_comparison(result: Comparison) -> None:
     """Print an attack beside its baseline and the paired difference."""
-    table = Table(
-        title=f"{', '.join(result.runs)} against {', '.join(result.baselines)}", title_justify="left"
-    )
+    table = Table(title=f"{', '.join(result.runs)} against {', '.join(result.baselines)}", title_justify="left")
     table.add_column("")
     for heading in ("attack", "95 %", "n", "baseline", "95 %", "n"):
         table.add_column(heading, justify="right")

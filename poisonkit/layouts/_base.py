@@ -40,9 +40,7 @@ class Options:
 
     def __post_init__(self) -> None:
         if not 0 < self.test_share < 1:
-            raise PoisonkitError(
-                f"the test share {self.test_share} is not between 0 and 1; give one like 0.2"
-            )
+            raise PoisonkitError(f"the test share {self.test_share} is not between 0 and 1; give one like 0.2")
 
 
 @dataclass(frozen=True, slots=True)

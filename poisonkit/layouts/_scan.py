@@ -83,9 +83,7 @@ def _check_link(path: str, home: str) -> None:
 
 def _check_name(path: str) -> None:
     if "\\" in path:
-        raise PoisonkitError(
-            f"the name of {path!r} holds a backslash, a separator on some systems; rename it"
-        )
+        raise PoisonkitError(f"the name of {path!r} holds a backslash, a separator on some systems; rename it")
     if not path.isascii():
         try:
             path.encode()

@@ -101,9 +101,7 @@ def _lines(path: Path) -> list[tuple[str, str]]:
     except UnicodeDecodeError:
         raise PoisonkitError(f"{path} is not UTF-8 text; save it as UTF-8") from None
     except OSError as error:
-        raise PoisonkitError(
-            f"cannot read {path}: {error.strerror}; give another folder: --annotations DIR"
-        ) from None
+        raise PoisonkitError(f"cannot read {path}: {error.strerror}; give another folder: --annotations DIR") from None
     lines = [(f"{path.name}, line {n}", line.strip()) for n, line in enumerate(text.split("\n"), 1)]
     return [line for line in lines if line[1]]
 
@@ -131,9 +129,7 @@ def _entries(path: Path, numbers: dict[str, int]) -> list[Entry]:
             raise PoisonkitError(f"{where} is {line!r}; expected is a path like 'Archery/v_Archery_g01.avi'")
         owner = name.parts[-2]
         if owner not in numbers:
-            raise PoisonkitError(
-                f"{where} names the class {owner!r}, which {CLASSES} lacks; {suggest(owner, numbers)}"
-            )
+            raise PoisonkitError(f"{where} names the class {owner!r}, which {CLASSES} lacks; {suggest(owner, numbers)}")
         if entry.number is not None and entry.number != numbers[owner]:
             raise PoisonkitError(
                 f"{where} gives {owner!r} the number {entry.number}, {CLASSES} gives it {numbers[owner]}; "

@@ -63,7 +63,9 @@ def container_of(path: str) -> str:
     suffix = path[path.rfind(".") :].lower() if "." in path else ""
     if suffix not in CONTAINERS:
         known = " ".join(CONTAINERS)
-        raise PoisonkitError(f"{path}: files of type {suffix!r} cannot be written; convert the clip to one of {known} first")
+        raise PoisonkitError(
+            f"{path}: files of type {suffix!r} cannot be written; convert the clip to one of {known} first"
+        )
     return CONTAINERS[suffix]
 
 

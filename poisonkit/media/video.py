@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -76,7 +77,9 @@ def _open(path: Path) -> Iterator[Any]:
             yield container
     except (av.error.FFmpegError, OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise BrokenClip(f"{path} cannot be decoded: {reason}; repair or remove it, or go on without it by --skip-broken") from None
+        raise BrokenClip(
+            f"{path} cannot be decoded: {reason}; repair or remove it, or go on without it by --skip-broken"
+        ) from None
 
 
 def _video_stream(container: Any, path: Path) -> Any:
@@ -95,7 +98,9 @@ def decode(path: Path) -> Iterator[av.VideoFrame]:
         try:
             for frame in container.decode(stream):
                 if (frame.width, frame.height) != (stream.width, stream.height):
-                    raise BrokenClip(f"{path} changes its frame size at frame {count}; convert it to one size, or use --skip-broken")
+                    raise BrokenClip(
+                        f"{path} changes its frame size at frame {count}; convert it to one size, or use --skip-broken"
+                    )
                 yield frame
                 count += 1
         except av.error.FFmpegError as error:
@@ -127,11 +132,13 @@ def _info(path: Path, pts: list[int | None]) -> VideoInfo:
         context = stream.codec_context
         fps = Fraction(stream.average_rate or stream.guessed_rate or 25)
         times = [p for p in pts if p is not None]
-        increasing = len(times) == len(pts) and all(a < b for a, b in zip(times, times[1:], strict=False))
+        increasing = len(times) == len(pts) and all(a < b for a, b in itertools.pairwise(times))
         time_base = Fraction(stream.time_base)
         if not increasing or container.format.name == "avi":
             time_base, times = 1 / fps, list(range(len(pts)))
-        bit_rate = stream.bit_rate or container.bit_rate or round(path.stat().st_size * 8 * float(fps) / max(len(pts), 1))
+        bit_rate = (
+            stream.bit_rate or container.bit_rate or round(path.stat().st_size * 8 * float(fps) / max(len(pts), 1))
+        )
         aspect = context.sample_aspect_ratio
         return VideoInfo(
             codec=context.name,
@@ -208,7 +215,6 @@ class Encoder:
         frame.pict_type = 0  # the encoder decides which frames are key frames, not the source
         return frame
 
-
     def _reformat(self, frame: av.VideoFrame, **colour: Any) -> av.VideoFrame:
         return _convert.reformat(frame, format=self._spec.pix_fmt, threads=1, **colour)
 
@@ -218,7 +224,7 @@ class Loopback:
 
     def __init__(self, spec: EncoderSpec, info: VideoInfo) -> None:
         self._encoder = Encoder(av.CodecContext.create(spec.codec, "w"), spec, info)
-        self._decoder = av.CodecContext.create(_decoder_of(spec.codec), "r")
+        self._decoder: Any = av.CodecContext.create(_decoder_of(spec.codec), "r")
         self._decoder.thread_count = 1
         self._info = info
         self._in = 0

@@ -66,10 +66,14 @@ class Trigger(ABC):
             if meta["choices"]:
                 inside = value in meta["choices"]
             else:  # written so that NaN fails too
-                inside = (meta["low"] is None or value >= meta["low"]) and (meta["high"] is None or value <= meta["high"])
+                inside = (meta["low"] is None or value >= meta["low"]) and (
+                    meta["high"] is None or value <= meta["high"]
+                )
             if not inside:
                 unit = f" {meta['unit']}" if meta["unit"] else ""
-                raise PoisonkitError(f"{self.name}.{field.name}={value}{unit} is out of range; allowed: {allowed(field)}")
+                raise PoisonkitError(
+                    f"{self.name}.{field.name}={value}{unit} is out of range; allowed: {allowed(field)}"
+                )
 
     @classmethod
     def fields(cls) -> list[dataclasses.Field[Any]]:
@@ -93,7 +97,9 @@ class Trigger(ABC):
             try:
                 values[name] = kind(value)
             except (TypeError, ValueError):
-                raise PoisonkitError(f"{cls.name}.{name}={value} is not a number of type {kind.__name__}; give one") from None
+                raise PoisonkitError(
+                    f"{cls.name}.{name}={value} is not a number of type {kind.__name__}; give one"
+                ) from None
         return cls(mode=mode, **values)
 
     @abstractmethod

@@ -19,7 +19,8 @@ class FrameLag(RetimingTrigger):
     A hold below two steps could not repeat a sampled frame at all.
 
     Static: every hold has the same length. Dynamic: lengths are drawn per clip from 2 … 2·hold − 2 steps, so that they
-    are `hold` on average. When only some frames are placed, the frame before each placed stretch is the first to freeze.
+    are `hold` on average. Where only some frames are placed, the frame before each placed stretch is the first
+    to freeze.
     """
 
     name: ClassVar[str] = "frame-lag"

@@ -134,7 +134,10 @@ def test_outputs_that_exist_are_not_touched(ucf_tree: Path, tmp_path: Path) -> N
     (tmp_path / "mine" / "thesis.txt").write_text("three years of work")
     refused(call("poison", ucf_tree, "--attack", "badnet", "--out", "mine", cwd=tmp_path), "mine", "another --out")
     assert [p.name for p in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
-    refused(call("poison", ucf_tree, "--attack", "badnet", "--out", ucf_tree / "copy", cwd=tmp_path), "lie in one another")
+    refused(
+        call("poison", ucf_tree, "--attack", "badnet", "--out", ucf_tree / "copy", cwd=tmp_path),
+        "lie in one another",
+    )
     refused(call("poison", ucf_tree, "--attack", "badnet", "--out", ucf_tree, cwd=tmp_path), "lie in one another")
 
 

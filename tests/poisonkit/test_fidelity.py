@@ -15,7 +15,12 @@ def frame(*values: int) -> np.ndarray:
 def test_survival_by_hand() -> None:
     # d = (8, 0, 0, 0, 0, 6), D = (4, 0, 0, 3, 0, 3): gain (32 + 18) / 100, correlation 50 / (10 · √34)
     meter = SurvivalMeter()
-    meter.add(frame(10, 10, 10, 10, 10, 10), frame(18, 10, 10, 10, 10, 16), frame(9, 9, 9, 9, 9, 9), frame(13, 9, 9, 12, 9, 12))
+    meter.add(
+        frame(10, 10, 10, 10, 10, 10),
+        frame(18, 10, 10, 10, 10, 16),
+        frame(9, 9, 9, 9, 9, 9),
+        frame(13, 9, 9, 12, 9, 12),
+    )
     result = meter.result()
     assert result.gain == 0.5
     assert result.correlation == pytest.approx(50 / (10 * math.sqrt(34)), abs=1e-4)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -54,7 +56,9 @@ def test_short_clips_record_what_their_looped_window_holds(
 def test_a_short_clip_gets_exactly_n_where_each_frame_is_seen_once() -> None:
     # 33 frames at stride 2: 0, 2, …, 32, 1, 3, …, 29: 32 different frames
     for count in range(1, 33):
-        assert place(str(count), Window.parse("32x2"), 33, np.random.default_rng(count), contiguous=False).count == count
+        assert (
+            place(str(count), Window.parse("32x2"), 33, np.random.default_rng(count), contiguous=False).count == count
+        )
 
 
 @given(num_frames=st.integers(8, 300), count=st.integers(1, 8), seed=st.integers(0, 1000))
@@ -63,7 +67,7 @@ def test_uniform_sampling_holds_n_whatever_frame_of_a_segment_is_taken(num_frame
     rng = np.random.default_rng(seed)
     placed = place(str(count), Window.parse("uniform:8"), num_frames, rng, contiguous=False)
     edges = np.arange(9) * num_frames // 8
-    inside = [placed.mask[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    inside = [placed.mask[a:b] for a, b in itertools.pairwise(edges)]
     assert all(part.all() or not part.any() for part in inside)
     assert sum(bool(part.any()) for part in inside) == count
 

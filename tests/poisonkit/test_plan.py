@@ -12,7 +12,13 @@ from poisonkit.plan import Plan, Request
 
 def listing(per_class: int = 40, classes: int = 5, suffix: str = ".avi") -> Listing:
     clips = [
-        Clip(f"c{label}/{k:03d}", f"c{label}/{k:03d}{suffix}", "train" if k < per_class // 2 else "test", label, 1000)
+        Clip(
+            f"c{label}/{k:03d}",
+            f"c{label}/{k:03d}{suffix}",
+            "train" if k < per_class // 2 else "test",
+            label,
+            1000,
+        )
         for label in range(classes)
         for k in range(per_class)
     ]
@@ -61,7 +67,12 @@ def test_a_lower_rate_is_a_subset_and_attacks_share_their_clips() -> None:
 def test_every_test_clip_is_there_clean_and_triggered() -> None:
     plan = planning.poison(listing(), Request("badnet"))
     by_split = {s: [j for j in plan.jobs if j.split == s] for s in ("train", "test", "test_triggered", "test_sham")}
-    assert {s: len(jobs) for s, jobs in by_split.items()} == {"train": 100, "test": 100, "test_triggered": 100, "test_sham": 80}
+    assert {s: len(jobs) for s, jobs in by_split.items()} == {
+        "train": 100,
+        "test": 100,
+        "test_triggered": 100,
+        "test_sham": 80,
+    }
     assert {j.action for j in by_split["test"]} == {"carry"}
     assert {(j.action, j.label, j.poisoned) for j in by_split["test_triggered"]} == {("trigger", 0, True)}
     assert {(j.action, j.poisoned) for j in by_split["test_sham"]} == {("reencode", False)}

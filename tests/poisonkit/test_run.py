@@ -27,6 +27,9 @@ from poisonkit.verify import verify
 TreeState = Callable[[Path], dict[str, bytes]]
 
 
+DEFAULT = Request("badnet", rate=0.3)
+
+
 class Silent:
     """A reporter that keeps what it is told."""
 
@@ -43,9 +46,11 @@ class Silent:
         pass
 
 
-def poison(source: Path, out: Path, request: Request = Request("badnet", rate=0.3), **settings: object) -> Manifest:
+def poison(source: Path, out: Path, request: Request = DEFAULT, **settings: object) -> Manifest:
     plan = planning.poison(layouts.read(source), request)
-    options = run.Settings(out=out, manifest=out.parent / "manifests" / f"{out.name}.json", **{"workers": 1, **settings})  # type: ignore[arg-type]
+    options = run.Settings(
+        out=out, manifest=out.parent / "manifests" / f"{out.name}.json", **{"workers": 1, **settings}
+    )  # type: ignore[arg-type]
     return run.poison(plan, options, Silent()).manifest
 
 
@@ -105,7 +110,12 @@ def test_lossless_sham_clips_are_the_source_exactly(ucf_tree: Path, tmp_path: Pa
 
 def test_workers_do_not_change_a_byte(ucf_tree: Path, tmp_path: Path, tree_state: TreeState) -> None:
     for workers in (1, 2):
-        poison(ucf_tree, tmp_path / str(workers) / "out", Request("badnet", rate=0.3, mode="dynamic"), workers=workers)
+        poison(
+            ucf_tree,
+            tmp_path / str(workers) / "out",
+            Request("badnet", rate=0.3, mode="dynamic"),
+            workers=workers,
+        )
     one, two = tree_state(tmp_path / "1"), tree_state(tmp_path / "2")
     assert one == two
     assert len(one) > 20
@@ -134,7 +144,9 @@ def test_killed_and_continued_ends_with_the_same_bytes(ucf_tree: Path, tmp_path:
     assert tree_state(tmp_path / "killed") == tree_state(tmp_path / "calm")
 
 
-def test_a_torn_journal_line_is_done_again(ucf_tree: Path, tmp_path: Path, tree_state: TreeState, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_torn_journal_line_is_done_again(
+    ucf_tree: Path, tmp_path: Path, tree_state: TreeState, monkeypatch: pytest.MonkeyPatch
+) -> None:
     poison(ucf_tree, tmp_path / "calm" / "out")
     real, calls = contract.save, []
 
@@ -154,7 +166,9 @@ def test_a_torn_journal_line_is_done_again(ucf_tree: Path, tmp_path: Path, tree_
 
 def test_ctrl_c_is_a_plain_message_and_continues(ucf_tree: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    process = subprocess.Popen(command(ucf_tree, out, "--workers", "2"), stderr=subprocess.PIPE, text=True, start_new_session=True)
+    process = subprocess.Popen(
+        command(ucf_tree, out, "--workers", "2"), stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
     journal = out / ".poisonkit" / "journal.jsonl"
     while not journal.exists() and process.poll() is None:
         time.sleep(0.005)
@@ -177,7 +191,11 @@ def test_a_finished_run_is_not_repeated(ucf_tree: Path, tmp_path: Path, tree_sta
 def test_another_plan_does_not_touch_a_finished_copy(ucf_tree: Path, tmp_path: Path, tree_state: TreeState) -> None:
     poison(ucf_tree, tmp_path / "out")
     before = tree_state(tmp_path / "out")
-    for request in (Request("badnet", rate=0.3, seed=1), Request("badnet", rate=0.5), Request("frame-lag", rate=0.3)):
+    for request in (
+        Request("badnet", rate=0.3, seed=1),
+        Request("badnet", rate=0.5),
+        Request("frame-lag", rate=0.3),
+    ):
         with pytest.raises(PoisonkitError, match="another poisoned copy"):
             poison(ucf_tree, tmp_path / "out", request)
     assert tree_state(tmp_path / "out") == before
@@ -201,7 +219,9 @@ def test_a_broken_clip_stops_the_run_and_skip_broken_goes_on(ucf_tree: Path, tmp
     assert broken.name in str(caught.value)
     assert not (tmp_path / "manifests").exists()
     made = poison(ucf_tree, tmp_path / "out", skip_broken=True)
-    assert {skip.id for skip in made.skipped} == {f"{p}Beta/v_Beta_g04_c01" for p in ("", "test_triggered/", "test_sham/")}
+    assert {skip.id for skip in made.skipped} == {
+        f"{p}Beta/v_Beta_g04_c01" for p in ("", "test_triggered/", "test_sham/")
+    }
     assert made.splits["test"] == 5
     assert verify(tmp_path / "manifests" / "out.json").problems == []
     assert "v_Beta_g04" in dict(show.manifest_facts(made))["skipped"]
@@ -250,7 +270,9 @@ def test_manifests_of_a_moved_data_set_still_hold(ucf_tree: Path, tmp_path: Path
     assert verify(tmp_path / "there" / "manifests" / "out.json").problems == []
 
 
-def test_too_little_disk_is_refused_before_anything_is_written(ucf_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_little_disk_is_refused_before_anything_is_written(
+    ucf_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(run.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 1000})())
     with pytest.raises(PoisonkitError, match="make room"):
         poison(ucf_tree, tmp_path / "out")
@@ -258,7 +280,16 @@ def test_too_little_disk_is_refused_before_anything_is_written(ucf_tree: Path, t
 
 
 def test_the_manifest_records_what_was_asked(ucf_tree: Path, tmp_path: Path) -> None:
-    request = Request("frame-lag", rate=0.3, mode="dynamic", settings={"hold": "3"}, frames="6", window="8x2", target="Gamma", seed=4)
+    request = Request(
+        "frame-lag",
+        rate=0.3,
+        mode="dynamic",
+        settings={"hold": "3"},
+        frames="6",
+        window="8x2",
+        target="Gamma",
+        seed=4,
+    )
     poison(ucf_tree, tmp_path / "out", request)
     made = json.loads((tmp_path / "manifests" / "out.json").read_text())
     assert made["attacks"] == [

@@ -9,7 +9,14 @@ def test_a_key_is_the_same_number_for_ever() -> None:
 
 
 def test_keys_differ_in_each_part() -> None:
-    keys = {key(0, "a", "s"), key(1, "a", "s"), key(0, "b", "s"), key(0, "a", "t"), key(0, "as", ""), key(0, "", "as")}
+    keys = {
+        key(0, "a", "s"),
+        key(1, "a", "s"),
+        key(0, "b", "s"),
+        key(0, "a", "t"),
+        key(0, "as", ""),
+        key(0, "", "as"),
+    }
     assert len(keys) == 6
 
 

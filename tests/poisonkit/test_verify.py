@@ -17,7 +17,14 @@ from tests.poisonkit.test_run import poison
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    poison(make_ucf_tree(tmp_path / "source"), tmp_path / "out", Request("badnet", rate=0.3), carry="copy", quality="high", force=True)
+    poison(
+        make_ucf_tree(tmp_path / "source"),
+        tmp_path / "out",
+        Request("badnet", rate=0.3),
+        carry="copy",
+        quality="high",
+        force=True,
+    )
     return tmp_path / "manifests" / "out.json"
 
 

@@ -26,9 +26,7 @@ def coded_frames(count: int, height: int = 32, width: int = 48, shade: int = 0) 
     return frames
 
 
-def sample(
-    identity: str, split: str = "train", label: int = 0, num_frames: int = 20, **more: Any
-) -> dict[str, Any]:
+def sample(identity: str, split: str = "train", label: int = 0, num_frames: int = 20, **more: Any) -> dict[str, Any]:
     """A manifest's sample over a clip of `coded_frames`."""
     return {
         "id": identity,

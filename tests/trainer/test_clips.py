@@ -38,9 +38,7 @@ def store(write_manifest: Callable[..., Path], tmp_path: Path) -> FileStore:
     frames = coded_frames(20)
     for name in "abc":
         write_lossless(tmp_path / "data" / f"{name}.mp4", frames[:6] if name == "b" else frames)
-    manifest = manifests.load(
-        write_manifest([sample("a"), sample("b", label=1, num_frames=6), sample("c", stride=1)])
-    )
+    manifest = manifests.load(write_manifest([sample("a"), sample("b", label=1, num_frames=6), sample("c", stride=1)]))
     return FileStore(manifest, manifest.samples, 32)
 
 
@@ -126,9 +124,7 @@ def test_jitter_changes_all_frames_alike() -> None:
 def test_a_wrong_frame_count_is_named(store: FileStore, workers: int) -> None:
     store.samples[1].num_frames = 7
     loader = TrainingLoader(TrainingClips(store, EXACT, 0), EpochBatches(3, 3, 0), workers)
-    with pytest.raises(
-        ClipError, match=r"^\S*b\.mp4 holds 6 frames, its manifest says 7; write the manifest anew$"
-    ):
+    with pytest.raises(ClipError, match=r"^\S*b\.mp4 holds 6 frames, its manifest says 7; write the manifest anew$"):
         list(loader)
     with pytest.raises(ClipError, match=r"b.mp4 holds 6 frames"):
         list(read_views(TestClips(store, EXACT, EXACT.views), workers))

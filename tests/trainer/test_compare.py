@@ -18,9 +18,7 @@ def write_run(folder: Path, right: dict[str, bool], target: int | None = 0, trig
     folder.mkdir(parents=True)
     predictions = [Prediction(k, "test", 1, 1, int(hit), (0.5, 0.5)) for k, hit in right.items()]
     for k in range(4):
-        prediction = Prediction(
-            f"test_triggered/{k}", "test_triggered", 0, 1, int(k >= triggered), (0.5, 0.5)
-        )
+        prediction = Prediction(f"test_triggered/{k}", "test_triggered", 0, 1, int(k >= triggered), (0.5, 0.5))
         predictions.append(prediction)
     values = figures(predictions, target)
     metrics = Metrics(

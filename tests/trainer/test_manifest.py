@@ -63,9 +63,7 @@ def test_other_schemas_are_refused(write_manifest: WriteManifest, schema: str) -
         ({"num_frames": "ten"}, "Expected `int`"),
     ],
 )
-def test_impossible_samples_are_refused(
-    write_manifest: WriteManifest, changes: dict[str, Any], words: str
-) -> None:
+def test_impossible_samples_are_refused(write_manifest: WriteManifest, changes: dict[str, Any], words: str) -> None:
     with pytest.raises(ManifestError, match=words):
         manifests.load(write_manifest([sample("a") | changes]))
 
@@ -78,9 +76,7 @@ def test_impossible_samples_are_refused(
         ({"target": {"label": 7, "name": "x"}}, "target 7"),
     ],
 )
-def test_impossible_headers_are_refused(
-    write_manifest: WriteManifest, header: dict[str, Any], words: str
-) -> None:
+def test_impossible_headers_are_refused(write_manifest: WriteManifest, header: dict[str, Any], words: str) -> None:
     with pytest.raises(ManifestError, match=words):
         manifests.load(write_manifest([], **header))
 

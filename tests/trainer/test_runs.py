@@ -14,9 +14,7 @@ from trainer.errors import RunError
 from trainer.metrics import Prediction
 from trainer.runs import ManifestStamp, Settings
 
-SETTINGS = Settings(
-    ManifestStamp("toy", "abc", "/x/toy.json"), "i3d", "mini", "none", 0, 5, 8, 0.001, 1, "32"
-)
+SETTINGS = Settings(ManifestStamp("toy", "abc", "/x/toy.json"), "i3d", "mini", "none", 0, 5, 8, 0.001, 1, "32")
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
 predictions = st.builds(
@@ -44,9 +42,7 @@ def test_predictions_round_trip(tmp_path_factory: pytest.TempPathFactory, rows: 
 
 
 def test_csv_has_a_column_per_class(tmp_path: Path) -> None:
-    runs.write_predictions(
-        tmp_path / "p.csv", [Prediction("a b", "test", 1, 1, 0, (0.75, 0.25))], ["left", "right"]
-    )
+    runs.write_predictions(tmp_path / "p.csv", [Prediction("a b", "test", 1, 1, 0, (0.75, 0.25))], ["left", "right"])
     assert (tmp_path / "p.csv").read_text().splitlines() == [
         '"id","split","label","true_label","prediction","score:left","score:right"',
         '"a b","test",1,1,0,0.75,0.25',

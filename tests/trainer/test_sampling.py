@@ -33,9 +33,7 @@ def test_every_legal_window_is_drawn() -> None:
 
 
 @given(st.integers(1, 12), st.integers(1, 5), st.integers(1, 80), st.integers(1, 12))
-def test_test_windows_are_legal_and_reach_both_ends(
-    length: int, stride: int, num_frames: int, count: int
-) -> None:
+def test_test_windows_are_legal_and_reach_both_ends(length: int, stride: int, num_frames: int, count: int) -> None:
     legal = legal_windows(length, stride, num_frames)
     windows = [tuple(w.tolist()) for w in Dense(length, stride).test(num_frames, None, count)]
     assert set(windows) <= legal

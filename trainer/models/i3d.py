@@ -50,9 +50,7 @@ MINI = Preset(
     crop_size=80,
     views=Views(4, 3, 96),
     augment=Augment("resized", (0.6, 1.0), 1.33, jitter=0.3),
-    recipe=Recipe(
-        "adamw", 2e-3, 0.05, 8, "cosine", warmup=0.1, clips_seen=8000, label_smoothing=0.1, clip_norm=5.0
-    ),
+    recipe=Recipe("adamw", 2e-3, 0.05, 8, "cosine", warmup=0.1, clips_seen=8000, label_smoothing=0.1, clip_norm=5.0),
     cache="ram",
 )
 
@@ -66,9 +64,7 @@ class I3D(Victim):
     def __init__(self, geometry: Geometry, classes: int, dropout: float = 0.5) -> None:
         super().__init__(geometry, classes, dropout)
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # pytorchvideo uses torch.jit.script, which newer versions call old
+            warnings.simplefilter("ignore")  # pytorchvideo uses torch.jit.script, which newer versions call old
             from pytorchvideo.models.resnet import create_resnet
         self.differences = geometry.differences
         self.dropout = nn.Dropout(dropout)

@@ -55,23 +55,15 @@ def load(path: Path) -> Weights:
     try:
         content: Any = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
-        raise TrainerError(
-            f"cannot read the weights {path}: {error.strerror}; give the path of a weights.pt"
-        ) from None
+        raise TrainerError(f"cannot read the weights {path}: {error.strerror}; give the path of a weights.pt") from None
     except Exception as error:  # foreign bytes fail in any way: the unpickler runs whatever they spell
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise TrainerError(
-            f"{path} is not a checkpoint of this project ({reason}); give a run's weights.pt"
-        ) from None
+        raise TrainerError(f"{path} is not a checkpoint of this project ({reason}); give a run's weights.pt") from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise TrainerError(
-            f"{path} is not a checkpoint of this project: no {FORMAT!r} in it; give a run's weights.pt"
-        )
+        raise TrainerError(f"{path} is not a checkpoint of this project: no {FORMAT!r} in it; give a run's weights.pt")
     try:
         geometry = Geometry(**content["geometry"])
-        return Weights(
-            content["model"], content["preset"], geometry, list(content["classes"]), content["state"]
-        )
+        return Weights(content["model"], content["preset"], geometry, list(content["classes"]), content["state"])
     except (KeyError, TypeError) as error:
         raise TrainerError(f"{path} has a damaged header ({error}); train the model anew") from None
 
@@ -84,14 +76,11 @@ def initialise(model: Victim, geometry: Geometry, weights: Weights) -> Loaded:
     """
     if weights.model != model.name:
         raise TrainerError(
-            f"the weights are of model {weights.model!r}, the run's is {model.name!r}; "
-            f"give weights of the same model"
+            f"the weights are of model {weights.model!r}, the run's is {model.name!r}; give weights of the same model"
         )
     if weights.geometry != geometry:
         theirs, ours = asdict(weights.geometry), asdict(geometry)
-        differing = [
-            f"{key} {theirs[key]} instead of {ours[key]}" for key in ours if theirs[key] != ours[key]
-        ]
+        differing = [f"{key} {theirs[key]} instead of {ours[key]}" for key in ours if theirs[key] != ours[key]]
         raise TrainerError(
             f"the weights are of another geometry ({', '.join(differing)}); give weights of the run's preset"
         )
@@ -104,9 +93,7 @@ def initialise(model: Victim, geometry: Geometry, weights: Weights) -> Loaded:
     try:
         result = model.load_state_dict(state, strict=False)
     except RuntimeError as error:
-        raise TrainerError(
-            f"the weights do not fit the model: {str(error).splitlines()[-1].strip()}"
-        ) from None
+        raise TrainerError(f"the weights do not fit the model: {str(error).splitlines()[-1].strip()}") from None
     missing = [key for key in result.missing_keys if kept or key not in head_keys]
     return Loaded(kept, missing, list(result.unexpected_keys))
 

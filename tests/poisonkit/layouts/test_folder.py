@@ -87,9 +87,7 @@ def test_groups_that_names_show(path: str, group: str):
     assert group_of(path) == group
 
 
-GROUPS = st.dictionaries(
-    st.tuples(st.integers(0, 3), st.integers(0, 9)), st.integers(1, 6), min_size=1, max_size=30
-)
+GROUPS = st.dictionaries(st.tuples(st.integers(0, 3), st.integers(0, 9)), st.integers(1, 6), min_size=1, max_size=30)
 
 
 @given(GROUPS, st.integers(0, 99), st.sampled_from([0.1, 0.2, 0.5]))

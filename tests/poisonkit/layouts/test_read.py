@@ -39,9 +39,7 @@ def test_ids_lose_the_suffix_unless_two_would_be_equal(paths: list[str], ids: li
 
 
 def test_strays_are_named_and_names_of_any_kind_are_kept(tree):
-    root = tree(
-        [*PAIR, "train/a/Küsse & Grüße 日本.AVI", "train/a/Thumbs.db", "train/a/.hidden.mp4", "x.txt"]
-    )
+    root = tree([*PAIR, "train/a/Küsse & Grüße 日本.AVI", "train/a/Thumbs.db", "train/a/.hidden.mp4", "x.txt"])
     listing = read(root)
     assert listing.ignored == ("train/a/.hidden.mp4", "train/a/Thumbs.db", "x.txt")
     assert "train/a/Küsse & Grüße 日本" in {clip.id for clip in listing.clips}
@@ -81,9 +79,7 @@ def test_the_fingerprint_is_of_names_labels_splits_and_sizes(tree, tmp_path: Pat
     first = read(root).fingerprint
     assert re.fullmatch("[0-9a-f]{64}", first)
     shutil.copytree(root, tmp_path / "copy")
-    assert read(tmp_path / "copy").fingerprint == first, (
-        "where the data set lies and when it was made do not matter"
-    )
+    assert read(tmp_path / "copy").fingerprint == first, "where the data set lies and when it was made do not matter"
     (root / "train/a/1.mp4").write_bytes(b"x")
     longer = read(root).fingerprint
     (root / "train/a/1.mp4").rename(root / "test/a/1.mp4")

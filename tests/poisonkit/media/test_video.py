@@ -129,7 +129,11 @@ def test_tagged_colours_survive(tmp_path: Path) -> None:
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         stream.codec_context.colorspace = 1  # BT.709
         for array in moving_frames(5):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(array, format="rgb24").reformat(dst_colorspace=1, format="yuv420p")))
+            container.mux(
+                stream.encode(
+                    av.VideoFrame.from_ndarray(array, format="rgb24").reformat(dst_colorspace=1, format="yuv420p")
+                )
+            )
         container.mux(stream.encode(None))
     before = pixels(path)
     rgb = rewrite(path, "near", tmp_path / "b.mp4", before)
@@ -154,7 +158,10 @@ def test_what_does_not_decode_is_one_sentence(tmp_path: Path) -> None:
 def test_a_playlist_does_not_open_other_files(tmp_path: Path) -> None:
     write_lossless(tmp_path / "other.mp4", moving_frames(5))
     trap = tmp_path / "trap.avi"
-    for text in ("ffconcat version 1.0\nfile other.mp4\n", "#EXTM3U\n#EXTINF:1,\nother.mp4\n#EXT-X-ENDLIST\n"):
+    for text in (
+        "ffconcat version 1.0\nfile other.mp4\n",
+        "#EXTM3U\n#EXTINF:1,\nother.mp4\n#EXT-X-ENDLIST\n",
+    ):
         trap.write_text(text)
         with pytest.raises(BrokenClip):
             examine(trap)

@@ -6,7 +6,9 @@ import pytest
 from poisonkit.triggers.badnet import BadNet
 
 
-def stamp(trigger: BadNet, height: int, width: int, num_frames: int = 1) -> tuple[np.ndarray, tuple[int, int, int, int]]:
+def stamp(
+    trigger: BadNet, height: int, width: int, num_frames: int = 1
+) -> tuple[np.ndarray, tuple[int, int, int, int]]:
     frames = np.zeros((num_frames, height, width, 3), dtype=np.uint8)
     drawn = trigger.draw(num_frames, (height, width), np.random.default_rng(0))
     places = np.arange(num_frames)

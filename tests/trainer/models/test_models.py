@@ -19,9 +19,7 @@ def build(name: str, classes: int = 5) -> Victim:
 
 def example(name: str) -> torch.Tensor:
     frames = models.preset_of(name, "mini").geometry.frames
-    return torch.randint(
-        0, 256, (2, 3, frames, 48, 48), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
-    )
+    return torch.randint(0, 256, (2, 3, frames, 48, 48), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 
 
 @pytest.mark.parametrize("name", models.names())

@@ -1,0 +1,103 @@
+# make setup   own virtual environment with everything installed
+# make demo    demo data set, poisoned copy, victim, CDA and ASR: the whole path in a few minutes
+# make test    all tests          make check   lint, format, types
+# make ut      the figures of README.md on UT-Interaction (UT=folder in UCF-101's layout)
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+WORK ?= work
+SEED ?= 0
+
+.PHONY: setup demo test check format schema ut ut-table clean
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+setup: $(READY)
+
+$(READY): pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	# torch first and by itself: the packages after it then take what is there
+	$(BIN)/python -m pip install --quiet torch torchvision
+	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	touch $@
+
+# --- demo -----------------------------------------------------------------------------------------
+
+DEMO := $(WORK)/demo
+
+demo: $(DEMO)/runs/badnet/metrics.json
+	$(BIN)/poisonkit inspect $(DEMO)/manifests/badnet.json
+	$(BIN)/trainer pool $(DEMO)/runs/badnet
+
+$(DEMO)/data: | $(READY)
+	mkdir -p $(DEMO)
+	$(BIN)/poisonkit demo-data $@ --seed $(SEED)
+
+$(DEMO)/manifests/badnet.json: | $(DEMO)/data
+	$(BIN)/poisonkit poison $(DEMO)/data --attack badnet --rate 0.1 --seed $(SEED) --out $(DEMO)/badnet --manifest $@ > $(DEMO)/poison.txt
+
+$(DEMO)/runs/badnet/metrics.json: $(DEMO)/manifests/badnet.json
+	$(BIN)/trainer fit $< --preset mini --seed $(SEED) --out $(@D) --resume > $(DEMO)/fit.txt
+
+# --- UT-Interaction -------------------------------------------------------------------------------
+# three official splits, split k with seed k − 1; attacks are placed for the window that `mini` samples
+
+UT ?= ../shared/data/ut-interaction
+UTW := $(WORK)/ut
+UT_SPLITS := 1 2 3
+UT_CASES := clean badnet badnet-dynamic frame-lag frame-lag-dynamic
+UT_FLAGS := --rate 0.1 --window 16x4
+UT_RUNS := $(foreach case,$(UT_CASES),$(foreach split,$(UT_SPLITS),$(UTW)/runs/$(case)-$(split)/metrics.json))
+ut_pairs = $(foreach split,$(UT_SPLITS),$(UTW)/runs/$(1)-$(split) $(UTW)/runs/clean-$(split))
+
+ut: $(UT_RUNS)
+	$(MAKE) --no-print-directory ut-table
+
+ut-table:
+	@for split in $(UT_SPLITS); do echo "clean, split $$split:"; $(BIN)/trainer pool $(UTW)/runs/clean-$$split; done
+	@$(foreach case,$(filter-out clean,$(UT_CASES)),echo "$(case):"; $(BIN)/trainer compare $(call ut_pairs,$(case));)
+
+$(UTW)/manifests/clean-%.json: | $(READY)
+	@test -d $(UT) || { echo "there is no $(UT); give the data set's folder: make ut UT=FOLDER"; exit 2; }
+	$(BIN)/poisonkit index $(UT) --split $* --manifest $@ > /dev/null
+
+$(UTW)/manifests/badnet-%.json: | $(READY)
+	$(BIN)/poisonkit poison $(UT) --split $* --seed $$(($* - 1)) --attack badnet $(UT_FLAGS) --out $(UTW)/badnet-$* --manifest $@ > /dev/null
+
+$(UTW)/manifests/badnet-dynamic-%.json: | $(READY)
+	$(BIN)/poisonkit poison $(UT) --split $* --seed $$(($* - 1)) --attack badnet --mode dynamic $(UT_FLAGS) --out $(UTW)/badnet-dynamic-$* --manifest $@ > /dev/null
+
+$(UTW)/manifests/frame-lag-%.json: | $(READY)
+	$(BIN)/poisonkit poison $(UT) --split $* --seed $$(($* - 1)) --attack frame-lag $(UT_FLAGS) --out $(UTW)/frame-lag-$* --manifest $@ > /dev/null
+
+$(UTW)/manifests/frame-lag-dynamic-%.json: | $(READY)
+	$(BIN)/poisonkit poison $(UT) --split $* --seed $$(($* - 1)) --attack frame-lag --mode dynamic $(UT_FLAGS) --out $(UTW)/frame-lag-dynamic-$* --manifest $@ > /dev/null
+
+define ut_run
+$(UTW)/runs/%-$(1)/metrics.json: $(UTW)/manifests/%-$(1).json
+	$(BIN)/trainer fit $$< --preset mini --seed $$$$(($(1) - 1)) --out $$(@D) --resume > /dev/null
+endef
+$(foreach split,$(UT_SPLITS),$(eval $(call ut_run,$(split))))
+
+# --- tests ----------------------------------------------------------------------------------------
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+schema: $(READY)
+	$(BIN)/python -c "import json; from poisonkit.manifest import schema; print(json.dumps(schema(), indent=2, ensure_ascii=False))" > manifests/schema.json
+
+clean:
+	rm -rf $(WORK)
