@@ -65,10 +65,10 @@ $(UTW)/manifests/clean-%.json: | $(READY)
 	$(BIN)/poisonkit index $(UT) --split $* --manifest $@ > /dev/null
 
 $(UTW)/manifests/badnet-%.json: | $(READY)
-	$(BIN)/poisonkit poison $(UT) --split $* --seed $$(($* - 1)) --attack badnet $(UT_FLAGS) --out $(UTW)/badnet-$* --manifest $@ > /dev/null
+	$(BIN)/poisonkit poison $(UT) --split $* --seed $$(($* - 1)) --attack badnet --set badnet.patch=0.2 $(UT_FLAGS) --out $(UTW)/badnet-$* --manifest $@ > /dev/null
 
 $(UTW)/manifests/badnet-dynamic-%.json: | $(READY)
-	$(BIN)/poisonkit poison $(UT) --split $* --seed $$(($* - 1)) --attack badnet --mode dynamic $(UT_FLAGS) --out $(UTW)/badnet-dynamic-$* --manifest $@ > /dev/null
+	$(BIN)/poisonkit poison $(UT) --split $* --seed $$(($* - 1)) --attack badnet --set badnet.patch=0.2 --mode dynamic $(UT_FLAGS) --out $(UTW)/badnet-dynamic-$* --manifest $@ > /dev/null
 
 $(UTW)/manifests/frame-lag-%.json: | $(READY)
 	$(BIN)/poisonkit poison $(UT) --split $* --seed $$(($* - 1)) --attack frame-lag $(UT_FLAGS) --out $(UTW)/frame-lag-$* --manifest $@ > /dev/null
