@@ -49,7 +49,9 @@ class Silent:
 def poison(source: Path, out: Path, request: Request = DEFAULT, **settings: object) -> Manifest:
     plan = planning.poison(layouts.read(source), request)
     options = run.Settings(
-        out=out, manifest=out.parent / "manifests" / f"{out.name}.json", **{"workers": 1, **settings}
+        out=out,
+        manifest=out.parent / "manifests" / f"{out.name}.json",
+        **{"workers": 1, "quality": "high", "force": True, **settings},
     )  # type: ignore[arg-type]
     return run.poison(plan, options, Silent()).manifest
 
@@ -60,7 +62,7 @@ def pixels(path: Path) -> np.ndarray:
 
 def test_a_poisoned_copy_end_to_end(ucf_tree: Path, tmp_path: Path, tree_state: TreeState) -> None:
     before = tree_state(ucf_tree)
-    made = poison(ucf_tree, tmp_path / "out")
+    made = poison(ucf_tree, tmp_path / "out", quality="auto", force=False)
     assert tree_state(ucf_tree) == before
     assert made.splits == {"train": 6, "test": 6, "test_triggered": 6, "test_sham": 4}
     assert sum(s.poisoned for s in made.samples if s.split == "train") == 2
@@ -123,6 +125,7 @@ def test_workers_do_not_change_a_byte(ucf_tree: Path, tmp_path: Path, tree_state
 
 def command(source: Path, out: Path, *more: str) -> list[str]:
     line = [sys.executable, "-m", "poisonkit", "poison", str(source), "--attack", "badnet", "--rate", "0.3"]
+    line += ["--quality", "high", "--force"]
     return [*line, "--out", str(out), "--manifest", str(out.parent / "manifests" / "out.json"), *more]
 
 
