@@ -28,18 +28,18 @@ $(READY): pyproject.toml
 
 DEMO := $(WORK)/demo
 
-demo: $(DEMO)/runs/badnet/metrics.json
-	$(BIN)/poisonkit inspect $(DEMO)/manifests/badnet.json
-	$(BIN)/trainer pool $(DEMO)/runs/badnet
+demo: $(DEMO)/runs/badnet-dynamic/metrics.json
+	$(BIN)/poisonkit inspect $(DEMO)/manifests/badnet-dynamic.json
+	$(BIN)/trainer pool $(DEMO)/runs/badnet-dynamic
 
 $(DEMO)/data: | $(READY)
 	mkdir -p $(DEMO)
 	$(BIN)/poisonkit demo-data $@ --seed $(SEED)
 
-$(DEMO)/manifests/badnet.json: | $(DEMO)/data
-	$(BIN)/poisonkit poison $(DEMO)/data --attack badnet --rate 0.1 --seed $(SEED) --out $(DEMO)/badnet --manifest $@ > $(DEMO)/poison.txt
+$(DEMO)/manifests/badnet-dynamic.json: | $(DEMO)/data
+	$(BIN)/poisonkit poison $(DEMO)/data --attack badnet --mode dynamic --rate 0.1 --seed $(SEED) --out $(DEMO)/badnet-dynamic --manifest $@ > $(DEMO)/poison.txt
 
-$(DEMO)/runs/badnet/metrics.json: $(DEMO)/manifests/badnet.json
+$(DEMO)/runs/badnet-dynamic/metrics.json: $(DEMO)/manifests/badnet-dynamic.json
 	$(BIN)/trainer fit $< --preset mini --seed $(SEED) --out $(@D) --resume > $(DEMO)/fit.txt
 
 # --- UT-Interaction -------------------------------------------------------------------------------
@@ -65,10 +65,10 @@ $(UTW)/manifests/clean-%.json: | $(READY)
 	$(BIN)/poisonkit index $(UT) --split $* --manifest $@ > /dev/null
 
 $(UTW)/manifests/badnet-%.json: | $(READY)
-	$(BIN)/poisonkit poison $(UT) --split $* --seed $$(($* - 1)) --attack badnet --set badnet.patch=0.2 $(UT_FLAGS) --out $(UTW)/badnet-$* --manifest $@ > /dev/null
+	$(BIN)/poisonkit poison $(UT) --split $* --seed $$(($* - 1)) --attack badnet $(UT_FLAGS) --out $(UTW)/badnet-$* --manifest $@ > /dev/null
 
 $(UTW)/manifests/badnet-dynamic-%.json: | $(READY)
-	$(BIN)/poisonkit poison $(UT) --split $* --seed $$(($* - 1)) --attack badnet --set badnet.patch=0.2 --mode dynamic $(UT_FLAGS) --out $(UTW)/badnet-dynamic-$* --manifest $@ > /dev/null
+	$(BIN)/poisonkit poison $(UT) --split $* --seed $$(($* - 1)) --attack badnet --mode dynamic $(UT_FLAGS) --out $(UTW)/badnet-dynamic-$* --manifest $@ > /dev/null
 
 $(UTW)/manifests/frame-lag-%.json: | $(READY)
 	$(BIN)/poisonkit poison $(UT) --split $* --seed $$(($* - 1)) --attack frame-lag $(UT_FLAGS) --out $(UTW)/frame-lag-$* --manifest $@ > /dev/null

@@ -14,7 +14,8 @@ from poisonkit.triggers._base import Box, Drawn, PixelTrigger, param
 class BadNet(PixelTrigger):
     """Stamp a square patch of random colour blocks onto the frame.
 
-    `x[y0:y1, x0:x1] = patch`, with `blocks` × `blocks` blocks of one colour each, drawn uniformly from all RGB colours.
+    `x[y0:y1, x0:x1] = patch`, with `blocks` × `blocks` blocks of one colour each, drawn from the eight corners of
+    the RGB cube (each channel is 0 or 255), so that the patch stands out from any background.
     The patch's corners and its blocks' lie on even pixels, since 4:2:0 video keeps one colour for 2×2 pixels.
 
     Static: one patch at one place for the whole data set. Dynamic: place and colours are drawn anew per frame, as in
@@ -27,7 +28,7 @@ class BadNet(PixelTrigger):
     name: ClassVar[str] = "badnet"
     source: ClassVar[str] = "Gu et al. 2019 (BadNets); size, block count and place are ours"
 
-    patch: float = param(0.15, "side of the patch", unit="of the frame's short side", low=0.01, high=1.0)
+    patch: float = param(0.2, "side of the patch", unit="of the frame's short side", low=0.01, high=1.0)
     blocks: int = param(3, "colour blocks along one side", unit="blocks", low=1, high=64)
     position: str = param(
         "bottom",
@@ -38,10 +39,10 @@ class BadNet(PixelTrigger):
     def draw(self, num_frames: int, size: tuple[int, int], rng: np.random.Generator) -> Drawn:
         """`colours`: uint8 (…, blocks, blocks, 3); dynamic also `place`: float64 (T, 2), x and y in [0, 1)."""
         if self.mode == "static":
-            return {"colours": rng.integers(0, 256, (self.blocks, self.blocks, 3), dtype=np.uint8)}
+            return {"colours": rng.integers(0, 2, (self.blocks, self.blocks, 3), dtype=np.uint8) * np.uint8(255)}
         return {
             "place": rng.random((num_frames, 2)),
-            "colours": rng.integers(0, 256, (num_frames, self.blocks, self.blocks, 3), dtype=np.uint8),
+            "colours": rng.integers(0, 2, (num_frames, self.blocks, self.blocks, 3), dtype=np.uint8) * np.uint8(255),
         }
 
     def apply(self, frames: np.ndarray, frame_indices: np.ndarray, drawn: Drawn) -> np.ndarray:

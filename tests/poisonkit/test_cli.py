@@ -38,7 +38,7 @@ def test_poison_inspect_verify(ucf_tree: Path, tmp_path: Path) -> None:
     assert "2 of 6 training clips" in done.stdout
     assert (tmp_path / "source-badnet" / "POISONED.txt").read_text().startswith("This folder is a POISONED copy")
     shown = call("inspect", "manifests/source-badnet.json", cwd=tmp_path)
-    assert "badnet (video), static, patch=0.15" in shown.stdout
+    assert "badnet (video), static, patch=0.2" in shown.stdout
     as_json = json.loads(call("inspect", "manifests/source-badnet.json", "--json", cwd=tmp_path).stdout)
     assert as_json["splits"] == {"train": 6, "test": 6, "test_triggered": 6, "test_sham": 4}
     verified = call("verify", "manifests/source-badnet.json", cwd=tmp_path)

@@ -23,6 +23,7 @@ from poisonkit.media.video import decode, to_rgb
 from poisonkit.placement import from_runs
 from poisonkit.plan import Request
 from poisonkit.verify import verify
+from tests.conftest import moving_frames, write_clip
 
 TreeState = Callable[[Path], dict[str, bytes]]
 
@@ -306,3 +307,46 @@ def test_the_manifest_records_what_was_asked(ucf_tree: Path, tmp_path: Path) -> 
     ]
     assert made["target"] == {"label": 2, "name": "Gamma"}
     assert (made["seed"], made["sampling"]) == (4, "8x2")
+
+
+def test_a_file_that_lost_a_frame_is_not_delivered(
+    ucf_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from poisonkit.media.video import Writer
+
+    real = Writer.write
+
+    def forgetful(self: Writer, picture: object) -> None:
+        if self._written != 7:
+            real(self, picture)  # type: ignore[arg-type]
+        else:
+            self._written += 1
+
+    monkeypatch.setattr(Writer, "write", forgetful)
+    with pytest.raises(PoisonkitError, match="29 frames where 30 were written"):
+        poison(ucf_tree, tmp_path / "out")
+    assert not list(tmp_path.rglob("*.avi.*"))
+    assert not (tmp_path / "manifests").exists()
+
+
+def test_a_source_that_changed_in_between_is_done_again(
+    ucf_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = contract.save
+
+    def failing(manifest: Manifest, path: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(contract, "save", failing)
+    with pytest.raises(OSError, match="No space"):
+        poison(ucf_tree, tmp_path / "out")
+    monkeypatch.setattr(contract, "save", real)
+    victim = next((ucf_tree / "UCF-101" / "Gamma").glob("*g03*"))
+    other = moving_frames(21, 48, 72, seed=99)
+    victim.unlink()  # the copy holds a hard link to the old content, which must not count
+    write_clip(victim, other)
+    made = poison(ucf_tree, tmp_path / "out")
+    counts = {s.id: s.num_frames for s in made.samples if s.id.endswith(victim.stem)}
+    assert len(counts) >= 2
+    assert set(counts.values()) == {21}
+    assert verify(tmp_path / "manifests" / "out.json").problems == []
