@@ -232,7 +232,10 @@ def _measure(sample: Sample, take: _Take, path: Path, info: VideoInfo, triggered
                 survival.add(source, take.triggered[count], take.source_back.get(count, source), written)
         count += 1
     if count != info.num_frames:
-        raise PoisonkitError(f"{path} holds {count} frames where {info.num_frames} were written; try another --quality")
+        raise PoisonkitError(
+            f"{sample.id}: the written file holds {count} frames where {info.num_frames} were written; "
+            f"try another --quality"
+        )
     sample.psnr_db, sample.ssim, sample.linf = visibility.psnr_db, visibility.ssim, visibility.linf
     if triggered:
         result: Survival = survival.result()

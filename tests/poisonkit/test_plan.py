@@ -128,7 +128,7 @@ def test_the_fingerprint_tells_plans_apart() -> None:
         for request in (
             Request("badnet"),
             Request("badnet", seed=1),
-            Request("badnet", settings={"patch": "0.2"}),
+            Request("badnet", settings={"patch": "0.3"}),
             Request("badnet", mode="dynamic"),
             Request("badnet", frames="8"),
             Request("badnet", sham="3"),
