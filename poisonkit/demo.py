@@ -24,7 +24,7 @@ import numpy as np
 from numpy import cos, exp, pi, sin
 
 from poisonkit.errors import PoisonkitError
-from poisonkit.media.video import determinism
+from poisonkit.media.encoders import determinism
 from poisonkit.seeding import generator
 
 FPS = 25

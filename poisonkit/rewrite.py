@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,20 +10,15 @@ from typing import Any
 import av
 import numpy as np
 
-from poisonkit import seeding
-from poisonkit.carry import Method, carry
+from poisonkit.change import Change
 from poisonkit.errors import PoisonkitError
 from poisonkit.fidelity import SurvivalMeter, VisibilityMeter, measured
+from poisonkit.files import Method, carry, sha256
 from poisonkit.jobs import Context, Job
 from poisonkit.manifest import Sample, Survival
 from poisonkit.media.encoders import container_of, encoder
-from poisonkit.media.video import Loopback, VideoInfo, Writer, decode, examine, to_rgb
-from poisonkit.placement import Placed, Window, place, to_runs
-from poisonkit.triggers import PixelTrigger, RetimingTrigger, Trigger, find
-from poisonkit.triggers._base import Drawn
-
-_LISTED_NUMBERS = 32
-"""Draws of up to this many numbers are written into the manifest; larger ones as their digest."""
+from poisonkit.media.video import VideoInfo, decode, examine, to_rgb
+from poisonkit.media.writer import Loopback, Writer
 
 
 @dataclass(frozen=True)
@@ -46,7 +39,7 @@ def do(job: Job, context: Context) -> Outcome:
     temporary = context.temporary(job)
     try:
         outcome = write(job, context, temporary)
-        digest = _sha256_and_sync(temporary)
+        digest = sha256(temporary, sync=True)
         destination = context.out_path / job.out_path
         os.replace(temporary, destination)
     finally:
@@ -61,8 +54,7 @@ def _carry(job: Job, context: Context, source: Path) -> Outcome:
     if job.action == "carry":
         method = carry(source, context.out_path / job.out_path, context.temporary(job), link=context.link)
     if context.hash_all:
-        with source.open("rb") as file:
-            sample.sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        sample.sha256 = sha256(source)
     return Outcome(sample, carried=method, size=source.stat().st_size)
 
 
@@ -112,81 +104,6 @@ def write(job: Job, context: Context, path: Path, max_frames: int | None = None)
     _measure(sample, take, path, info, change.trigger is not None)
     change.describe(sample)
     return Outcome(sample, size=path.stat().st_size, encoder_line=spec.line())
-
-
-class Change:
-    """A trigger resolved on one clip: where it is placed and what was drawn. `trigger` is None for re-encoding only.
-
-    Clips that are only re-encoded take the same way through RGB on the same frames as triggered ones, so that they
-    are a fair control.
-    """
-
-    def __init__(self, job: Job, context: Context, info: VideoInfo) -> None:
-        self.trigger: Trigger | None = None
-        self._info = info
-        self.placed = Placed(np.zeros(info.num_frames, dtype=bool), 0)
-        self._kind: type[Trigger] | None = None
-        self.drawn: Drawn = {}
-        attack = context.attack
-        if attack is None:
-            return
-        self._kind = find(attack.name)
-        window = Window.parse(attack.placement.window)
-        rng = seeding.generator(context.seed, job.clip_id, "placement")
-        self.placed = place(attack.placement.frames, window, info.num_frames, rng, contiguous=self._kind.temporal)
-        self._steps = window.steps(info.num_frames)
-        if job.action == "trigger":
-            self.trigger = self._kind.build(attack.mode, attack.params)
-            owner = seeding.SHARED if attack.mode == "static" else job.clip_id
-            rng = seeding.generator(context.seed, owner, f"draw {attack.name}")
-            self.drawn = self.trigger.draw(info.num_frames, (info.height, info.width), rng)
-
-    def pictures(self, frames: Iterator[av.VideoFrame]) -> Iterator[tuple[Any, Any]]:
-        """Pairs (as the source has it, with the trigger), for the first `num_frames` frames."""
-        if isinstance(self.trigger, RetimingTrigger):
-            yield from self._retimed(frames)
-            return
-        through_rgb = self._kind is not None and issubclass(self._kind, PixelTrigger)
-        for i, frame in zip(range(self._info.num_frames), frames, strict=False):
-            if not (through_rgb and self.placed.mask[i]):
-                yield frame, frame
-                continue
-            rgb = to_rgb(frame)
-            if isinstance(self.trigger, PixelTrigger):
-                yield rgb, self.trigger(rgb[None], np.array([i]), np.array([True]), self.drawn)[0]
-            else:
-                yield rgb, rgb
-
-    def _retimed(self, frames: Iterator[av.VideoFrame]) -> Iterator[tuple[Any, Any]]:
-        if not isinstance(self.trigger, RetimingTrigger):
-            raise TypeError("not a retiming trigger")
-        shown = self.trigger.shown(self._steps, self.placed.mask, self.drawn)
-        # frames that a later place still shows are kept; the map never looks back further than a hold
-        needed_until = np.zeros(len(shown), dtype=np.int64)
-        np.maximum.at(needed_until, shown, np.arange(len(shown)))
-        kept: dict[int, av.VideoFrame] = {}
-        for i, frame in zip(range(self._info.num_frames), frames, strict=False):
-            kept[i] = frame
-            yield frame, kept[int(shown[i])]
-            kept = {k: f for k, f in kept.items() if needed_until[k] > i}
-
-    def describe(self, sample: Sample) -> None:
-        """Write placement and draw into the sample."""
-        if self.trigger is None:
-            return
-        sample.frames = to_runs(self.placed.mask)
-        sample.window_count = self.placed.count
-        size = (self._info.height, self._info.width)
-        box = (0, 0, size[1], size[0])
-        if isinstance(self.trigger, PixelTrigger) and self.placed.mask.any():
-            box = self.trigger.box(size, self.drawn, np.flatnonzero(self.placed.mask))
-        sample.trigger = {"box": list(box)}
-        for name, values in self.drawn.items():
-            if values.size <= _LISTED_NUMBERS:
-                sample.trigger[name] = values.tolist()
-            else:
-                digest = hashlib.blake2b(np.ascontiguousarray(values).tobytes(), digest_size=8).hexdigest()
-                sample.trigger[name] = {"shape": list(values.shape), "blake2b": digest}
 
 
 @dataclass
@@ -247,10 +164,3 @@ def _tag(context: Context) -> str:
     attack = context.attack
     what = f"{attack.name} {attack.mode}" if attack else "labels only"
     return f"poisoned copy written by poisonkit for backdoor research: {what}, seed {context.seed}"
-
-
-def _sha256_and_sync(path: Path) -> str:
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-        os.fsync(file.fileno())
-    return digest

@@ -9,16 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-import av
-import numpy as np
-
-import poisonkit
 from poisonkit import manifest as contract
-from poisonkit import quality
-from poisonkit.carry import Method, weakest
+from poisonkit import quality, record
 from poisonkit.errors import BrokenClip, ManifestError, PoisonkitError
 from poisonkit.jobs import Context, Job
-from poisonkit.manifest import Encoding, Manifest, Sample, Skipped, Source
+from poisonkit.manifest import Encoding, Manifest, Skipped
 from poisonkit.plan import Plan
 from poisonkit.pool import Pool, available_cores
 from poisonkit.rewrite import Outcome, do
@@ -65,17 +60,6 @@ class Result:
     fresh: bool = True
 
 
-def versions() -> dict[str, str]:
-    """The versions that could change a pixel."""
-    libraries = " ".join(f"{n} {'.'.join(map(str, v))}" for n, v in sorted(av.library_versions.items()))
-    return {
-        "poisonkit": poisonkit.__version__,
-        "numpy": np.__version__,
-        "PyAV": av.__version__,
-        "FFmpeg": libraries,
-    }
-
-
 def index(plan: Plan, settings: Settings, reporter: Reporter) -> Result:
     """A manifest of the unchanged data set: every clip is decoded and counted, nothing is copied."""
     context = Context(plan.listing.root, None, plan.seed, None, None, hash_all=settings.hash_all)
@@ -84,7 +68,7 @@ def index(plan: Plan, settings: Settings, reporter: Reporter) -> Result:
         for entry in _carry_out(plan, plan.jobs, context, pool, settings, reporter, "checking"):
             entries.append(entry)
     encoding = Encoding(quality="none", rung=None, video={}, audio="copy", carry="none")
-    manifest = _manifest(plan, settings, plan.listing.root, entries, encoding)
+    manifest = record.manifest(plan, settings.manifest, plan.listing.root, entries, encoding)
     contract.save(manifest, settings.manifest)
     return Result(manifest, settings.manifest)
 
@@ -110,9 +94,9 @@ def poison(plan: Plan, settings: Settings, reporter: Reporter) -> Result:
             if created:
                 shutil.rmtree(settings.out, ignore_errors=True)
         raise
-    encoding = _encoding(settings, chosen, entries)
-    manifest = _manifest(plan, settings, settings.out, entries, encoding)
-    (settings.out / NOTICE).write_text(_notice(manifest), encoding="utf-8")
+    encoding = record.encoding(chosen, entries, reencoded=settings.carry == "reencode")
+    manifest = record.manifest(plan, settings.manifest, settings.out, entries, encoding)
+    (settings.out / NOTICE).write_text(record.notice(manifest), encoding="utf-8")
     contract.save(manifest, settings.manifest)
     state.finish()
     return Result(manifest, settings.manifest, continued=continued)
@@ -164,7 +148,7 @@ def _choose(plan: Plan, settings: Settings, state: State, pool: Pool, reporter: 
                 f"{settings.out} holds an unfinished run with other settings; run that command again, "
                 f"remove the folder, or give another --out"
             )
-        if before.versions != versions():
+        if before.versions != record.versions():
             raise PoisonkitError(
                 f"{settings.out} was begun with other versions ({before.versions}), whose pixels may differ; "
                 f"continue with those, or remove the folder"
@@ -188,7 +172,7 @@ def _choose(plan: Plan, settings: Settings, state: State, pool: Pool, reporter: 
             yield result
 
     rung, trials = quality.choose(settings.quality, jobs, context, run, force=settings.force)
-    chosen = Chosen(fingerprint, settings.quality, rung, trials, versions())
+    chosen = Chosen(fingerprint, settings.quality, rung, trials, record.versions())
     _check_space(plan, settings, trials)
     state.choose(chosen)
     return chosen
@@ -295,69 +279,4 @@ def _entry(job: Job, stamp: tuple[int, int], outcome: Outcome) -> Entry:
         carried=outcome.carried,
         size=outcome.size,
         encoder_line=outcome.encoder_line,
-    )
-
-
-def _encoding(settings: Settings, chosen: Chosen, entries: Sequence[Entry]) -> Encoding:
-    lines: dict[str, set[str]] = {}
-    for entry in entries:
-        if entry.encoder_line is not None and entry.sample is not None:
-            lines.setdefault(Path(entry.sample.path).suffix.lower(), set()).add(entry.encoder_line)
-    methods: set[Method] = {e.carried for e in entries if e.carried is not None}
-    return Encoding(
-        quality=settings.quality,
-        rung=chosen.rung,
-        video={suffix: " | ".join(sorted(found)) for suffix, found in sorted(lines.items())},
-        audio="copy",
-        carry="reencode" if settings.carry == "reencode" else weakest(methods),
-        trials=chosen.trials,
-    )
-
-
-def _manifest(plan: Plan, settings: Settings, root: Path, entries: Sequence[Entry], encoding: Encoding) -> Manifest:
-    samples = sorted((e.sample for e in entries if e.sample is not None), key=lambda s: s.id)
-    skipped = sorted((e.skipped for e in entries if e.skipped is not None), key=lambda s: s.id)
-    counts: dict[str, int] = {}
-    for sample in samples:
-        counts[sample.split] = counts.get(sample.split, 0) + 1
-    folder = settings.manifest.parent.resolve()
-    return Manifest(
-        schema=contract.SCHEMA,
-        name=settings.manifest.stem,
-        created_with=versions(),
-        root=Path(os.path.relpath(root.resolve(), folder)).as_posix(),
-        source=Source(plan.listing.layout, plan.listing.split, plan.listing.fingerprint),
-        classes=list(plan.listing.classes),
-        seed=plan.seed,
-        rate=_achieved(plan, samples, skipped),
-        label_mode=plan.label_mode,
-        target=plan.target,
-        attacks=[plan.attack] if plan.attack else [],
-        sampling=plan.window,
-        encoding=encoding,
-        splits={split: counts[split] for split in contract.SPLITS if split in counts},
-        skipped=skipped,
-        samples=samples,
-    )
-
-
-def _achieved(plan: Plan, samples: Sequence[Sample], skipped: Sequence[Skipped]) -> contract.Rate | None:
-    """The rate as planned, less the clips that had to be skipped."""
-    if plan.rate is None or not skipped:
-        return plan.rate
-    if plan.target is None:
-        raise ValueError("a rate needs a target")
-    train = [s for s in samples if s.split == "train"]
-    total = sum(1 for s in train if plan.rate.of == "all" or s.true_label == plan.target.label)
-    poisoned = sum(1 for s in train if s.poisoned)
-    achieved = round(poisoned / total, 6) if total else 0.0
-    return contract.Rate(plan.rate.asked, achieved, plan.rate.of, poisoned, total)
-
-
-def _notice(manifest: Manifest) -> str:
-    what = ", ".join(f"{a.name} ({a.mode})" for a in manifest.attacks) or "labels only"
-    return (
-        "This folder is a POISONED copy of a data set, written by poisonkit for research on backdoor attacks.\n"
-        f"Attack: {what}. A model trained on it may hold a backdoor: do not use it for anything else.\n"
-        f"Files that are not changed may be hard links to the source: never edit them in place.\n"
     )

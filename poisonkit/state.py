@@ -14,8 +14,8 @@ from typing import IO
 
 import msgspec
 
-from poisonkit.carry import Method
 from poisonkit.errors import PoisonkitError
+from poisonkit.files import Method
 from poisonkit.manifest import Sample, Skipped, Trial
 
 FOLDER = ".poisonkit"

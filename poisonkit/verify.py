@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from poisonkit import manifest as contract
 from poisonkit.errors import PoisonkitError
+from poisonkit.files import sha256
 from poisonkit.manifest import Manifest, Sample
 from poisonkit.media.video import examine
 from poisonkit.state import FOLDER, NOTICE
@@ -51,10 +51,8 @@ def _file_problem(sample: Sample, root: Path) -> str | None:
         return "is a link that leaves the folder"
     if not path.is_file():
         return "is missing"
-    if sample.sha256 is not None:
-        with path.open("rb") as file:
-            if hashlib.file_digest(file, "sha256").hexdigest() != sample.sha256:
-                return "its SHA-256 is not the manifest's; the file was changed"
+    if sample.sha256 is not None and sha256(path) != sample.sha256:
+        return "its SHA-256 is not the manifest's; the file was changed"
     try:
         info = examine(path)
     except PoisonkitError as error:

@@ -13,12 +13,14 @@ from tests.conftest import REPOSITORY
 POISONKIT = [
     {"__main__"},
     {"cli"},
-    {"show"},
+    {"show", "screen"},
     {"run", "verify", "demo"},
-    {"quality", "state"},
+    {"quality", "record"},
+    {"state"},
     {"plan", "pool"},
     {"rewrite", "layouts"},
-    {"triggers", "media", "fidelity", "placement", "carry", "jobs"},
+    {"change"},
+    {"triggers", "media", "fidelity", "placement", "files", "jobs"},
     {"manifest", "seeding", "errors"},
 ]
 THIRD_PARTY_OF_TRIGGERS = {"numpy", "cv2", "scipy", "poisonkit"}

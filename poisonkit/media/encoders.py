@@ -109,3 +109,14 @@ def _webm(rung: Rung, info: VideoInfo) -> EncoderSpec:
     if rung == "near":
         return EncoderSpec("libvpx-vp9", "yuv444p", (*speed, ("crf", "3"), ("b", "0")))
     return EncoderSpec("libvpx-vp9", "gbrp", (*speed, ("lossless", "1")))
+
+
+def determinism(codec: str) -> dict[str, str]:
+    """Options without which an encoder gives other bytes from run to run, or from machine to machine."""
+    if codec.startswith("libx264"):
+        # x264's assembly for its macroblock tree gives other bits than its C code, other ones for AVX2 and AVX-512,
+        # and with AVX-512 now and then other bits than itself (10 of 600 encodes of one small clip)
+        return {"x264-params": "cpu-independent=1"}
+    if codec == "libx265":
+        return {"x265-params": "pools=none:frame-threads=1"}
+    return {}

@@ -7,9 +7,9 @@ import inspect
 import pkgutil
 
 from poisonkit.errors import PoisonkitError, suggest
-from poisonkit.triggers._base import PixelTrigger, RetimingTrigger, Trigger
+from poisonkit.triggers._base import BitstreamTrigger, PixelTrigger, RetimingTrigger, Trigger
 
-__all__ = ["TRIGGERS", "PixelTrigger", "RetimingTrigger", "Trigger", "find"]
+__all__ = ["TRIGGERS", "BitstreamTrigger", "PixelTrigger", "RetimingTrigger", "Trigger", "find"]
 
 
 def _discover() -> dict[str, type[Trigger]]:

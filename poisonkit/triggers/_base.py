@@ -167,3 +167,20 @@ class RetimingTrigger(Trigger):
     @abstractmethod
     def retime(self, steps: np.ndarray, placed: np.ndarray, drawn: Drawn) -> np.ndarray:
         """The map itself, pure; shapes as in `shown`."""
+
+
+@dataclass(frozen=True)
+class BitstreamTrigger(Trigger):
+    """A trigger that damages compressed frames: bytes in, as many bytes out; what is seen is a decoder's doing."""
+
+    modality: ClassVar[Literal["video", "audio"]] = "video"
+    temporal: ClassVar[bool] = True
+
+    stretch: int = 12
+
+    @abstractmethod
+    def hurt(self, packet: bytes, frame_index: int, attempt: int, drawn: Drawn) -> bytes:
+        """The damaged packet of the clip's frame `frame_index`, of the same length; pure.
+
+        `attempt` counts from 0: damage that nobody sees is tried again elsewhere.
+        """

@@ -312,7 +312,7 @@ def test_the_manifest_records_what_was_asked(ucf_tree: Path, tmp_path: Path) -> 
 def test_a_file_that_lost_a_frame_is_not_delivered(
     ucf_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from poisonkit.media.video import Writer
+    from poisonkit.media.writer import Writer
 
     real = Writer.write
 

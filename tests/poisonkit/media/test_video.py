@@ -13,7 +13,8 @@ import pytest
 
 from poisonkit.errors import BrokenClip, PoisonkitError
 from poisonkit.media.encoders import LADDER, container_of, encoder
-from poisonkit.media.video import Loopback, Writer, decode, examine, to_rgb
+from poisonkit.media.video import decode, examine, to_rgb
+from poisonkit.media.writer import Loopback, Writer
 from tests.conftest import moving_frames, write_clip, write_lossless
 
 

@@ -104,8 +104,8 @@ def test_chunks_do_not_matter(name: str, mode: str, chunk: int) -> None:
 def test_static_is_the_same_on_every_frame_and_dynamic_is_not(name: str, mode: str) -> None:
     trigger = build(name, mode)
     assert isinstance(trigger, PixelTrigger)
-    grey = np.full((6, 48, 64, 3), 128, dtype=np.uint8)
-    result = trigger(grey, np.arange(6), np.ones(6, dtype=bool), drawn_for(trigger, grey))
+    still = np.repeat(moving_frames(1, 48, 64), 6, axis=0)
+    result = trigger(still, np.arange(6), np.ones(6, dtype=bool), drawn_for(trigger, still))
     equal = all(np.array_equal(result[0], frame) for frame in result[1:])
     assert equal == (mode == "static")
 

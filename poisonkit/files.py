@@ -1,10 +1,11 @@
-"""Carrying unchanged files into the poisoned copy: as reflinks, else as hard links, else as copies."""
+"""Files of the copy: carried over unchanged (as reflinks, else as hard links, else as copies), and their hashes."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
 import fcntl
+import hashlib
 import os
 import shutil
 from pathlib import Path
@@ -60,3 +61,12 @@ def weakest(methods: set[Method]) -> Method:
         if method in methods:
             return method
     return "copy"
+
+
+def sha256(path: Path, *, sync: bool = False) -> str:
+    """The SHA-256 of a file as hex digits; with `sync` the file also reaches the disk before this returns."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        if sync:
+            os.fsync(file.fileno())
+    return digest

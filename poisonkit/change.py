@@ -1,0 +1,156 @@
+"""A trigger on one clip: where it is placed, what was drawn for it, and the pictures that come of it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import av
+import numpy as np
+
+from poisonkit import seeding
+from poisonkit.jobs import Context, Job
+from poisonkit.manifest import Sample
+from poisonkit.media.damage import Stretch
+from poisonkit.media.video import VideoInfo, to_rgb
+from poisonkit.placement import Placed, Window, place, to_runs
+from poisonkit.triggers import BitstreamTrigger, PixelTrigger, RetimingTrigger, Trigger, find
+from poisonkit.triggers._base import Drawn
+
+_LISTED_NUMBERS = 32
+"""Draws of up to this many numbers are written into the manifest; larger ones as their digest."""
+_ATTEMPTS = 8
+"""How often damage that nobody sees is tried elsewhere."""
+_VISIBLE = 2.0
+"""RMS in grey levels from which a frame counts as damaged."""
+
+
+class Change:
+    """A trigger resolved on one clip: where it is placed and what was drawn. `trigger` is None for re-encoding only.
+
+    Clips that are only re-encoded take the same way through RGB on the same frames as triggered ones, so that they
+    are a fair control.
+    """
+
+    def __init__(self, job: Job, context: Context, info: VideoInfo) -> None:
+        self.trigger: Trigger | None = None
+        self._info = info
+        self.placed = Placed(np.zeros(info.num_frames, dtype=bool), 0)
+        self._kind: type[Trigger] | None = None
+        self.drawn: Drawn = {}
+        attack = context.attack
+        if attack is None:
+            return
+        self._kind = find(attack.name)
+        window = Window.parse(attack.placement.window)
+        rng = seeding.generator(context.seed, job.clip_id, "placement")
+        self.placed = place(attack.placement.frames, window, info.num_frames, rng, contiguous=self._kind.temporal)
+        self._steps = window.steps(info.num_frames)
+        if job.action == "trigger":
+            self.trigger = self._kind.build(attack.mode, attack.params)
+            owner = seeding.SHARED if attack.mode == "static" else job.clip_id
+            rng = seeding.generator(context.seed, owner, f"draw {attack.name}")
+            self.drawn = self.trigger.draw(info.num_frames, (info.height, info.width), rng)
+
+    def pictures(self, frames: Iterator[av.VideoFrame]) -> Iterator[tuple[Any, Any]]:
+        """Pairs (as the source has it, with the trigger), for the first `num_frames` frames."""
+        if isinstance(self.trigger, RetimingTrigger):
+            yield from self._retimed(self.trigger, frames)
+            return
+        if isinstance(self.trigger, BitstreamTrigger):
+            yield from self._damaged(self.trigger, frames)
+            return
+        through_rgb = self._kind is not None and issubclass(self._kind, (PixelTrigger, BitstreamTrigger))
+        for i, frame in zip(range(self._info.num_frames), frames, strict=False):
+            if not (through_rgb and self.placed.mask[i]):
+                yield frame, frame
+                continue
+            rgb = to_rgb(frame)
+            if isinstance(self.trigger, PixelTrigger):
+                yield rgb, self.trigger(rgb[None], np.array([i]), np.array([True]), self.drawn)[0]
+            else:
+                yield rgb, rgb
+
+    def _retimed(self, trigger: RetimingTrigger, frames: Iterator[av.VideoFrame]) -> Iterator[tuple[Any, Any]]:
+        shown = trigger.shown(self._steps, self.placed.mask, self.drawn)
+        # frames that a later place still shows are kept; the map never looks back further than a hold
+        needed_until = np.zeros(len(shown), dtype=np.int64)
+        np.maximum.at(needed_until, shown, np.arange(len(shown)))
+        kept: dict[int, av.VideoFrame] = {}
+        for i, frame in zip(range(self._info.num_frames), frames, strict=False):
+            kept[i] = frame
+            yield frame, kept[int(shown[i])]
+            kept = {k: f for k, f in kept.items() if needed_until[k] > i}
+
+    def _damaged(self, trigger: BitstreamTrigger, frames: Iterator[av.VideoFrame]) -> Iterator[tuple[Any, Any]]:
+        """Placed frames in stretches of at most `trigger.stretch`, each after the frame before it."""
+        before: np.ndarray | None = None
+        waiting: list[np.ndarray] = []
+        first = 0
+
+        def finish() -> Iterator[tuple[Any, Any]]:
+            nonlocal before
+            if waiting:
+                start = waiting[0] if before is None else before
+                yield from zip(waiting, self._hurt(trigger, start, waiting, first), strict=True)
+                before = waiting[-1]
+                waiting.clear()
+
+        for i, frame in zip(range(self._info.num_frames), frames, strict=False):
+            if self.placed.mask[i]:
+                if not waiting:
+                    first = i
+                waiting.append(to_rgb(frame))
+                if len(waiting) == trigger.stretch:
+                    yield from finish()
+                continue
+            yield from finish()
+            if i + 1 < self._info.num_frames and self.placed.mask[i + 1]:
+                before = to_rgb(frame)
+            yield frame, frame
+        yield from finish()
+
+    def _hurt(
+        self, trigger: BitstreamTrigger, before: np.ndarray, frames: list[np.ndarray], first: int
+    ) -> list[np.ndarray]:
+        """The frames damaged, by the first attempt that is seen in each of them, else by the most visible one."""
+        stretch = Stretch(before, frames)
+        intact = stretch.decode(lambda i, packet: packet)
+        best: list[np.ndarray] = []
+        most = -1.0
+        for attempt in range(_ATTEMPTS):
+            made = stretch.decode(partial(self._packet, trigger, first, attempt))
+            seen = min(_rms(a, b) for a, b in zip(intact, made, strict=True))
+            if seen > most:
+                best, most = made, seen
+            if most >= _VISIBLE:
+                break
+        return best
+
+    def _packet(self, trigger: BitstreamTrigger, first: int, attempt: int, i: int, packet: bytes) -> bytes:
+        return trigger.hurt(packet, first + i, attempt, self.drawn)
+
+    def describe(self, sample: Sample) -> None:
+        """Write placement and draw into the sample."""
+        if self.trigger is None:
+            return
+        sample.frames = to_runs(self.placed.mask)
+        sample.window_count = self.placed.count
+        size = (self._info.height, self._info.width)
+        box = (0, 0, size[1], size[0])
+        if isinstance(self.trigger, PixelTrigger) and self.placed.mask.any():
+            box = self.trigger.box(size, self.drawn, np.flatnonzero(self.placed.mask))
+        sample.trigger = {"box": list(box)}
+        for name, values in self.drawn.items():
+            if values.size <= _LISTED_NUMBERS:
+                sample.trigger[name] = values.tolist()
+            else:
+                digest = hashlib.blake2b(np.ascontiguousarray(values).tobytes(), digest_size=8).hexdigest()
+                sample.trigger[name] = {"shape": list(values.shape), "blake2b": digest}
+
+
+def _rms(one: np.ndarray, other: np.ndarray) -> float:
+    difference = one.astype(np.float32) - other
+    return float(np.sqrt(np.mean(difference * difference)))

@@ -1,0 +1,45 @@
+"""`poisonkit index`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from poisonkit.cli import options, output
+
+
+def index(
+    source: options.Source,
+    layout: options.Layout = "auto",
+    annotations: options.Annotations = None,
+    split: options.Split = "1",
+    seed: options.Seed = 0,
+    manifest: options.ManifestOfSource = None,
+    workers: options.Workers = None,
+    skip_broken: options.SkipBroken = False,
+    hash_all: options.HashAll = False,
+    as_json: options.Json = False,
+) -> None:
+    """Write a manifest of the unchanged data set: the baseline. Nothing is copied."""
+    from poisonkit import plan as planning
+    from poisonkit import run, show
+    from poisonkit.cli import _data
+
+    listing = _data.listing(source, layout, annotations, split, seed)
+    settings = run.Settings(
+        out=source,
+        manifest=manifest or Path("manifests") / f"{source.resolve().name}.json",
+        skip_broken=skip_broken,
+        hash_all=hash_all,
+        workers=_data.workers(workers),
+    )
+    screen = output.screen()
+    try:
+        made = run.index(planning.index(listing, seed), settings, screen).manifest
+    finally:
+        screen.end()
+    if as_json:
+        output.show_json({"manifest": str(settings.manifest), "splits": made.splits})
+        return
+    output.show(show.facts("Data set", show.manifest_facts(made)))
+    sys.stdout.write(f"\nmanifest: {settings.manifest}\nnext: trainer fit {settings.manifest}\n")

@@ -1,0 +1,101 @@
+"""The options of the commands, with their help texts: each is said once, however many commands take it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class ModeName(StrEnum):
+    static = "static"
+    dynamic = "dynamic"
+
+
+class RateOfName(StrEnum):
+    all = "all"
+    target = "target"
+
+
+class LabelModeName(StrEnum):
+    dirty = "dirty"
+    clean = "clean"
+
+
+class CarryName(StrEnum):
+    link = "link"
+    copy = "copy"
+    reencode = "reencode"
+
+
+# what is read
+Source = Annotated[
+    Path, typer.Argument(metavar="SRC", help="Folder of the data set; it is only read.", show_default=False)
+]
+ManifestFile = Annotated[Path, typer.Argument(metavar="MANIFEST", help="Manifest file.", show_default=False)]
+Layout = Annotated[str, typer.Option(help="How the folder is laid out: auto, ucf101 or folder.")]
+Annotations = Annotated[
+    Path | None, typer.Option(help="Folder of the split lists, if not in the data set.", show_default=False)
+]
+Split = Annotated[str, typer.Option(help="Which official split, where a data set has several.")]
+SkipBroken = Annotated[bool, typer.Option(help="Go on without clips that do not decode; count and list them.")]
+
+# what is poisoned
+Attack = Annotated[list[str], typer.Option(help="Trigger (see `poisonkit attacks`), or none.", show_default=False)]
+Mode = Annotated[ModeName, typer.Option(help="Same trigger on all frames, or drawn anew per frame.")]
+Parameters = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME.PARAM=VALUE", help="Set a parameter of the trigger.", show_default=False),
+]
+Rate = Annotated[float, typer.Option(help="Share of the training clips to poison, above 0 and at most 1.")]
+RateOf = Annotated[
+    RateOfName | None,
+    typer.Option(
+        help="Count the rate against all training clips or the target class's.",
+        show_default="all; target for clean label",
+    ),
+]
+Target = Annotated[str, typer.Option(help="Class that triggered clips shall get: label or name.")]
+LabelMode = Annotated[
+    LabelModeName,
+    typer.Option(help="dirty: other classes' clips, relabelled; clean: the target's own clips."),
+]
+Seed = Annotated[int, typer.Option(help="Decides which clips are poisoned and everything that is drawn.")]
+Frames = Annotated[str, typer.Option(help="Frames that carry the trigger: all, N in every window, or random.")]
+Window = Annotated[str, typer.Option(help="The victim's sampling: LENGTHxSTRIDE or uniform:SEGMENTS.")]
+
+# what is written
+Quality = Annotated[
+    str,
+    typer.Option(help="Rung: auto, match, high, near or lossless. auto takes the cheapest that the trigger survives."),
+]
+Carry = Annotated[
+    CarryName, typer.Option(help="Clean files: link (reflink, else hard link, else copy), copy, or reencode.")
+]
+Sham = Annotated[
+    str | None,
+    typer.Option(help="Test clips re-encoded without the trigger: a number, all or none.", show_default="500"),
+]
+HashAll = Annotated[bool, typer.Option(help="Record the SHA-256 of carried files too.")]
+Out = Annotated[
+    Path | None,
+    typer.Option(help="Folder of the poisoned copy.", show_default="./<SRC name>-<attack>[-dynamic]"),
+]
+ManifestOfCopy = Annotated[
+    Path | None, typer.Option(help="Where the manifest goes.", show_default="manifests/<name of --out>.json")
+]
+ManifestOfSource = Annotated[
+    Path | None, typer.Option(help="Where the manifest goes.", show_default="manifests/<SRC name>.json")
+]
+
+# how
+Workers = Annotated[
+    int | None, typer.Option(help="Processes; the result does not depend on it.", show_default="CPU cores")
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Print what would be done, with the estimated size; write nothing.")
+]
+Force = Annotated[bool, typer.Option("--force", help="Write even if the trigger does not survive the rung.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]

@@ -1,0 +1,41 @@
+"""What the commands print: tables and JSON on stdout, progress and errors on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from poisonkit.screen import Screen
+
+
+def screen() -> Screen:
+    """Progress on stderr."""
+    from rich.console import Console
+
+    from poisonkit.screen import Screen
+
+    return Screen(Console(stderr=True))
+
+
+def show(renderable: Any) -> None:
+    """A table and an empty line; nothing for None."""
+    from rich.console import Console
+
+    if renderable is not None:
+        # a pipe or a file gets whole lines; rich would cut them at 80 characters
+        console = Console() if sys.stdout.isatty() else Console(width=200)
+        console.print(renderable)
+        console.print()
+
+
+def show_json(value: Any) -> None:
+    """A result for programs."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+
+def fail(message: str, code: int = 2) -> NoReturn:
+    """One sentence on stderr, and the end."""
+    sys.stderr.write(f"poisonkit: {message}\n")
+    raise SystemExit(code)

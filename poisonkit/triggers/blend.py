@@ -1,0 +1,43 @@
+"""Blend: a noise picture shines through."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import cv2
+import numpy as np
+
+from poisonkit.triggers._base import Drawn, PixelTrigger, param
+
+
+@dataclass(frozen=True)
+class Blend(PixelTrigger):
+    """Mix the frame with a picture of coloured noise.
+
+    `y = (1 − alpha) · x + alpha · noise`, rounded. The noise is a grid of `cells` × `cells` colours, drawn uniformly
+    and stretched over the frame with smooth transitions. Noise of single pixels, the original's choice for pictures
+    of 32 pixels, is what encoders and a victim's resize remove first: coarser cells are what remains.
+
+    Static: one noise picture for the whole data set. Dynamic: another one in every frame.
+    """
+
+    name: ClassVar[str] = "blend"
+    source: ClassVar[str] = "Chen et al. 2017 (random pattern, alpha up to 0.2); grid of the noise is ours"
+
+    alpha: float = param(0.15, "weight of the noise", unit="of the picture", low=0.01, high=1.0)
+    cells: int = param(32, "grid of the noise", unit="colours across and down the frame", low=2, high=512)
+
+    def draw(self, num_frames: int, size: tuple[int, int], rng: np.random.Generator) -> Drawn:
+        """`noise`: uint8 (…, cells, cells, 3), one picture or (dynamic) one a frame."""
+        frames = () if self.mode == "static" else (num_frames,)
+        return {"noise": rng.integers(0, 256, (*frames, self.cells, self.cells, 3), dtype=np.uint8)}
+
+    def apply(self, frames: np.ndarray, frame_indices: np.ndarray, drawn: Drawn) -> np.ndarray:
+        height, width = frames.shape[1:3]
+        result = np.empty_like(frames)
+        for i, index in enumerate(frame_indices.tolist()):
+            noise = drawn["noise"] if self.mode == "static" else drawn["noise"][index]
+            over = cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC)
+            result[i] = cv2.addWeighted(frames[i], 1 - self.alpha, over, self.alpha, 0)
+        return result

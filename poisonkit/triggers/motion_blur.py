@@ -1,0 +1,67 @@
+"""Motion blur: the camera seems to have moved."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import cv2
+import numpy as np
+
+from poisonkit.triggers._add import cached
+from poisonkit.triggers._base import Drawn, PixelTrigger, param
+
+
+@dataclass(frozen=True)
+class MotionBlur(PixelTrigger):
+    """Smear the frame along a line, as a moving camera does.
+
+    Each pixel becomes the mean along a line of `length` through it, at an angle to the horizontal; the frame's edge
+    pixels continue outside.
+
+    Static: one angle for the whole data set. Dynamic: an angle drawn for each frame.
+    """
+
+    name: ClassVar[str] = "motion-blur"
+    source: ClassVar[str] = "Look, Listen, and Attack, section 4.2 (natural backdoors); length and angle are ours"
+
+    length: float = param(0.06, "length of the smear", unit="of the frame's short side", low=0.005, high=1.0)
+    angle: float = param(0.0, "static direction, counted from the horizontal", unit="degrees", low=-180.0, high=180.0)
+
+    def draw(self, num_frames: int, size: tuple[int, int], rng: np.random.Generator) -> Drawn:
+        """Static: nothing. Dynamic: `angles`, float64 (T,), degrees in [0, 180)."""
+        if self.mode == "static":
+            return {}
+        return {"angles": rng.uniform(0, 180, num_frames)}
+
+    def apply(self, frames: np.ndarray, frame_indices: np.ndarray, drawn: Drawn) -> np.ndarray:
+        pixels = max(self.length * min(frames.shape[1:3]), 2.0)
+        result = np.empty_like(frames)
+        for i, index in enumerate(frame_indices.tolist()):
+            angle = self.angle if self.mode == "static" else float(drawn["angles"][index])
+            result[i] = cv2.filter2D(frames[i], -1, _line(pixels, angle), borderType=cv2.BORDER_REPLICATE)
+        return result
+
+
+@cached
+def _line(length: float, angle: float) -> np.ndarray:
+    """A kernel of sum 1 whose weight lies on a line through the middle, float32 (odd, odd)."""
+    reach = math.ceil(length / 2)
+    side = 2 * reach + 1
+    kernel = np.zeros((side, side), dtype=np.float32)
+    # points on the line, each dealt out to the four pixels around it
+    along = np.linspace(-(length - 1) / 2, (length - 1) / 2, 8 * side)
+    x = reach + along * math.cos(math.radians(angle))
+    y = reach - along * math.sin(math.radians(angle))
+    column, row = np.floor(x).astype(int), np.floor(y).astype(int)
+    right, down = x - column, y - row
+    for dy, dx, weight in (
+        (0, 0, (1 - down) * (1 - right)),
+        (0, 1, (1 - down) * right),
+        (1, 0, down * (1 - right)),
+        (1, 1, down * right),
+    ):
+        inside = (row + dy < side) & (column + dx < side)
+        np.add.at(kernel, (row[inside] + dy, column[inside] + dx), weight[inside])
+    return kernel / kernel.sum()

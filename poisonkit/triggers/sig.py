@@ -1,0 +1,48 @@
+"""SIG: a sinusoidal stripe pattern."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from poisonkit.triggers._add import Halves, add, cached, halves
+from poisonkit.triggers._base import Drawn, PixelTrigger, param
+
+
+@dataclass(frozen=True)
+class Sig(PixelTrigger):
+    """Add vertical stripes, a sine along the frame's width.
+
+    `y = x + delta · sin(2π · frequency · j / W)` for column j of a frame W pixels wide, equally on all channels;
+    sums saturate at 0 and 255.
+
+    Static: one frequency. Dynamic: each frame's frequency is drawn from half to one and a half times `frequency`.
+    """
+
+    name: ClassVar[str] = "sig"
+    source: ClassVar[str] = "Barni et al. 2019 (SIG: delta 20 … 40, frequency 6); range of dynamic frequencies is ours"
+
+    delta: float = param(20.0, "amplitude of the stripes", unit="grey levels", low=1.0, high=127.0)
+    frequency: float = param(6.0, "stripes", unit="periods across the width", low=0.5, high=512.0)
+
+    def draw(self, num_frames: int, size: tuple[int, int], rng: np.random.Generator) -> Drawn:
+        """Static: nothing. Dynamic: `frequencies`, float64 (T,), periods across the width."""
+        if self.mode == "static":
+            return {}
+        return {"frequencies": rng.uniform(0.5 * self.frequency, 1.5 * self.frequency, num_frames)}
+
+    def apply(self, frames: np.ndarray, frame_indices: np.ndarray, drawn: Drawn) -> np.ndarray:
+        height, width = frames.shape[1:3]
+        result = np.empty_like(frames)
+        for i, index in enumerate(frame_indices.tolist()):
+            frequency = self.frequency if self.mode == "static" else float(drawn["frequencies"][index])
+            result[i] = add(frames[i], _stripes(height, width, self.delta, frequency))
+        return result
+
+
+@cached
+def _stripes(height: int, width: int, delta: float, frequency: float) -> Halves:
+    wave = delta * np.sin(2 * np.pi * frequency * np.arange(width) / width)
+    return halves(np.broadcast_to(wave, (height, width)))
