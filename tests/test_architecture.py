@@ -14,7 +14,7 @@ POISONKIT = [
     {"__main__"},
     {"cli"},
     {"show", "screen"},
-    {"run", "verify", "demo"},
+    {"run", "verify", "export", "preview", "demo"},
     {"quality", "record"},
     {"state"},
     {"plan", "pool"},

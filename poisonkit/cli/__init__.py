@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from poisonkit.cli import attacks, demo_data, index, inspect, output, poison, verify
+from poisonkit.cli import attacks, demo_data, export, index, inspect, output, poison, preview, verify
 from poisonkit.errors import PoisonkitError
 
 app = typer.Typer(
@@ -23,8 +23,10 @@ app = typer.Typer(
 app.command()(poison.poison)
 app.command()(index.index)
 app.command()(attacks.attacks)
+app.command()(preview.preview)
 app.command()(inspect.inspect)
 app.command()(verify.verify)
+app.command()(export.export)
 app.command()(demo_data.demo_data)
 
 

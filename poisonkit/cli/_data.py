@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from poisonkit.errors import PoisonkitError
 from poisonkit.layouts import Listing, Options, read
 from poisonkit.pool import available_cores
 
@@ -16,3 +17,20 @@ def listing(source: Path, layout: str, annotations: Path | None, split: str, see
 def workers(asked: int | None) -> int:
     """The number of processes: as asked, else one for each core."""
     return available_cores() if asked is None else asked
+
+
+def attack(names: list[str], texts: list[str]) -> tuple[str | None, dict[str, str]]:
+    """The attack's name (None for `none`) and its parameters as text."""
+    if len(names) != 1:
+        raise PoisonkitError(
+            f"--attack was given {len(names)} times; give one attack a modality, and there is only video yet"
+        )
+    name = names[0]
+    parameters = {}
+    for text in texts:
+        left, equals, value = text.partition("=")
+        owner, dot, parameter = left.partition(".")
+        if not (equals and dot and owner == name):
+            raise PoisonkitError(f"--set {text!r} is not {name}.PARAM=VALUE; see `poisonkit attacks {name}`")
+        parameters[parameter] = value
+    return (None if name == "none" else name), parameters

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from poisonkit.cli import options, output
 from poisonkit.cli.options import CarryName, LabelModeName, ModeName
-from poisonkit.errors import PoisonkitError
 
 if TYPE_CHECKING:
     from poisonkit.manifest import Manifest
@@ -51,7 +50,7 @@ def poison(
     from poisonkit.cli import _data
 
     listing = _data.listing(source, layout, annotations, split, seed)
-    name, parameters = _attack(attack, set_ or [])
+    name, parameters = _data.attack(attack, set_ or [])
     request = planning.Request(
         attack=name,
         mode=mode.value,
@@ -84,23 +83,6 @@ def poison(
         workers=_data.workers(workers),
     )
     _poison(plan, settings, as_json)
-
-
-def _attack(names: list[str], texts: list[str]) -> tuple[str | None, dict[str, str]]:
-    """The attack's name (None for `none`) and its parameters as text."""
-    if len(names) != 1:
-        raise PoisonkitError(
-            f"--attack was given {len(names)} times; give one attack a modality, and there is only video yet"
-        )
-    name = names[0]
-    parameters = {}
-    for text in texts:
-        left, equals, value = text.partition("=")
-        owner, dot, parameter = left.partition(".")
-        if not (equals and dot and owner == name):
-            raise PoisonkitError(f"--set {text!r} is not {name}.PARAM=VALUE; see `poisonkit attacks {name}`")
-        parameters[parameter] = value
-    return (None if name == "none" else name), parameters
 
 
 def _poison(plan: Plan, settings: Settings, as_json: bool) -> None:

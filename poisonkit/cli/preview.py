@@ -1,0 +1,68 @@
+"""`poisonkit preview`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from poisonkit.cli import options, output
+from poisonkit.cli.options import ModeName
+
+
+def preview(
+    clip: Annotated[Path, typer.Argument(metavar="CLIP", help="One video; it is only read.", show_default=False)],
+    attack: options.Attack,
+    mode: options.Mode = ModeName.static,
+    set_: options.Parameters = None,
+    seed: options.Seed = 0,
+    frames: options.Frames = "all",
+    window: options.Window = "32x2",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="A sheet of frames (.png), or a page with the videos (.html).",
+            show_default="./<CLIP name>-<attack>[-dynamic].png",
+        ),
+    ] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Show a trigger on one clip: clean, triggered, and the amplified difference side by side.
+
+    Example: poisonkit preview clip.avi --attack wanet --out wanet.html
+    """
+    from poisonkit import plan, show
+    from poisonkit import preview as previewing
+    from poisonkit.cli import _data
+    from poisonkit.errors import PoisonkitError
+
+    name, parameters = _data.attack(attack, set_ or [])
+    if name is None:
+        raise PoisonkitError("--attack none changes nothing that could be shown; give a trigger")
+    made = plan.make_attack(
+        plan.Request(attack=name, mode=mode.value, settings=parameters, frames=frames, window=window)
+    )
+    suffix = "-dynamic" if mode is ModeName.dynamic else ""
+    where = out or Path(f"{clip.stem}-{name}{suffix}.png")
+    found = previewing.preview(clip, made, seed, where)
+    facts = {
+        "out": str(found.path),
+        "frames": list(found.frames),
+        "placed": found.placed,
+        "num_frames": found.num_frames,
+        "strength": found.strength,
+        "psnr_db": found.psnr_db,
+        "ssim": found.ssim,
+        "amplified": found.amplified,
+    }
+    if as_json:
+        output.show_json(facts)
+        return
+    psnr = show.number(found.psnr_db, 1)
+    sys.stdout.write(
+        f"{found.path}: frames {', '.join(map(str, found.frames))}; {found.placed} of {found.num_frames} frames carry "
+        f"the trigger\nstrength {found.strength:.1f} grey levels, PSNR {psnr} dB, SSIM {show.number(found.ssim)}; "
+        f"difference × {found.amplified}\n"
+    )
