@@ -15,6 +15,7 @@ from poisonkit.plan import Plan
 from poisonkit.quality import LISTED
 from poisonkit.triggers import Trigger
 from poisonkit.triggers._base import allowed
+from poisonkit.views import Sight
 
 WORST = 10
 """Clips listed one by one."""
@@ -229,6 +230,22 @@ def fidelity(manifest: Manifest) -> RenderableType | None:
     if not groups:
         return None
     return Group(made, *_placement_lines(manifest), *_worst(manifest))
+
+
+def sights(views: str, parts: Sequence[Sight]) -> RenderableType:
+    """In which views the trigger is seen, by split."""
+    if not parts:
+        return Text("no clip carries a trigger that a view could see")
+    columns = ["split", "clips", "views", "fully", "partly", "not at all", "clips never seen fully"]
+    made = table(f"The trigger in test views {views}, and in training crops", *columns, numbers=columns[1:])
+    for part in parts:
+        for name, seen in ((part.split, part.tests), ("  training crops", part.training)):
+            shares = [f"{count / seen.views:.1%}" for count in (seen.fully, seen.partly, seen.not_at_all)]
+            unseen = str(len(part.unseen)) if seen is part.tests else ""
+            made.add_row(name, str(part.clips), str(seen.views), *shares, unseen)
+    rows: list[RenderableType] = [made]
+    rows += [Text(f"never seen fully: {name}") for part in parts for name in part.unseen[:WORST]]
+    return Group(*rows)
 
 
 def _median(values: Sequence[float | None]) -> float | None:

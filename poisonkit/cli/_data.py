@@ -5,13 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from poisonkit.errors import PoisonkitError
-from poisonkit.layouts import Listing, Options, read
+from poisonkit.layouts import Listing, Options, class_names, read
 from poisonkit.pool import available_cores
 
 
-def listing(source: Path, layout: str, annotations: Path | None, split: str, seed: int) -> Listing:
-    """The clips of a data set."""
-    return read(source, layout, Options(annotations=annotations, split=split, seed=seed))
+def listing(
+    source: Path, layout: str, annotations: Path | None, split: str, seed: int, classes: str | None = None
+) -> Listing:
+    """The clips of a data set, or of the classes that a built-in list or a file names."""
+    names = None if classes is None else class_names(classes)
+    return read(source, layout, Options(annotations=annotations, split=split, seed=seed, classes=names))
 
 
 def workers(asked: int | None) -> int:

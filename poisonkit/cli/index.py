@@ -13,6 +13,7 @@ def index(
     layout: options.Layout = "auto",
     annotations: options.Annotations = None,
     split: options.Split = "1",
+    classes: options.Classes = None,
     seed: options.Seed = 0,
     manifest: options.ManifestOfSource = None,
     workers: options.Workers = None,
@@ -25,7 +26,7 @@ def index(
     from poisonkit import run, show
     from poisonkit.cli import _data
 
-    listing = _data.listing(source, layout, annotations, split, seed)
+    listing = _data.listing(source, layout, annotations, split, seed, classes)
     settings = run.Settings(
         out=source,
         manifest=manifest or Path("manifests") / f"{source.resolve().name}.json",

@@ -2,20 +2,51 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
 from poisonkit.cli import options, output
 
 
-def inspect(manifest: options.ManifestFile, as_json: options.Json = False) -> None:
+def inspect(
+    manifest: options.ManifestFile,
+    views: Annotated[
+        str | None,
+        typer.Option(
+            help="Tell in which of a victim's test views and training crops the trigger is seen: "
+            "WINDOWSxCROPS@SHORT[/CROP], such as 10x3@256.",
+            show_default=False,
+        ),
+    ] = None,
+    window: Annotated[
+        str | None,
+        typer.Option(
+            help="With --views: the victim's sampling, if it is not the one that the placement was made for.",
+            show_default="the manifest's",
+        ),
+    ] = None,
+    as_json: options.Json = False,
+) -> None:
     """Show what a manifest holds: header, splits, and how much of the trigger the files still carry."""
     from poisonkit import manifest as contract
     from poisonkit import show
+    from poisonkit.placement import Window
+    from poisonkit.views import Views, sight
 
     made = contract.load(manifest)
+    seen = []
+    if views is not None:
+        seen = sight(made, Views.parse(views), None if window is None else Window.parse(window))
     if as_json:
         lacking = [sample.id for sample, _ in show.lacking(made)]
-        output.show_json({**dict(show.manifest_facts(made)), "splits": made.splits, "below_0.9": lacking})
+        facts = {**dict(show.manifest_facts(made)), "splits": made.splits, "below_0.9": lacking}
+        output.show_json({**facts, **({} if views is None else {"views": [asdict(part) for part in seen]})})
         return
     output.show(show.facts(str(manifest), show.manifest_facts(made)))
     if made.encoding.trials:
         output.show(show.trials("Trials", made.encoding.trials))
     output.show(show.fidelity(made))
+    if views is not None:
+        output.show(show.sights(views, seen))

@@ -35,11 +35,19 @@ Source = Annotated[
     Path, typer.Argument(metavar="SRC", help="Folder of the data set; it is only read.", show_default=False)
 ]
 ManifestFile = Annotated[Path, typer.Argument(metavar="MANIFEST", help="Manifest file.", show_default=False)]
-Layout = Annotated[str, typer.Option(help="How the folder is laid out: auto, ucf101 or folder.")]
+Layout = Annotated[str, typer.Option(help="How the folder is laid out: auto, ucf101, hmdb51, kinetics, csv or folder.")]
 Annotations = Annotated[
     Path | None, typer.Option(help="Folder of the split lists, if not in the data set.", show_default=False)
 ]
 Split = Annotated[str, typer.Option(help="Which official split, where a data set has several.")]
+Classes = Annotated[
+    str | None,
+    typer.Option(
+        metavar="kinetics-sounds|FILE",
+        help="Only these classes, labelled in this order: a built-in list, or a file with one class name a line.",
+        show_default=False,
+    ),
+]
 SkipBroken = Annotated[bool, typer.Option(help="Go on without clips that do not decode; count and list them.")]
 
 # what is poisoned

@@ -28,6 +28,7 @@ def poison(
     layout: options.Layout = "auto",
     annotations: options.Annotations = None,
     split: options.Split = "1",
+    classes: options.Classes = None,
     frames: options.Frames = "all",
     window: options.Window = "32x2",
     quality: options.Quality = "auto",
@@ -49,7 +50,7 @@ def poison(
     from poisonkit import plan as planning
     from poisonkit.cli import _data
 
-    listing = _data.listing(source, layout, annotations, split, seed)
+    listing = _data.listing(source, layout, annotations, split, seed, classes)
     name, parameters = _data.attack(attack, set_ or [])
     request = planning.Request(
         attack=name,

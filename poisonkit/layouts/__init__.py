@@ -13,9 +13,10 @@ from pathlib import Path
 
 from poisonkit.errors import PoisonkitError, suggest
 from poisonkit.layouts._base import Clip, Layout, Listing, Options
+from poisonkit.layouts._classes import class_names, restrict
 from poisonkit.layouts._scan import folders
 
-__all__ = ["LAYOUTS", "Clip", "Layout", "Listing", "Options", "read"]
+__all__ = ["LAYOUTS", "Clip", "Layout", "Listing", "Options", "class_names", "read"]
 
 
 def _discover() -> dict[str, Layout]:
@@ -43,19 +44,24 @@ LAYOUTS: dict[str, Layout] = _discover()
 def read(root: Path, layout: str = "auto", options: Options = Options()) -> Listing:  # noqa: B008 (frozen)
     """List the data set in `root`, whose layout is named or recognised (`auto`).
 
-    `Listing.detected` says what was recognised. Raises `PoisonkitError` with a remedy for a folder that is
-    missing, empty or of no known layout, and for whatever the layout finds wrong with it.
+    `Listing.detected` says what was recognised; `options.classes` restricts the listing to some classes. Raises
+    `PoisonkitError` with a remedy for a folder that is missing, empty or of no known layout, for whatever the layout
+    finds wrong with it, and for classes that it lacks.
     """
     if layout != "auto" and layout not in LAYOUTS:
         raise PoisonkitError(f"unknown layout {layout!r}; {suggest(layout, ['auto', *LAYOUTS])}")
     _check_folder(root, options)
-    if layout != "auto":
-        listing = LAYOUTS[layout].list(root, options)
-        return replace(listing, detected=listing.detected or "layout given by name")
+    chosen, reason = (LAYOUTS[layout], "layout given by name") if layout != "auto" else _detect(root, options)
+    listing = chosen.list(root, options)
+    listing = replace(listing, detected=listing.detected or reason)
+    return listing if options.classes is None else restrict(listing, options.classes)
+
+
+def _detect(root: Path, options: Options) -> tuple[Layout, str]:
     for candidate in LAYOUTS.values():
         reason = candidate.detects(root, options)
         if reason is not None:
-            return replace(candidate.list(root, options), detected=reason)
+            return candidate, reason
     raise PoisonkitError(f"{root} has no known layout: it holds {_seen(root)}; " + _expected())
 
 

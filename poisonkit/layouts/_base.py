@@ -31,16 +31,20 @@ class Options:
     """How to read a data set: a folder of lists, which of the lists, and how to split where nothing says it.
 
     `test_share` is the share of each class that a seeded split puts into test, above 0 and below 1.
+    `classes` are the only ones to keep, in the order of their new labels; None keeps all.
     """
 
     annotations: Path | None = None
     split: str | None = "1"
     seed: int = 0
     test_share: float = 0.2
+    classes: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.test_share < 1:
             raise PoisonkitError(f"the test share {self.test_share} is not between 0 and 1; give one like 0.2")
+        if self.classes is not None and len(self.classes) < 2:
+            raise PoisonkitError(f"--classes names {len(self.classes)} classes; give two or more")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,7 @@ class Layout(ABC):
     expects: ClassVar[str]
     """What a folder must hold, for the message that a folder is of no known layout."""
     general: ClassVar[bool] = False
-    """True for a layout that recognises almost anything, and is therefore asked last."""
+    """True for a layout that is no single data set's own, and is therefore asked after those that are."""
 
     @abstractmethod
     def detects(self, root: Path, options: Options) -> str | None:

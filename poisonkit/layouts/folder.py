@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter, defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
 from poisonkit.errors import PoisonkitError
-from poisonkit.layouts._base import Clip, Layout, Listing, Options, clip_ids, stem_of
+from poisonkit.layouts._base import Clip, Layout, Listing, Options, clip_ids
 from poisonkit.layouts._scan import folders, scan
-from poisonkit.seeding import key
+from poisonkit.layouts._split import draw_test, seeded
 
 TRAIN = ("train", "training")
 TEST = ("test", "testing", "val", "validation", "valid")  # the first that is there is taken
-
-GROUPS = (
-    re.compile(r"_(g\d+)(?:_|$)"),  # UCF: clips of one group show the same people and place
-    re.compile(r"^v_\w*?_(\d+)_\d+$"),  # UCF11: v_shooting_01_03
-    re.compile(r"^\d-(\d+)-[A-Z](?:-\d+)?$"),  # ESC: fold, recording, take, class
-    re.compile(r"^([\w-]{11})_\d{6}_\d{6}$"),  # Kinetics: one YouTube video, start, stop
-)
 
 
 class Folder(Layout):
@@ -59,8 +50,8 @@ class Folder(Layout):
         label = {name: number for number, name in enumerate(classes)}
         labels = {path: label[path.split("/")[depth - 1]] for path in wanted}
         if parts is None:
-            test = _draw_test(labels, options)
-            split = f"seed {options.seed}, {options.test_share:g} test"
+            test = draw_test(labels, options)
+            split = seeded(options)
         else:
             test = {path for path in wanted if path.split("/")[0] == parts[1]}
             split = "/".join(parts)
@@ -96,45 +87,3 @@ def _check_classes(root: Path, classes: list[str], wanted: set[str], parts: tupl
                 f"the class {unknown[0]!r} of {root / parts[1]} has no clips in {parts[0]}/ "
                 f"({len(unknown)} such classes); add some, or take it out of {parts[1]}/"
             )
-
-
-def group_of(path: str) -> str:
-    """The group that a clip's name shows; clips that show none are alone with those that share their stem."""
-    stem = stem_of(path.rsplit("/", 1)[-1])
-    match = next(filter(None, (pattern.search(stem) for pattern in GROUPS)), None)
-    return match[1] if match else stem_of(path)
-
-
-def _draw_test(labels: dict[str, int], options: Options) -> set[str]:
-    """The paths of the test split: whole groups, drawn in the seed's order while classes lack test clips.
-
-    Every class keeps a group for training, and has one in test if it can: round(share · clips), at least 1.
-    """
-    members: dict[str, list[str]] = defaultdict(list)
-    for path in labels:
-        members[group_of(path)].append(path)
-    counts = {group: Counter(labels[path] for path in paths) for group, paths in members.items()}
-    order = sorted(counts, key=lambda group: key(options.seed, group, "layout/test"))
-    left = Counter(labels.values())
-    lacking = {label: max(1, round(options.test_share * n)) for label, n in left.items()}
-    drawn: set[str] = set()
-
-    def draw(group: str) -> None:
-        drawn.add(group)
-        left.subtract(counts[group])
-        for label, n in counts[group].items():
-            lacking[label] -= n
-
-    def spares(group: str) -> bool:
-        return all(left[label] > n for label, n in counts[group].items())
-
-    for group in order:
-        useful = sum(min(n, max(0, lacking[label])) for label, n in counts[group].items())
-        if spares(group) and 2 * useful > counts[group].total():  # more of it is lacking than is too much
-            draw(group)
-    for label, total in sorted(Counter(labels.values()).items()):
-        if left[label] == total:  # nothing of this class was small enough: take its smallest group
-            spared = [group for group in order if label in counts[group] and spares(group)]
-            if spared:
-                draw(min(spared, key=lambda group: counts[group].total()))
-    return {path for group in drawn for path in members[group]}

@@ -21,8 +21,9 @@ class BadNet(PixelTrigger):
     Static: one patch at one place for the whole data set. Dynamic: place and colours are drawn anew per frame, as in
     section 3.2 of "Look, Listen, and Attack".
 
-    The default place lies in the region that all three square test crops and the centre crop of 224 out of 256 share,
-    as long as the frame is less than twice as wide as high; `position=corner` is the original one, which crops remove.
+    The default place lies in the region that all three square test crops and the middle three quarters of the short
+    side share (for frames up to 16:9), so that hardly a test view and few training crops lose it: a trigger that half
+    of the training crops cut off is half learned. `position=corner` is the original place, which crops remove.
     """
 
     name: ClassVar[str] = "badnet"
@@ -81,14 +82,14 @@ class BadNet(PixelTrigger):
 
 
 def _shared_crop(size: tuple[int, int]) -> Box:
-    """The region inside the three square test crops and the centre crop of 7/8 of the short side (224 of 256)."""
+    """The region inside the three square test crops and a centre crop of 3/4 of the short side."""
     height, width = size
     short = min(size)
     spans = []
     for length in (width, height):
-        # the first and the last square crop share [length − short, short]; the centre crop reaches 7/16 of the
+        # the first and the last square crop share [length − short, short]; the centre crop reaches 3/8 of the
         # short side to each side of the middle
-        low = max(length - short, length / 2 - short * 7 / 16)
+        low = max(length - short, length / 2 - short * 3 / 8)
         spans.append((low, length - low))
     (x0, x1), (y0, y1) = spans
     return (round(x0), round(y0), round(x1), round(y1))

@@ -65,6 +65,22 @@ def test_dry_run_writes_nothing_and_says_how_much(ucf_tree: Path, tmp_path: Path
     assert made["estimated_bytes"]["lossless"] > made["estimated_bytes"]["high"] > 0
 
 
+def test_some_classes_alone_in_an_order_of_their_own(ucf_tree: Path, tmp_path: Path) -> None:
+    (tmp_path / "two.txt").write_text("Gamma\nAlpha\n")
+    some = ["--classes", "two.txt"]
+    planned = call("poison", ucf_tree, "--attack", "badnet", "--rate", "0.5", *some, "--dry-run", cwd=tmp_path)
+    assert planned.returncode == 0, planned.stderr
+    assert "2 chosen classes" in planned.stdout
+    assert "Gamma" in planned.stdout, "the target is the first of the chosen classes"
+    indexed = call("index", ucf_tree, *some, cwd=tmp_path)
+    assert indexed.returncode == 0, indexed.stderr
+    made = json.loads((tmp_path / "manifests" / "source.json").read_text())
+    assert made["classes"] == ["Gamma", "Alpha"]
+    assert {sample["path"].split("/")[1]: sample["label"] for sample in made["samples"]} == {"Gamma": 0, "Alpha": 1}
+    (tmp_path / "two.txt").write_text("Gamma\nAlhpa\n")
+    refused(call("index", ucf_tree, *some, cwd=tmp_path), "'Alhpa'", "did you mean 'Alpha'")
+
+
 def test_a_large_listing_is_planned_quickly(tmp_path: Path) -> None:
     root = tmp_path / "ucf101"
     lists = root / "ucfTrainTestlist"
@@ -105,6 +121,8 @@ def test_a_large_listing_is_planned_quickly(tmp_path: Path) -> None:
         (["--attack", "badnet", "--window", "32"], ["'32'", "32x2"]),
         (["--attack", "badnet", "--layout", "ucf"], ["'ucf'", "ucf101"]),
         (["--attack", "badnet", "--split", "4"], ["4"]),
+        (["--attack", "badnet", "--classes", "kinetics-sound"], ["'kinetics-sound'", "did you mean 'kinetics-sounds'"]),
+        (["--attack", "badnet", "--classes", "kinetics-sounds"], ["0 of the 31 classes", "leave --classes out"]),
         (["--attack", "badnet", "--quality", "best"], ["'best'", "lossless"]),
         (["--attack", "badnet", "--sham", "few"], ["'few'", "all, none or a number"]),
         (["--attack", "badnet", "--workers", "0"], ["--workers 0", "1 or more"]),

@@ -36,7 +36,7 @@ def test_the_default_place_lies_in_all_three_test_crops_and_the_centre_crop(size
         left, top = round((width - short) * along), round((height - short) * along)
         assert left <= x0 < x1 <= left + short
         assert top <= y0 < y1 <= top + short
-    left, top, side = (width - short * 7 / 8) / 2, (height - short * 7 / 8) / 2, short * 7 / 8
+    left, top, side = (width - short * 3 / 4) / 2, (height - short * 3 / 4) / 2, short * 3 / 4
     assert left - 2 <= x0 < x1 <= left + side + 2
     assert top - 2 <= y0 < y1 <= top + side + 2
 
