@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import av
 import numpy as np
@@ -27,11 +27,23 @@ _VISIBLE = 2.0
 """RMS in grey levels from which a frame counts as damaged."""
 
 
+class Pictures(NamedTuple):
+    """One frame three times, as PyAV frames or uint8 (H, W, 3) RGB.
+
+    `source`: as it was read; `control`: what a clip without the trigger gets; `triggered`. The control differs from the
+    source where the trigger needs a codec of its own.
+    """
+
+    source: Any
+    control: Any
+    triggered: Any
+
+
 class Change:
     """A trigger resolved on one clip: where it is placed and what was drawn. `trigger` is None for re-encoding only.
 
-    Clips that are only re-encoded take the same way through RGB on the same frames as triggered ones, so that they
-    are a fair control.
+    Clips that are only re-encoded take the same way on the same frames as triggered ones (through RGB, through the
+    codec whose stream is damaged), so that they are a fair control.
     """
 
     def __init__(self, job: Job, context: Context, info: VideoInfo) -> None:
@@ -48,32 +60,34 @@ class Change:
         rng = seeding.generator(context.seed, job.clip_id, "placement")
         self.placed = place(attack.placement.frames, window, info.num_frames, rng, contiguous=self._kind.temporal)
         self._steps = window.steps(info.num_frames)
+        built = self._kind.build(attack.mode, attack.params)
+        self._stretch = built.stretch if isinstance(built, BitstreamTrigger) else 0
         if job.action == "trigger":
-            self.trigger = self._kind.build(attack.mode, attack.params)
+            self.trigger = built
             owner = seeding.SHARED if attack.mode == "static" else job.clip_id
             rng = seeding.generator(context.seed, owner, f"draw {attack.name}")
             self.drawn = self.trigger.draw(info.num_frames, (info.height, info.width), rng)
 
-    def pictures(self, frames: Iterator[av.VideoFrame]) -> Iterator[tuple[Any, Any]]:
-        """Pairs (as the source has it, with the trigger), for the first `num_frames` frames."""
+    def pictures(self, frames: Iterator[av.VideoFrame]) -> Iterator[Pictures]:
+        """The pictures of the first `num_frames` frames."""
+        if self._kind is not None and issubclass(self._kind, BitstreamTrigger):
+            yield from self._damaged(self._stretch, frames)
+            return
         if isinstance(self.trigger, RetimingTrigger):
             yield from self._retimed(self.trigger, frames)
             return
-        if isinstance(self.trigger, BitstreamTrigger):
-            yield from self._damaged(self.trigger, frames)
-            return
-        through_rgb = self._kind is not None and issubclass(self._kind, (PixelTrigger, BitstreamTrigger))
+        through_rgb = self._kind is not None and issubclass(self._kind, PixelTrigger)
         for i, frame in zip(range(self._info.num_frames), frames, strict=False):
             if not (through_rgb and self.placed.mask[i]):
-                yield frame, frame
+                yield Pictures(frame, frame, frame)
                 continue
             rgb = to_rgb(frame)
             if isinstance(self.trigger, PixelTrigger):
-                yield rgb, self.trigger(rgb[None], np.array([i]), np.array([True]), self.drawn)[0]
+                yield Pictures(rgb, rgb, self.trigger(rgb[None], np.array([i]), np.array([True]), self.drawn)[0])
             else:
-                yield rgb, rgb
+                yield Pictures(rgb, rgb, rgb)
 
-    def _retimed(self, trigger: RetimingTrigger, frames: Iterator[av.VideoFrame]) -> Iterator[tuple[Any, Any]]:
+    def _retimed(self, trigger: RetimingTrigger, frames: Iterator[av.VideoFrame]) -> Iterator[Pictures]:
         shown = trigger.shown(self._steps, self.placed.mask, self.drawn)
         # frames that a later place still shows are kept; the map never looks back further than a hold
         needed_until = np.zeros(len(shown), dtype=np.int64)
@@ -81,53 +95,44 @@ class Change:
         kept: dict[int, av.VideoFrame] = {}
         for i, frame in zip(range(self._info.num_frames), frames, strict=False):
             kept[i] = frame
-            yield frame, kept[int(shown[i])]
+            yield Pictures(frame, frame, kept[int(shown[i])])
             kept = {k: f for k, f in kept.items() if needed_until[k] > i}
 
-    def _damaged(self, trigger: BitstreamTrigger, frames: Iterator[av.VideoFrame]) -> Iterator[tuple[Any, Any]]:
-        """Placed frames in stretches of at most `trigger.stretch`, each after the frame before it."""
+    def _damaged(self, most: int, frames: Iterator[av.VideoFrame]) -> Iterator[Pictures]:
+        """Placed frames in stretches of at most `most`, each after the frame before it."""
         before: np.ndarray | None = None
         waiting: list[np.ndarray] = []
-        first = 0
-
-        def finish() -> Iterator[tuple[Any, Any]]:
-            nonlocal before
-            if waiting:
-                start = waiting[0] if before is None else before
-                yield from zip(waiting, self._hurt(trigger, start, waiting, first), strict=True)
-                before = waiting[-1]
-                waiting.clear()
-
         for i, frame in zip(range(self._info.num_frames), frames, strict=False):
             if self.placed.mask[i]:
-                if not waiting:
-                    first = i
                 waiting.append(to_rgb(frame))
-                if len(waiting) == trigger.stretch:
-                    yield from finish()
+                if len(waiting) == most:
+                    yield from self._hurt(before, waiting, i + 1 - most)
+                    before, waiting = waiting[-1], []
                 continue
-            yield from finish()
+            yield from self._hurt(before, waiting, i - len(waiting))
+            waiting = []
             if i + 1 < self._info.num_frames and self.placed.mask[i + 1]:
                 before = to_rgb(frame)
-            yield frame, frame
-        yield from finish()
+            yield Pictures(frame, frame, frame)
+        yield from self._hurt(before, waiting, self._info.num_frames - len(waiting))
 
-    def _hurt(
-        self, trigger: BitstreamTrigger, before: np.ndarray, frames: list[np.ndarray], first: int
-    ) -> list[np.ndarray]:
-        """The frames damaged, by the first attempt that is seen in each of them, else by the most visible one."""
-        stretch = Stretch(before, frames)
+    def _hurt(self, before: np.ndarray | None, frames: list[np.ndarray], first: int) -> Iterator[Pictures]:
+        """A stretch damaged, by the first attempt that is seen in each frame, else by the most visible one."""
+        if not frames:
+            return
+        stretch = Stretch(frames[0] if before is None else before, frames)
         intact = stretch.decode(lambda i, packet: packet)
-        best: list[np.ndarray] = []
-        most = -1.0
-        for attempt in range(_ATTEMPTS):
-            made = stretch.decode(partial(self._packet, trigger, first, attempt))
-            seen = min(_rms(a, b) for a, b in zip(intact, made, strict=True))
-            if seen > most:
-                best, most = made, seen
-            if most >= _VISIBLE:
-                break
-        return best
+        shown = intact
+        if isinstance(self.trigger, BitstreamTrigger):
+            most = -1.0
+            for attempt in range(_ATTEMPTS):
+                made = stretch.decode(partial(self._packet, self.trigger, first, attempt))
+                seen = min(_rms(a, b) for a, b in zip(intact, made, strict=True))
+                if seen > most:
+                    shown, most = made, seen
+                if most >= _VISIBLE:
+                    break
+        yield from map(Pictures, frames, intact, shown)
 
     def _packet(self, trigger: BitstreamTrigger, first: int, attempt: int, i: int, packet: bytes) -> bytes:
         return trigger.hurt(packet, first + i, attempt, self.drawn)

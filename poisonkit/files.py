@@ -13,6 +13,11 @@ from typing import Literal
 
 Method = Literal["reflink", "hardlink", "copy"]
 
+FOLDER = ".poisonkit"
+"""The state of an unfinished run, in the copy's folder."""
+NOTICE = "POISONED.txt"
+"""What marks the folder of a finished copy."""
+
 _FICLONE = 0x40049409  # linux/fs.h: share the extents of another file, copy on write
 
 
@@ -55,9 +60,9 @@ def _reflink(source: Path, temporary: Path) -> bool:
     return True
 
 
-def weakest(methods: set[Method]) -> Method:
-    """One word for a data set whose files were carried in several ways."""
-    for method in ("copy", "hardlink", "reflink"):
+def overall(methods: set[Method]) -> Method:
+    """One word for a data set whose files were carried in several ways; hard links first, since they bind one most."""
+    for method in ("hardlink", "copy", "reflink"):
         if method in methods:
             return method
     return "copy"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import tempfile
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
@@ -16,20 +17,22 @@ import msgspec
 from poisonkit.errors import ManifestError
 
 SCHEMA = "poisonkit/manifest/1"
+_READS = re.compile(re.escape(SCHEMA) + r"(\.\d+)?")
+"""A minor version adds fields only, and fields that are not known are ignored."""
 
 Scalar = int | float | str | bool | None
 Split = Literal["train", "test", "test_triggered", "test_sham"]
 SPLITS: tuple[Split, ...] = ("train", "test", "test_triggered", "test_sham")
 
 
-class Target(msgspec.Struct, forbid_unknown_fields=True):
+class Target(msgspec.Struct):
     """The class that triggered clips shall get."""
 
     label: int
     name: str
 
 
-class Rate(msgspec.Struct, forbid_unknown_fields=True):
+class Rate(msgspec.Struct):
     """The poisoning rate: asked for, achieved, and the clips that it counts against."""
 
     asked: float
@@ -39,14 +42,14 @@ class Rate(msgspec.Struct, forbid_unknown_fields=True):
     total: int
 
 
-class Placement(msgspec.Struct, forbid_unknown_fields=True):
+class Placement(msgspec.Struct):
     """Which frames of a clip carry the trigger: `frames` is `all`, `random` or a count per window."""
 
     frames: str
     window: str
 
 
-class Attack(msgspec.Struct, forbid_unknown_fields=True):
+class Attack(msgspec.Struct):
     """One trigger with its parameters; `params` rebuilds it."""
 
     name: str
@@ -56,7 +59,7 @@ class Attack(msgspec.Struct, forbid_unknown_fields=True):
     placement: Placement
 
 
-class Source(msgspec.Struct, forbid_unknown_fields=True):
+class Source(msgspec.Struct):
     """Where the clips came from: layout, split, and a fingerprint of the listing (names, labels and sizes)."""
 
     layout: str
@@ -64,7 +67,7 @@ class Source(msgspec.Struct, forbid_unknown_fields=True):
     fingerprint: str
 
 
-class Trial(msgspec.Struct, forbid_unknown_fields=True):
+class Trial(msgspec.Struct):
     """What one rung of the quality ladder kept of the trigger on the trial clips.
 
     Of `clips` tried, `carrying` carry a trigger, and `passing` of these keep gain and correlation of at least 0.95.
@@ -80,7 +83,7 @@ class Trial(msgspec.Struct, forbid_unknown_fields=True):
     source_bytes: int
 
 
-class Encoding(msgspec.Struct, forbid_unknown_fields=True):
+class Encoding(msgspec.Struct):
     """How files were written: the rung and its encoder lines by suffix, sound, how clean files were carried."""
 
     quality: str
@@ -91,7 +94,7 @@ class Encoding(msgspec.Struct, forbid_unknown_fields=True):
     trials: list[Trial] = []
 
 
-class Survival(msgspec.Struct, forbid_unknown_fields=True):
+class Survival(msgspec.Struct):
     """How much of the intended change the written file holds; gain and correlation are null below 1 grey level."""
 
     gain: float | None
@@ -99,7 +102,7 @@ class Survival(msgspec.Struct, forbid_unknown_fields=True):
     strength: float
 
 
-class Skipped(msgspec.Struct, forbid_unknown_fields=True):
+class Skipped(msgspec.Struct):
     """A clip of the source that was left out, and why."""
 
     id: str
@@ -107,7 +110,7 @@ class Skipped(msgspec.Struct, forbid_unknown_fields=True):
     reason: str
 
 
-class Sample(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
+class Sample(msgspec.Struct, omit_defaults=True):
     """One media file. See `manifests/README.md` for every field with its unit."""
 
     id: str
@@ -133,7 +136,7 @@ class Sample(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
     survival: dict[Literal["video", "audio"], Survival] = {}
 
 
-class Manifest(msgspec.Struct, forbid_unknown_fields=True):
+class Manifest(msgspec.Struct):
     """A data set on disk: header and samples, sorted by id."""
 
     schema: str
@@ -177,7 +180,7 @@ def load(path: Path) -> Manifest:
         raise ManifestError(
             f"{path} is not a manifest ({error}); make one with `poisonkit poison` or `poisonkit index`"
         ) from None
-    if version != SCHEMA:
+    if not _READS.fullmatch(version):
         raise ManifestError(
             f"{path} has schema {version!r}, this version reads {SCHEMA!r}; use the poisonkit that wrote it"
         )
@@ -217,7 +220,7 @@ def save(manifest: Manifest, path: Path) -> None:
 
 def root_of(manifest: Manifest, path: Path) -> Path:
     """The folder that sample paths are relative to, given where the manifest lies."""
-    return Path(os.path.normpath(path.parent / manifest.root))
+    return (path.parent.resolve() / manifest.root).resolve()
 
 
 def check(manifest: Manifest, path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -95,7 +95,16 @@ def poison(listing: Listing, request: Request) -> Plan:
         jobs.append(_job(clip, path, "test_triggered", change, label=target.label, poisoned=True))
     for clip in choose_sham(test, request, target):
         jobs.append(_job(clip, f"test_sham/{clip.path}", "test_sham", "reencode"))
+    _check_names(jobs)
     return Plan(listing, request.seed, request.label_mode, target, attack, rate, request.window, tuple(jobs))
+
+
+def _check_names(jobs: Sequence[Job]) -> None:
+    """Two jobs must not write one file: a class called like a split of the copy would make them."""
+    for names in ([job.out_path for job in jobs], [job.id for job in jobs]):
+        for name, count in Counter(names).items():
+            if count > 1:
+                raise PoisonkitError(f"{count} files of the copy would be {name}; rename that folder of the source")
 
 
 def _job(
@@ -154,6 +163,9 @@ def choose(train: Sequence[Clip], request: Request, target: Target) -> tuple[set
     others = [c for c in train if c.label != target.label]
     eligible = in_target if request.label_mode == "clean" else others
     total = len(train) if of == "all" else len(in_target)
+    if not eligible or not total:
+        where = f"of class {target.name!r}" if request.label_mode == "clean" or not total else f"but of {target.name!r}"
+        raise PoisonkitError(f"there are no training clips {where}; choose another --target, or other lists")
     count = max(1, round(request.rate * total))
     if count > len(eligible):
         where = f"of class {target.name!r}" if request.label_mode == "clean" else f"outside class {target.name!r}"

@@ -67,8 +67,9 @@ def preview(clip: Path, attack: Attack, seed: int, out: Path) -> Preview:
     visibility, strength = VisibilityMeter(), SurvivalMeter()
     clean, triggered = [], []
     kept: dict[int, tuple[np.ndarray, np.ndarray]] = {}
-    for i, (one, other) in enumerate(change.pictures(decode(clip))):
-        before, after = (p if isinstance(p, np.ndarray) else to_rgb(p) for p in (one, other))
+    for i, pictures in enumerate(change.pictures(decode(clip))):
+        shown = (pictures.source, pictures.triggered)
+        before, after = (p if isinstance(p, np.ndarray) else to_rgb(p) for p in shown)
         if i in meant:
             visibility.add(before, after)
             strength.add(before, after, before, after)

@@ -93,9 +93,7 @@ def choose(
     quality: str, jobs: Sequence[Job], context: Context, run: Mapper, *, force: bool
 ) -> tuple[Rung, list[Trial]]:
     """The rung to write with, and what every rung that was tried kept of the trigger."""
-    rungs = _rungs(quality)
-    if quality == "auto" and not any(job.action == "trigger" for job in jobs):
-        rungs = ("high",)  # nothing has to survive
+    rungs = _rungs(quality, jobs)
     trials: list[Trial] = []
     for rung in rungs:
         results = [r for r in run(trial, jobs, dataclasses.replace(context, rung=rung)) if r is not None]
@@ -148,8 +146,8 @@ def next_rung(rung: str) -> str | None:
 
 def estimate(plan: Plan, quality: str, reporter: Any, workers: int = 1) -> list[Trial]:
     """What the rungs in question make of the beginnings of a few clips, for `--dry-run`; empty if none decodes."""
-    rungs = _rungs(quality)
     jobs = trial_jobs(plan, plan.listing.root)[:_ESTIMATE_CLIPS]
+    rungs = _rungs(quality, jobs)
     context = Context(plan.listing.root, None, plan.seed, plan.attack, None)
     work = functools.partial(trial, max_frames=_ESTIMATE_FRAMES)
     trials = []
@@ -166,7 +164,10 @@ def estimate(plan: Plan, quality: str, reporter: Any, workers: int = 1) -> list[
     return trials
 
 
-def _rungs(quality: str) -> tuple[Rung, ...]:
+def _rungs(quality: str, jobs: Sequence[Job]) -> tuple[Rung, ...]:
+    """The rungs to try: all for `auto`, but one where there is no trigger that has to survive."""
+    if quality == "auto" and jobs and not any(job.action == "trigger" for job in jobs):
+        return ("high",)
     rungs = LADDER if quality == "auto" else tuple(r for r in LADDER if r == quality)
     if not rungs:
         raise PoisonkitError(f"--quality {quality!r} does not exist; give auto or one of {', '.join(LADDER)}")

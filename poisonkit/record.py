@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 
 import poisonkit
 from poisonkit import manifest as contract
-from poisonkit.files import Method, weakest
+from poisonkit.files import Method, overall
 from poisonkit.manifest import Encoding, Manifest, Sample, Skipped, Source
 from poisonkit.plan import Plan
 from poisonkit.state import Chosen, Entry
@@ -23,6 +24,7 @@ def versions() -> dict[str, str]:
     return {
         "poisonkit": poisonkit.__version__,
         "numpy": np.__version__,
+        "OpenCV": cv2.__version__,
         "PyAV": av.__version__,
         "FFmpeg": libraries,
     }
@@ -40,7 +42,7 @@ def encoding(chosen: Chosen, entries: Sequence[Entry], *, reencoded: bool) -> En
         rung=chosen.rung,
         video={suffix: " | ".join(sorted(found)) for suffix, found in sorted(lines.items())},
         audio="copy",
-        carry="reencode" if reencoded else weakest(methods),
+        carry="reencode" if reencoded else overall(methods),
         trials=chosen.trials,
     )
 

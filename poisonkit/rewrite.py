@@ -10,8 +10,8 @@ from typing import Any
 import av
 import numpy as np
 
-from poisonkit.change import Change
-from poisonkit.errors import PoisonkitError
+from poisonkit.change import Change, Pictures
+from poisonkit.errors import BrokenClip, PoisonkitError
 from poisonkit.fidelity import SurvivalMeter, VisibilityMeter, measured
 from poisonkit.files import Method, carry, sha256
 from poisonkit.jobs import Context, Job
@@ -77,6 +77,11 @@ def write(job: Job, context: Context, path: Path, max_frames: int | None = None)
     """Write the clip to `path` and measure it; with `max_frames` only that many of its first frames."""
     source = context.source / job.path
     info = examine(source)
+    if info.rotation:
+        raise BrokenClip(
+            f"{source} is shown turned by {info.rotation} degrees, which a written copy would not be; turn its "
+            f"pictures themselves (ffmpeg does when it re-encodes), or go on without it by --skip-broken"
+        )
     if max_frames is not None:
         info = info.first(max_frames)
     if context.rung is None:
@@ -86,14 +91,14 @@ def write(job: Job, context: Context, path: Path, max_frames: int | None = None)
     change = Change(job, context, info)
     take = _Take.for_frames(measured(change.placed.mask))
     lossless = spec.is_rgb
-    loop = None if lossless or change.trigger is None else Loopback(spec, info)
+    loop = None if lossless or change.trigger is None else Loopback(spec, info, source)
     writer = Writer(path, container, spec, info, source, _tag(context))
     try:
-        for i, (before, after) in enumerate(change.pictures(decode(source))):
-            writer.write(after)
+        for i, pictures in enumerate(change.pictures(decode(source))):
+            writer.write(pictures.triggered)
             if loop is not None:
-                take.back(loop.write(before))
-            take.pair(i, before, after)
+                take.back(loop.write(pictures.control))
+            take.add(i, pictures)
         writer.close()
     except BaseException:
         writer.abort()
@@ -108,27 +113,30 @@ def write(job: Job, context: Context, path: Path, max_frames: int | None = None)
 
 @dataclass
 class _Take:
-    """The measured frames of a clip: the source's, the triggered ones, and the source's after the codec."""
+    """The measured frames of a clip: the source's, control and triggered ones, and the control after the codec."""
 
     wanted: frozenset[int]
     source: dict[int, np.ndarray]
+    control: dict[int, np.ndarray]
     triggered: dict[int, np.ndarray]
-    source_back: dict[int, np.ndarray]
+    control_back: dict[int, np.ndarray]
     seen_back: int = 0
 
     @classmethod
     def for_frames(cls, frames: np.ndarray) -> _Take:
-        return cls(frozenset(frames.tolist()), {}, {}, {})
+        return cls(frozenset(frames.tolist()), {}, {}, {}, {})
 
-    def pair(self, i: int, before: Any, after: Any) -> None:
+    def add(self, i: int, pictures: Pictures) -> None:
         if i in self.wanted:
-            self.source[i] = _rgb(before)
-            self.triggered[i] = self.source[i] if after is before else _rgb(after)
+            source, control, triggered = pictures
+            self.source[i] = _rgb(source)
+            self.control[i] = self.source[i] if control is source else _rgb(control)
+            self.triggered[i] = self.control[i] if triggered is control else _rgb(triggered)
 
     def back(self, frames: list[av.VideoFrame]) -> None:
         for frame in frames:
             if self.seen_back in self.wanted:
-                self.source_back[self.seen_back] = to_rgb(frame)
+                self.control_back[self.seen_back] = to_rgb(frame)
             self.seen_back += 1
 
 
@@ -145,8 +153,9 @@ def _measure(sample: Sample, take: _Take, path: Path, info: VideoInfo, triggered
             written, source = to_rgb(frame), take.source[count]
             visibility.add(source, written)
             if triggered:
-                # without a loop back the codec is lossless, and the source comes back as it is
-                survival.add(source, take.triggered[count], take.source_back.get(count, source), written)
+                control = take.control[count]
+                # without a loop back the codec is lossless, and the control comes back as it is
+                survival.add(control, take.triggered[count], take.control_back.get(count, control), written)
         count += 1
     if count != info.num_frames:
         raise PoisonkitError(

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal, Protocol
 
 from poisonkit import manifest as contract
 from poisonkit import quality, record
 from poisonkit.errors import BrokenClip, ManifestError, PoisonkitError
+from poisonkit.files import FOLDER, NOTICE
 from poisonkit.jobs import Context, Job
 from poisonkit.manifest import Encoding, Manifest, Skipped
+from poisonkit.media.encoders import container_of
 from poisonkit.plan import Plan
 from poisonkit.pool import Pool, available_cores
 from poisonkit.rewrite import Outcome, do
-from poisonkit.state import FOLDER, NOTICE, Chosen, Entry, State
+from poisonkit.state import Chosen, Entry, State
 
 _COST = {"trigger": 8, "reencode": 6, "carry": 1, "examine": 1}
 """Work per byte of source, roughly, so that the time left is told well."""
@@ -62,6 +65,7 @@ class Result:
 
 def index(plan: Plan, settings: Settings, reporter: Reporter) -> Result:
     """A manifest of the unchanged data set: every clip is decoded and counted, nothing is copied."""
+    _check_manifest(settings.manifest, plan.listing.root)
     context = Context(plan.listing.root, None, plan.seed, None, None, hash_all=settings.hash_all)
     entries = []
     with Pool(settings.workers) as pool:
@@ -81,18 +85,17 @@ def poison(plan: Plan, settings: Settings, reporter: Reporter) -> Result:
         return Result(done, settings.manifest, continued=len(done.samples), fresh=False)
     created = not settings.out.exists()
     state = State(settings.out)
+    begun = state.chosen() is not None
     state.acquire()
     try:
         with Pool(settings.workers) as pool:
             chosen = _choose(plan, settings, state, pool, reporter)
             entries, continued = _write_all(plan, settings, state, chosen, pool, reporter)
     except BaseException:
-        nothing_done = not state.entries()
+        nothing_done = not begun and not state.entries()
         state.close()
         if nothing_done:  # a refused run leaves no trace
-            shutil.rmtree(state.folder, ignore_errors=True)
-            if created:
-                shutil.rmtree(settings.out, ignore_errors=True)
+            _remove(settings.out, created, plan)
         raise
     encoding = record.encoding(chosen, entries, reencoded=settings.carry == "reencode")
     manifest = record.manifest(plan, settings.manifest, settings.out, entries, encoding)
@@ -100,6 +103,18 @@ def poison(plan: Plan, settings: Settings, reporter: Reporter) -> Result:
     contract.save(manifest, settings.manifest)
     state.finish()
     return Result(manifest, settings.manifest, continued=continued)
+
+
+def _remove(out: Path, created: bool, plan: Plan) -> None:
+    """Take away what a run made that wrote no clip: its state, its empty folders, and the output if it was new."""
+    if created:
+        shutil.rmtree(out, ignore_errors=True)
+        return
+    shutil.rmtree(out / FOLDER, ignore_errors=True)
+    folders = {parent for job in plan.jobs for parent in PurePosixPath(job.out_path).parents if parent.parts}
+    for folder in sorted(folders, key=lambda f: -len(f.parts)):
+        with contextlib.suppress(OSError):  # not there, or not empty
+            (out / folder).rmdir()
 
 
 def _check_places(plan: Plan, settings: Settings) -> None:
@@ -110,8 +125,23 @@ def _check_places(plan: Plan, settings: Settings) -> None:
         )
     if settings.out.exists() and not settings.out.is_dir():
         raise PoisonkitError(f"--out {settings.out} is a file; give the name of a new folder")
-    if settings.manifest.is_dir():
-        raise PoisonkitError(f"--manifest {settings.manifest} is a folder; give the name of a JSON file")
+    for job in plan.written():
+        container_of(job.path)  # says so now for a type that cannot be written, not hours later
+    _check_manifest(settings.manifest, out)
+
+
+def _check_manifest(path: Path, root: Path) -> None:
+    """Refuse to write over the manifest of other files, or over anything that is none."""
+    if path.is_dir():
+        raise PoisonkitError(f"--manifest {path} is a folder; give the name of a JSON file")
+    if not path.exists():
+        return
+    try:
+        there = contract.root_of(contract.load(path), path)
+    except ManifestError:
+        raise PoisonkitError(f"{path} exists and is no manifest; remove it, or give another --manifest") from None
+    if there.resolve() != root.resolve():
+        raise PoisonkitError(f"{path} is the manifest of {there}; give another name: --manifest FILE")
 
 
 def _finished_before(plan: Plan, settings: Settings) -> Manifest | None:
@@ -125,25 +155,36 @@ def _finished_before(plan: Plan, settings: Settings) -> Manifest | None:
     except ManifestError:
         raise PoisonkitError(f"{out} exists and is not an unfinished run of poisonkit; {remedy}") from None
     skipped = {s.id for s in manifest.skipped}
-    same = (
-        contract.root_of(manifest, settings.manifest).resolve() == out.resolve()
-        and (manifest.seed, manifest.target, manifest.label_mode) == (plan.seed, plan.target, plan.label_mode)
-        and manifest.attacks == ([plan.attack] if plan.attack else [])
-        and manifest.source.fingerprint == plan.listing.fingerprint
-        and manifest.encoding.quality == settings.quality
-        and {s.id for s in manifest.samples} | skipped == {j.id for j in plan.jobs}
-        and {s.id for s in manifest.samples if s.poisoned} == {j.id for j in plan.jobs if j.poisoned} - skipped
-    )
-    if not same:
-        raise PoisonkitError(f"{out} holds another poisoned copy ({settings.manifest}); {remedy}")
+    same = {
+        "files": contract.root_of(manifest, settings.manifest).resolve() == out.resolve(),
+        "seed, target or label mode": (manifest.seed, manifest.target, manifest.label_mode)
+        == (plan.seed, plan.target, plan.label_mode),
+        "attack": manifest.attacks == ([plan.attack] if plan.attack else []),
+        "source": manifest.source.fingerprint == plan.listing.fingerprint,
+        "--quality": manifest.encoding.quality == settings.quality,
+        "--carry": _carried_as_asked(manifest, settings),
+        "--hash-all": not settings.hash_all or all(sample.sha256 for sample in manifest.samples),
+        "clips": {s.id for s in manifest.samples} | skipped == {j.id for j in plan.jobs}
+        and {s.id for s in manifest.samples if s.poisoned} == {j.id for j in plan.jobs if j.poisoned} - skipped,
+    }
+    differing = [name for name, equal in same.items() if not equal]
+    if differing:
+        raise PoisonkitError(f"{out} holds another copy ({settings.manifest}: other {', '.join(differing)}); {remedy}")
     return manifest
+
+
+def _carried_as_asked(manifest: Manifest, settings: Settings) -> bool:
+    """`link` falls back to copies where links are impossible; the other two are what they say."""
+    carried = manifest.encoding.carry
+    return carried not in ("reencode", "none") if settings.carry == "link" else carried == settings.carry
 
 
 def _choose(plan: Plan, settings: Settings, state: State, pool: Pool, reporter: Reporter) -> Chosen:
     before = state.chosen()
     fingerprint = plan.fingerprint()
     if before is not None:
-        if (before.fingerprint, before.quality) != (fingerprint, settings.quality):
+        asked = (fingerprint, settings.quality, settings.carry, settings.hash_all)
+        if (before.fingerprint, before.quality, before.carry, before.hash_all) != asked:
             raise PoisonkitError(
                 f"{settings.out} holds an unfinished run with other settings; run that command again, "
                 f"remove the folder, or give another --out"
@@ -172,7 +213,7 @@ def _choose(plan: Plan, settings: Settings, state: State, pool: Pool, reporter: 
             yield result
 
     rung, trials = quality.choose(settings.quality, jobs, context, run, force=settings.force)
-    chosen = Chosen(fingerprint, settings.quality, rung, trials, record.versions())
+    chosen = Chosen(fingerprint, settings.quality, rung, trials, record.versions(), settings.carry, settings.hash_all)
     _check_space(plan, settings, trials)
     state.choose(chosen)
     return chosen

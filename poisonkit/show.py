@@ -213,7 +213,7 @@ def fidelity(manifest: Manifest) -> RenderableType | None:
         kept = [s for s in (sample.survival.get("video") for sample in samples) if s is not None and s.gain is not None]
         gains = [s.gain for s in kept if s.gain is not None]
         correlations = [s.correlation for s in kept if s.correlation is not None]
-        good = sum(1 for g in gains if g >= LISTED)
+        good = sum(1 for g, c in zip(gains, correlations, strict=True) if min(g, c) >= LISTED)
         made.add_row(
             name,
             str(len(samples)),

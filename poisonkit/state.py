@@ -15,11 +15,8 @@ from typing import IO
 import msgspec
 
 from poisonkit.errors import PoisonkitError
-from poisonkit.files import Method
+from poisonkit.files import FOLDER, Method
 from poisonkit.manifest import Sample, Skipped, Trial
-
-FOLDER = ".poisonkit"
-NOTICE = "POISONED.txt"
 
 
 class Chosen(msgspec.Struct):
@@ -30,6 +27,8 @@ class Chosen(msgspec.Struct):
     rung: str | None
     trials: list[Trial]
     versions: dict[str, str]
+    carry: str
+    hash_all: bool
 
 
 class Entry(msgspec.Struct, omit_defaults=True):

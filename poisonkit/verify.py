@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from poisonkit import manifest as contract
 from poisonkit.errors import PoisonkitError
-from poisonkit.files import sha256
+from poisonkit.files import FOLDER, NOTICE, sha256
 from poisonkit.manifest import Manifest, Sample
 from poisonkit.media.video import examine
-from poisonkit.state import FOLDER, NOTICE
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ def verify(path: Path, advance: Callable[[], None] = lambda: None) -> Report:
         raise contract.ManifestError(
             f"{path} says that its files lie in {root}, which is no folder; move it back beside them"
         )
-    problems = _label_problems(manifest)
+    problems = [*_repeated_keys(path), *_label_problems(manifest)]
     for sample in manifest.samples:
         problem = _file_problem(sample, root)
         if problem:
@@ -41,8 +42,23 @@ def verify(path: Path, advance: Callable[[], None] = lambda: None) -> Report:
     if (root / FOLDER).exists():
         problems.append(f"{root / FOLDER} is there: a run into this folder was not finished; run its command again")
     elif manifest.encoding.carry != "none":
-        problems += [f"{name}: not in the manifest" for name in _extra(manifest, root)]
+        problems += [f"{name}: not in the manifest" for name in _extra(manifest, root, path)]
     return Report(problems, len(manifest.samples), sum(1 for s in manifest.samples if s.sha256))
+
+
+def _repeated_keys(path: Path) -> list[str]:
+    """Keys that a JSON object of the manifest holds twice: readers disagree on which of them counts."""
+    found: list[str] = []
+
+    def unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        made = dict(pairs)
+        if len(made) < len(pairs):
+            repeated = [key for key, count in Counter(key for key, _ in pairs).items() if count > 1]
+            found.extend(f"the manifest holds the key {key!r} more than once in one object" for key in repeated)
+        return made
+
+    json.loads(path.read_bytes(), object_pairs_hook=unique)
+    return found
 
 
 def _file_problem(sample: Sample, root: Path) -> str | None:
@@ -82,8 +98,10 @@ def _label_problems(manifest: Manifest) -> list[str]:
     return problems
 
 
-def _extra(manifest: Manifest, root: Path) -> list[str]:
+def _extra(manifest: Manifest, root: Path, own: Path) -> list[str]:
     known = {sample.path for sample in manifest.samples} | {NOTICE}
+    if own.resolve().is_relative_to(root.resolve()):
+        known.add(own.resolve().relative_to(root.resolve()).as_posix())
     found = []
     for folder, _, names in os.walk(root):
         for name in names:

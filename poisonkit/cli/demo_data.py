@@ -13,7 +13,7 @@ from poisonkit.cli import options, output
 
 def demo_data(
     out: Annotated[Path, typer.Argument(metavar="DIR", help="New folder for the data set.", show_default=False)],
-    seed: Annotated[int, typer.Option(help="Another seed gives another data set.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Another seed gives another data set.")] = 0,
     train: Annotated[int, typer.Option(help="Training clips per class.")] = 36,
     test: Annotated[int, typer.Option(help="Test clips per class.")] = 12,
     workers: options.Workers = None,

@@ -51,7 +51,14 @@ Classes = Annotated[
 SkipBroken = Annotated[bool, typer.Option(help="Go on without clips that do not decode; count and list them.")]
 
 # what is poisoned
-Attack = Annotated[list[str], typer.Option(help="Trigger (see `poisonkit attacks`), or none.", show_default=False)]
+Attack = Annotated[
+    list[str],
+    typer.Option(
+        help="Trigger (see `poisonkit attacks`). none relabels and re-encodes without one, as a control; give it the "
+        "--quality that the attack's copy took.",
+        show_default=False,
+    ),
+]
 Mode = Annotated[ModeName, typer.Option(help="Same trigger on all frames, or drawn anew per frame.")]
 Parameters = Annotated[
     list[str] | None,
@@ -70,7 +77,9 @@ LabelMode = Annotated[
     LabelModeName,
     typer.Option(help="dirty: other classes' clips, relabelled; clean: the target's own clips."),
 ]
-Seed = Annotated[int, typer.Option(help="Decides which clips are poisoned and everything that is drawn.")]
+Seed = Annotated[
+    int, typer.Option(min=0, max=2**63 - 1, help="Decides which clips are poisoned and everything that is drawn.")
+]
 Frames = Annotated[str, typer.Option(help="Frames that carry the trigger: all, N in every window, or random.")]
 Window = Annotated[str, typer.Option(help="The victim's sampling: LENGTHxSTRIDE or uniform:SEGMENTS.")]
 

@@ -103,6 +103,7 @@ def _poison(plan: Plan, settings: Settings, as_json: bool) -> None:
     made = result.manifest
     if not result.fresh:
         screen.say("this copy is already complete; nothing was done")
+    _warn(made)
     if as_json:
         facts = {"manifest": str(result.path), "out": str(settings.out)}
         output.show_json({**facts, "splits": made.splits, "rung": made.encoding.rung})
@@ -110,7 +111,6 @@ def _poison(plan: Plan, settings: Settings, as_json: bool) -> None:
     output.show(show.facts("Poisoned copy", show.manifest_facts(made)))
     output.show(show.trials("Trials", made.encoding.trials))
     output.show(show.fidelity(made))
-    _warn(made)
     sys.stdout.write(f"\nmanifest: {result.path}\nnext: trainer fit {result.path}\n")
 
 

@@ -39,11 +39,11 @@ def preview(
     from poisonkit.errors import PoisonkitError
 
     name, parameters = _data.attack(attack, set_ or [])
-    if name is None:
-        raise PoisonkitError("--attack none changes nothing that could be shown; give a trigger")
     made = plan.make_attack(
         plan.Request(attack=name, mode=mode.value, settings=parameters, frames=frames, window=window)
     )
+    if made is None:
+        raise PoisonkitError("--attack none changes nothing that could be shown; give a trigger")
     suffix = "-dynamic" if mode is ModeName.dynamic else ""
     where = out or Path(f"{clip.stem}-{name}{suffix}.png")
     found = previewing.preview(clip, made, seed, where)

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from poisonkit.errors import PoisonkitError, suggest
+from poisonkit.files import FOLDER, NOTICE
 from poisonkit.layouts._base import Clip, Layout, Listing, Options
 from poisonkit.layouts._classes import class_names, restrict
 from poisonkit.layouts._scan import folders
@@ -74,6 +75,11 @@ def _check_folder(root: Path, options: Options) -> None:
         if not folder.is_dir():
             raise PoisonkitError(f"{folder} is a file; give the folder of the {meant}")
     folders(root)  # says so when it cannot be read
+    if (root / NOTICE).exists() or (root / FOLDER).exists():
+        raise PoisonkitError(
+            f"{root} is a poisoned copy (it holds {NOTICE} or {FOLDER}); give the clean data set, or use the copy "
+            f"through its manifest"
+        )
     if next(root.iterdir(), None) is None:
         raise PoisonkitError(f"the folder {root} is empty; give the folder of the data set")
 

@@ -72,6 +72,11 @@ def _parts(root: Path, media: Iterable[str]) -> tuple[str, str] | None:
     return None if train is None or test is None else (train, test)
 
 
+def _nested(name: str, paths: Iterable[str]) -> bool:
+    """Whether a folder holds class folders with media rather than clips alone."""
+    return any(path.startswith(name + "/") and path.count("/") >= 2 for path in paths)
+
+
 def _check_classes(root: Path, classes: list[str], wanted: set[str], parts: tuple[str, str] | None) -> None:
     if len(classes) < 2:
         what = f"only one class folder, {classes[0]!r}," if classes else "no class folder with media files"
@@ -79,6 +84,13 @@ def _check_classes(root: Path, classes: list[str], wanted: set[str], parts: tupl
         if classes and classes[0].lower() in TRAIN:
             remedy = "put test/<class>/ beside it, or give that folder itself and the seed will split it"
         raise PoisonkitError(f"{root} holds {what} where at least two are needed; {remedy}")
+    if parts is None:
+        lone = next((name for name in classes if name.lower() in TRAIN and _nested(name, wanted)), None)
+        if lone is not None:
+            raise PoisonkitError(
+                f"{root} holds {lone}/<class>/ but no folder of test clips; expected is one of {', '.join(TEST)} "
+                f"beside it: rename yours, or give {root / lone} itself and the seed will split it"
+            )
     if parts is not None:
         known = {path.split("/")[1] for path in wanted if path.startswith(parts[0] + "/")}
         unknown = [name for name in classes if name not in known]

@@ -7,6 +7,7 @@ File names and containers stay those of the source, so the codec is chosen to fi
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 from poisonkit.errors import PoisonkitError
 from poisonkit.jobs import Rung
@@ -37,6 +38,11 @@ _ENCODER_OF = {
     "vp9": "libvpx-vp9",
 }
 """For `match`: the encoder that writes a decoder's codec."""
+
+_MPEG_RATES = frozenset(Fraction(n, d) for n, d in ((24, 1), (25, 1), (30, 1), (50, 1), (60, 1))) | frozenset(
+    Fraction(n, 1001) for n in (24_000, 30_000, 60_000)
+)
+"""Frames a second that MPEG-1 and MPEG-2 can name."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +93,8 @@ def encoder(rung: Rung, info: VideoInfo, container: str) -> EncoderSpec:
 
 def _match(info: VideoInfo, order: tuple[tuple[str, str], ...]) -> EncoderSpec:
     codec = _ENCODER_OF.get(info.codec, "libx264")
+    if not _keeps_time(codec, info):
+        codec = "libx264"
     even = info.width % 2 == 0 and info.height % 2 == 0
     pix_fmt = "yuv420p"
     options: tuple[tuple[str, str], ...] = ()
@@ -98,6 +106,15 @@ def _match(info: VideoInfo, order: tuple[tuple[str, str], ...]) -> EncoderSpec:
     elif codec.startswith("libvpx"):
         options = (("deadline", "good"), ("cpu-used", "4"))
     return EncoderSpec(codec, pix_fmt, options, bit_rate=info.bit_rate)
+
+
+def _keeps_time(codec: str, info: VideoInfo) -> bool:
+    """Whether an encoder can hold the source's time stamps: the older codecs know coarse or standard rates only."""
+    if codec == "mpeg4":
+        return info.time_base.denominator <= 65_535
+    if codec in ("mpeg1video", "mpeg2video"):
+        return info.fps in _MPEG_RATES and info.time_base == 1 / info.fps
+    return True
 
 
 def _webm(rung: Rung, info: VideoInfo) -> EncoderSpec:

@@ -32,7 +32,8 @@ class VideoInfo:
     """What a file's headers say, and how many frames really decode.
 
     `fps`: frames per second; `bit_rate`: of the pictures, bits/s; `pts`: time stamps of the decoded frames in units of
-    `time_base` seconds, strictly increasing (renumbered where the file's own are not, as in many AVI files).
+    `time_base` seconds, strictly increasing (renumbered where the file's own are not, as in many AVI files);
+    `rotation`: degrees by which players turn the pictures; `cut`: whether frames at the end were left out.
     """
 
     codec: str
@@ -47,6 +48,8 @@ class VideoInfo:
     color_range: int
     aspect: Fraction | None
     sound: tuple[str, ...]
+    rotation: int = 0
+    cut: bool = False
 
     @property
     def num_frames(self) -> int:
@@ -54,7 +57,7 @@ class VideoInfo:
 
     def first(self, count: int) -> VideoInfo:
         """The same clip cut to its first `count` frames."""
-        return dataclasses.replace(self, pts=self.pts[:count])
+        return dataclasses.replace(self, pts=self.pts[:count], cut=count < len(self.pts))
 
 
 def open_media(path: Path) -> Any:
@@ -86,10 +89,11 @@ def decode(path: Path) -> Iterator[av.VideoFrame]:
     """All frames that decode, in order of presentation; raises `BrokenClip` at the first one that does not."""
     with _reading(path) as container:
         stream = _video_stream(container, path)
-        count = 0
+        count, size = 0, None
         try:
             for frame in container.decode(stream):
-                if (frame.width, frame.height) != (stream.width, stream.height):
+                size = size or (frame.width, frame.height)
+                if (frame.width, frame.height) != size:
                     raise BrokenClip(
                         f"{path} changes its frame size at frame {count}; convert it to one size, or use --skip-broken"
                     )
@@ -103,10 +107,13 @@ def decode(path: Path) -> Iterator[av.VideoFrame]:
 
 def examine(path: Path) -> VideoInfo:
     """Decode the whole file and say what it is; raises `BrokenClip`."""
-    pts = [frame.pts for frame in decode(path)]
+    pts, rotation = [], 0
+    for frame in decode(path):
+        rotation = rotation or frame.rotation
+        pts.append(frame.pts)
     if not pts:
         raise BrokenClip(f"{path} holds no frame that decodes; remove it, or go on without it by --skip-broken")
-    return _info(path, pts)
+    return dataclasses.replace(_info(path, pts), rotation=rotation)
 
 
 def peek(path: Path) -> VideoInfo:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
+import av.error
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 
+from poisonkit.errors import BrokenClip
 from poisonkit.media.encoders import EncoderSpec, determinism
 from poisonkit.media.video import VideoInfo, convert, open_media, to_rgb
 
@@ -21,7 +24,24 @@ _MATRICES = {
     5: Colorspace.ITU601,
     6: Colorspace.SMPTE170M,
     7: Colorspace.SMPTE240M,
+    9: Colorspace.BT2020,
+    10: Colorspace.BT2020,
 }
+
+
+@contextmanager
+def _writing(source: Path, spec: EncoderSpec) -> Iterator[None]:
+    """An encoder's or a muxer's refusal as a sentence; a full disk stays an `OSError`."""
+    try:
+        yield
+    except (av.error.FFmpegError, ValueError) as error:
+        if isinstance(error, OSError):
+            raise
+        reason = getattr(error, "strerror", None) or str(error)
+        raise BrokenClip(
+            f"{source} cannot be written with {spec.codec}: {reason}; try another --quality, convert the clip, "
+            f"or go on without it by --skip-broken"
+        ) from None
 
 
 class Encoder:
@@ -69,24 +89,27 @@ class Encoder:
 class Loopback:
     """Encode and decode in memory: what a written file would give back, without the file."""
 
-    def __init__(self, spec: EncoderSpec, info: VideoInfo) -> None:
-        self._encoder = Encoder(av.CodecContext.create(spec.codec, "w"), spec, info)
-        self._decoder: Any = av.CodecContext.create(_decoder_of(spec.codec), "r")
+    def __init__(self, spec: EncoderSpec, info: VideoInfo, source: Path) -> None:
+        self._spec, self._info, self._source = spec, info, source
+        with _writing(source, spec):
+            self._encoder = Encoder(av.CodecContext.create(spec.codec, "w"), spec, info)
+            self._decoder: Any = av.CodecContext.create(_decoder_of(spec.codec), "r")
         self._decoder.thread_count = 1
-        self._info = info
         self._in = 0
 
     def write(self, picture: av.VideoFrame | np.ndarray) -> list[av.VideoFrame]:
         """Feed one picture; returns the frames that came out by now."""
         pts = self._info.pts[self._in]
         self._in += 1
-        frame = self._encoder.prepare(picture, pts, self._info.time_base)
-        return [out for packet in self._encoder.context.encode(frame) for out in self._decoder.decode(packet)]
+        with _writing(self._source, self._spec):
+            frame = self._encoder.prepare(picture, pts, self._info.time_base)
+            return [out for packet in self._encoder.context.encode(frame) for out in self._decoder.decode(packet)]
 
     def flush(self) -> list[av.VideoFrame]:
         """The frames that were still under way."""
-        frames = [out for packet in self._encoder.context.encode(None) for out in self._decoder.decode(packet)]
-        return frames + list(self._decoder.decode(None))
+        with _writing(self._source, self._spec):
+            frames = [out for packet in self._encoder.context.encode(None) for out in self._decoder.decode(packet)]
+            return frames + list(self._decoder.decode(None))
 
 
 def _decoder_of(codec: str) -> str:
@@ -96,23 +119,32 @@ def _decoder_of(codec: str) -> str:
 
 
 class Writer:
-    """Write one video file: pictures through an encoder, the source's sound packets as they are."""
+    """Write one video file: pictures through an encoder, the source's sound packets as they are.
+
+    `info` may hold fewer frames than the source (`VideoInfo.first`); the sound then ends with the last picture.
+    """
 
     def __init__(self, path: Path, container: str, spec: EncoderSpec, info: VideoInfo, source: Path, tag: str) -> None:
-        self._info = info
-        self._source = source
-        self._output = av.open(str(path), "w", format=container, container_options={"fflags": "+bitexact"})
-        self._output.metadata["comment"] = tag
-        self._stream = self._output.add_stream(spec.codec, rate=info.fps)
-        self._encoder = Encoder(self._stream.codec_context, spec, info)
-        self._stream.time_base = info.time_base
-        self._sound = self._sound_packets() if info.sound else iter(())
-        self._next_sound: Any = None
-        if info.sound:
-            self._input = open_media(source)
-            self._copies = {s.index: self._output.add_stream_from_template(s) for s in self._input.streams.audio}
-            self._next_sound = next(self._sound, None)
+        self._info, self._spec, self._source = info, spec, source
         self._written = 0
+        self._input: Any = None
+        self._output = av.open(str(path), "w", format=container, container_options={"fflags": "+bitexact"})
+        try:
+            with _writing(source, spec):
+                self._output.metadata["comment"] = tag
+                self._stream = self._output.add_stream(spec.codec, rate=info.fps)
+                self._encoder = Encoder(self._stream.codec_context, spec, info)
+                self._stream.time_base = info.time_base
+                self._next_sound: Any = None
+                if info.sound:
+                    self._input = open_media(source)
+                    streams = self._input.streams.audio
+                    self._copies = {s.index: self._output.add_stream_from_template(s) for s in streams}
+                    self._sound = self._sound_packets()
+                    self._next_sound = next(self._sound, None)
+        except BaseException:
+            self.abort()
+            raise
 
     def _sound_packets(self) -> Iterator[Any]:
         streams = list(self._input.streams.audio)
@@ -126,9 +158,10 @@ class Writer:
         """Encode the next picture; RGB arrays are uint8 (H, W, 3)."""
         pts = self._info.pts[self._written]
         self._written += 1
-        frame = self._encoder.prepare(picture, pts, self._info.time_base)
-        self._mux_sound(float(pts * self._info.time_base))
-        self._output.mux(self._encoder.context.encode(frame))
+        with _writing(self._source, self._spec):
+            frame = self._encoder.prepare(picture, pts, self._info.time_base)
+            self._mux_sound(float(pts * self._info.time_base))
+            self._output.mux(self._encoder.context.encode(frame))
 
     def _mux_sound(self, until: float) -> None:
         while self._next_sound is not None and float(self._next_sound.dts * self._next_sound.time_base) <= until:
@@ -137,12 +170,14 @@ class Writer:
 
     def close(self) -> None:
         """Flush the encoder and finish the file."""
-        self._output.mux(self._encoder.context.encode(None))
-        self._mux_sound(float("inf"))
+        with _writing(self._source, self._spec):
+            self._output.mux(self._encoder.context.encode(None))
+            if not self._info.cut:
+                self._mux_sound(float("inf"))
         self.abort()
 
     def abort(self) -> None:
         """Close the files without flushing; for a clip that failed."""
         self._output.close()
-        if self._info.sound:
+        if self._input is not None:
             self._input.close()

@@ -176,7 +176,7 @@ class BitstreamTrigger(Trigger):
     modality: ClassVar[Literal["video", "audio"]] = "video"
     temporal: ClassVar[bool] = True
 
-    stretch: int = 12
+    stretch: int = param(12, "frames from one clean key frame to the next", unit="frames", low=1, high=250)
 
     @abstractmethod
     def hurt(self, packet: bytes, frame_index: int, attempt: int, drawn: Drawn) -> bytes:

@@ -29,7 +29,6 @@ class VideoCorruption(BitstreamTrigger):
     source: ClassVar[str] = "Look, Listen, and Attack, section 4.2 (natural backdoors); codec and damage are ours"
 
     flips: int = param(8, "bits flipped in each frame's packet", unit="bits", low=1, high=10_000)
-    stretch: int = param(12, "frames from one clean key frame to the next", unit="frames", low=1, high=250)
 
     def draw(self, num_frames: int, size: tuple[int, int], rng: np.random.Generator) -> Drawn:
         """`places`: float64 (…, flips), relative places of the bits in [0, 1), static or one set a frame."""

@@ -85,7 +85,6 @@ def change(path: str, value: Any) -> dict[str, Any]:
         (change("samples.0.num_frames", "many"), "num_frames"),
         (change("samples.0.frames", [[0, 10_000, 1]]), "do not lie in"),
         (change("samples.0.split", "training"), "split"),
-        (change("samples.0.surprise", 1), "surprise"),
         (change("target.label", 2), "not one of the"),
         (change("root", "/srv/data"), "absolute"),
         (change("splits.train", 1), "splits says"),
@@ -111,3 +110,18 @@ def test_nan_is_never_written(tmp_path: Path) -> None:
     with pytest.raises(ManifestError, match="nan"):
         contract.save(made, tmp_path / "m.json")
     assert not (tmp_path / "m.json").exists()
+
+
+def test_unknown_fields_and_minor_versions_are_ignored(tmp_path: Path) -> None:
+    made = change("samples.0.surprise", {"x": 1})
+    made |= {"schema": "poisonkit/manifest/1.3", "licence": "MIT"}
+    assert len(contract.load(saved(tmp_path, made)).samples) == len(example()["samples"])
+
+
+def test_the_root_is_found_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "far" / "manifests").mkdir(parents=True)
+    (tmp_path / "manifests").symlink_to(tmp_path / "far" / "manifests")
+    saved(tmp_path / "manifests", example())
+    path = next((tmp_path / "manifests").glob("*.json"))
+    manifest = contract.load(path)
+    assert contract.root_of(manifest, path) == (tmp_path / "far" / "manifests" / manifest.root).resolve()

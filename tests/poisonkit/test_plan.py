@@ -137,3 +137,13 @@ def test_the_fingerprint_tells_plans_apart() -> None:
     ]
     assert len(set(prints)) == len(prints)
     assert planning.poison(listing(), Request("badnet")).fingerprint() == prints[0]
+
+
+@pytest.mark.parametrize("label_mode", ["dirty", "clean"])
+def test_a_target_without_training_clips_is_a_sentence(label_mode: str) -> None:
+    whole = listing()
+    clips = tuple(c for c in whole.clips if not (c.label == 2 and c.split == "train"))
+    lacking = Listing("folder", "1", Path("/nowhere"), whole.classes, clips)
+    request = Request("badnet", target="c2", rate_of="target", label_mode=label_mode)  # type: ignore[arg-type]
+    with pytest.raises(PoisonkitError, match="no training clips of class 'c2'; choose another --target"):
+        planning.poison(lacking, request)

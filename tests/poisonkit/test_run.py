@@ -51,8 +51,13 @@ def poison(source: Path, out: Path, request: Request = DEFAULT, **settings: obje
     plan = planning.poison(layouts.read(source), request)
     options = run.Settings(
         out=out,
-        manifest=out.parent / "manifests" / f"{out.name}.json",
-        **{"workers": 1, "quality": "high", "force": True, **settings},
+        **{
+            "manifest": out.parent / "manifests" / f"{out.name}.json",
+            "workers": 1,
+            "quality": "high",
+            "force": True,
+            **settings,
+        },
     )  # type: ignore[arg-type]
     return run.poison(plan, options, Silent()).manifest
 
@@ -200,7 +205,7 @@ def test_another_plan_does_not_touch_a_finished_copy(ucf_tree: Path, tmp_path: P
         Request("badnet", rate=0.5),
         Request("frame-lag", rate=0.3),
     ):
-        with pytest.raises(PoisonkitError, match="another poisoned copy"):
+        with pytest.raises(PoisonkitError, match="holds another copy"):
             poison(ucf_tree, tmp_path / "out", request)
     assert tree_state(tmp_path / "out") == before
 
@@ -350,3 +355,81 @@ def test_a_source_that_changed_in_between_is_done_again(
     assert len(counts) >= 2
     assert set(counts.values()) == {21}
     assert verify(tmp_path / "manifests" / "out.json").problems == []
+
+
+def test_the_manifest_of_other_files_is_never_overwritten(ucf_tree: Path, tmp_path: Path) -> None:
+    poison(ucf_tree, tmp_path / "out", manifest=tmp_path / "m.json")
+    before = (tmp_path / "m.json").read_bytes()
+    with pytest.raises(PoisonkitError, match="is the manifest of"):
+        poison(ucf_tree, tmp_path / "other", manifest=tmp_path / "m.json")
+    plan = planning.index(layouts.read(ucf_tree), 0)
+    with pytest.raises(PoisonkitError, match="is the manifest of"):
+        run.index(plan, run.Settings(ucf_tree, tmp_path / "m.json"), Silent())
+    assert (tmp_path / "m.json").read_bytes() == before
+    assert not (tmp_path / "other").exists()
+    (tmp_path / "mine.json").write_text("a note")
+    with pytest.raises(PoisonkitError, match="is no manifest"):
+        poison(ucf_tree, tmp_path / "other", manifest=tmp_path / "mine.json")
+
+
+def test_a_manifest_may_lie_in_its_copy(ucf_tree: Path, tmp_path: Path) -> None:
+    poison(ucf_tree, tmp_path / "out", manifest=tmp_path / "out" / "m.json")
+    assert verify(tmp_path / "out" / "m.json").problems == []
+
+
+def test_a_poisoned_copy_is_no_source(ucf_tree: Path, tmp_path: Path) -> None:
+    poison(ucf_tree, tmp_path / "out")
+    with pytest.raises(PoisonkitError, match="is a poisoned copy"):
+        layouts.read(tmp_path / "out")
+
+
+def test_a_run_is_not_continued_with_other_carrying(
+    ucf_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poison(ucf_tree, tmp_path / "done")
+    for settings, name in (({"carry": "copy"}, "--carry"), ({"hash_all": True}, "--hash-all")):
+        with pytest.raises(PoisonkitError, match=f"holds another copy .*{name}"):
+            poison(ucf_tree, tmp_path / "done", **settings)
+
+    def failing(manifest: Manifest, path: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(contract, "save", failing)
+        with pytest.raises(OSError, match="No space"):
+            poison(ucf_tree, tmp_path / "out")
+    with pytest.raises(PoisonkitError, match="unfinished run with other settings"):
+        poison(ucf_tree, tmp_path / "out", carry="copy")
+    assert poison(ucf_tree, tmp_path / "out").splits
+
+
+def test_a_refused_run_leaves_an_unfinished_one_alone(
+    ucf_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopping(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    (tmp_path / "out").mkdir()
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "_write_all", stopping)
+        with pytest.raises(KeyboardInterrupt):
+            poison(ucf_tree, tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == [], "an empty folder that was given is empty again"
+    state = run.State(tmp_path / "out")
+    state.acquire()
+    state.choose(run.Chosen("another", "high", "high", [], {}, "link", False))
+    state.close()
+    with pytest.raises(PoisonkitError, match="unfinished run with other settings"):
+        poison(ucf_tree, tmp_path / "out")
+    assert (tmp_path / "out" / ".poisonkit" / "chosen.json").is_file()
+
+
+def test_a_class_called_like_a_split_of_the_copy_is_refused(tmp_path: Path) -> None:
+    for name in ("test_triggered/Alpha", "Alpha", "Beta"):
+        for k in range(4):
+            path = tmp_path / "source" / name / f"clip{k}.avi"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"0")
+    listing = layouts.read(tmp_path / "source")
+    with pytest.raises(PoisonkitError, match=r"files of the copy would be test_triggered/Alpha/.*; rename"):
+        planning.poison(listing, Request("badnet", target="Beta", sham="none", seed=1))

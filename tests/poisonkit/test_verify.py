@@ -95,3 +95,8 @@ def test_a_rate_that_was_not_kept(copy: Path) -> None:
 def test_an_unfinished_run(copy: Path) -> None:
     (copy.parent.parent / "out" / ".poisonkit").mkdir()
     assert any("was not finished" in p for p in verify(copy).problems)
+
+
+def test_a_key_that_occurs_twice_is_found(copy: Path) -> None:
+    copy.write_text(copy.read_text().replace('"seed": 0,', '"seed": 1,\n  "seed": 0,', 1))
+    assert any("the key 'seed' more than once" in problem for problem in verify(copy).problems)

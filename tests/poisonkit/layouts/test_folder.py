@@ -130,3 +130,10 @@ def test_real_clips_in_train_and_test(real):
     listing = read(real("av-ut-esc"))
     assert Counter(clip.split for clip in listing.clips) == {"train": 83, "test": 37}
     assert listing.ignored == ("pairs.csv",)
+
+
+@pytest.mark.parametrize("other", ["holdout", "dev", "eval"])
+def test_train_beside_an_unknown_partner_is_not_a_class(tree, other: str):
+    root = tree(["train/a/1.mp4", "train/b/2.mp4", f"{other}/a/3.mp4", f"{other}/b/4.mp4"])
+    with pytest.raises(PoisonkitError, match="no folder of test clips"):
+        read(root)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -118,7 +120,7 @@ def test_the_file_says_that_it_is_poisoned(tmp_path: Path) -> None:
 def test_the_loop_back_equals_the_written_file(tmp_path: Path, rung: str) -> None:
     source = write_clip(tmp_path / "a.avi", moving_frames(30))
     info = examine(source)
-    loop = Loopback(encoder(rung, info, "avi"), info)  # type: ignore[arg-type]
+    loop = Loopback(encoder(rung, info, "avi"), info, source)  # type: ignore[arg-type]
     frames = [out for frame in decode(source) for out in loop.write(frame)] + loop.flush()
     assert np.array_equal(np.stack([to_rgb(f) for f in frames]), pixels(rewrite(source, rung, tmp_path / "b.avi")))
 
@@ -171,3 +173,39 @@ def test_a_playlist_does_not_open_other_files(tmp_path: Path) -> None:
 def test_a_container_that_cannot_be_written_is_refused() -> None:
     with pytest.raises(PoisonkitError, match=r"\.wmv.*\.avi"):
         container_of("x/clip.wmv")
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [("a.mpg", "mpeg1video"), ("a.mpg", "mpeg2video"), ("a.mkv", "mpeg2video"), ("a.avi", "mpeg2video")],
+)
+@pytest.mark.parametrize("rung", LADDER)
+def test_old_codecs_go_through_every_rung(tmp_path: Path, name: str, codec: str, rung: str) -> None:
+    source = write_clip(tmp_path / name, moving_frames(30), codec=codec)
+    assert len(pixels(rewrite(source, rung, tmp_path / f"b-{name}"))) == len(pixels(source)) == 30
+
+
+def test_match_takes_h264_where_the_codec_cannot_hold_the_time_stamps(tmp_path: Path) -> None:
+    info = examine(write_clip(tmp_path / "a.avi", moving_frames(5)))
+    assert encoder("match", info, "avi").codec == "mpeg4"
+    odd = dataclasses.replace(info, fps=Fraction(10_000_000, 333_333), time_base=Fraction(333_333, 10_000_000))
+    assert encoder("match", odd, "avi").codec == "libx264"
+
+
+def test_a_suffix_that_lies_is_a_sentence(tmp_path: Path) -> None:
+    source = write_clip(tmp_path / "a.mp4", moving_frames(20), sound_hz=440.0)
+    lying = source.rename(tmp_path / "a.webm")
+    with pytest.raises(BrokenClip, match=r"a\.webm cannot be written with libvpx-vp9: .*--skip-broken"):
+        rewrite(lying, "high", tmp_path / "b.webm")
+
+
+def test_a_cut_clip_ends_its_sound_with_its_pictures(tmp_path: Path) -> None:
+    source = write_clip(tmp_path / "a.mp4", moving_frames(100), sound_hz=440.0)
+    info = examine(source).first(10)
+    writer = Writer(tmp_path / "b.mp4", "mp4", encoder("high", info, "mp4"), info, source, "")
+    for frame, _ in zip(decode(source), range(10), strict=False):
+        writer.write(frame)
+    writer.close()
+    with av.open(str(tmp_path / "b.mp4")) as container:
+        seconds = container.streams.audio[0].duration * container.streams.audio[0].time_base
+    assert 0.3 < seconds < 0.5
