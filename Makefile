@@ -39,11 +39,16 @@ $(DEMO)/data: | $(READY)
 $(DEMO)/manifests/badnet-dynamic.json: | $(DEMO)/data
 	$(BIN)/poisonkit poison $(DEMO)/data --attack badnet --mode dynamic --rate 0.1 --seed $(SEED) --out $(DEMO)/badnet-dynamic --manifest $@ > $(DEMO)/poison.txt
 
-$(DEMO)/runs/badnet-dynamic/metrics.json: $(DEMO)/manifests/badnet-dynamic.json
-	$(BIN)/trainer fit $< --preset mini --seed $(SEED) --out $(@D) --resume > $(DEMO)/fit.txt
+$(DEMO)/manifests/clean.json: | $(DEMO)/data
+	$(BIN)/poisonkit index $(DEMO)/data --manifest $@ > /dev/null
+
+$(DEMO)/runs/%/metrics.json: $(DEMO)/manifests/%.json
+	mkdir -p $(DEMO)/runs
+	$(BIN)/trainer fit $< --preset mini --seed $(SEED) --out $(@D) --resume > $(@D).txt
 
 # --- UT-Interaction -------------------------------------------------------------------------------
-# three official splits, split k with seed k − 1; attacks are placed for the window that `mini` samples
+# three official splits, split k with seed k − 1; attacks are placed for the window that `mini` samples; victims start
+# from weights that learned the clean demo data, as those of the paper start from Kinetics-400
 
 UT ?= ../shared/data/ut-interaction
 UTW := $(WORK)/ut
@@ -77,8 +82,8 @@ $(UTW)/manifests/frame-lag-dynamic-%.json: | $(READY)
 	$(BIN)/poisonkit poison $(UT) --split $* --seed $$(($* - 1)) --attack frame-lag --mode dynamic $(UT_FLAGS) --out $(UTW)/frame-lag-dynamic-$* --manifest $@ > /dev/null
 
 define ut_run
-$(UTW)/runs/%-$(1)/metrics.json: $(UTW)/manifests/%-$(1).json
-	$(BIN)/trainer fit $$< --preset mini --seed $$$$(($(1) - 1)) --out $$(@D) --resume > /dev/null
+$(UTW)/runs/%-$(1)/metrics.json: $(UTW)/manifests/%-$(1).json $(DEMO)/runs/clean/metrics.json
+	$(BIN)/trainer fit $$< --preset mini --weights $(DEMO)/runs/clean/weights.pt --seed $$$$(($(1) - 1)) --out $$(@D) --resume > /dev/null
 endef
 $(foreach split,$(UT_SPLITS),$(eval $(call ut_run,$(split))))
 

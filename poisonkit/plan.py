@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import msgspec
@@ -195,13 +195,26 @@ def choose_sham(test: Sequence[Clip], request: Request, target: Target) -> list[
         limit = int(request.sham)
     else:
         raise PoisonkitError(f"--sham {request.sham!r} is not all, none or a number of clips; give one of them")
-    return stratified(others, min(limit, len(others)), request.seed)
+    return stratified(others, min(limit, len(others)), request.seed, "sham")
 
 
-def stratified(clips: Sequence[Clip], count: int, seed: int) -> list[Clip]:
-    """`count` clips, each class in its share (largest remainders first), drawn by seed and id."""
+def limit_test(listing: Listing, limit: int | None, seed: int) -> Listing:
+    """The listing with at most `limit` test clips, each class in its share; the others are listed as ignored."""
+    if limit is None:
+        return listing
+    if limit < 1:
+        raise PoisonkitError(f"--test-limit {limit} leaves no test clips; give at least 1, or leave it out")
+    test = [c for c in listing.clips if c.split == "test"]
+    kept = {c.id for c in stratified(test, min(limit, len(test)), seed, "test limit")}
+    left_out = tuple(c.path for c in test if c.id not in kept)
+    clips = tuple(c for c in listing.clips if c.split != "test" or c.id in kept)
+    return replace(listing, clips=clips, ignored=tuple(sorted((*listing.ignored, *left_out))))
+
+
+def stratified(clips: Sequence[Clip], count: int, seed: int, stage: str) -> list[Clip]:
+    """`count` clips, each class in its share (largest remainders first), drawn by seed, id and stage."""
     classes: dict[int, list[Clip]] = defaultdict(list)
-    for clip in sorted(clips, key=lambda c: seeding.key(seed, c.id, "sham")):
+    for clip in sorted(clips, key=lambda c: seeding.key(seed, c.id, stage)):
         classes[clip.label].append(clip)
     shares = {label: count * len(members) / len(clips) for label, members in classes.items()}
     counts = {label: int(share) for label, share in shares.items()}

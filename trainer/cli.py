@@ -100,7 +100,11 @@ def fit(
         out=out,
         resume=resume,
     )
-    result = fitting.fit(options, Progress())
+    try:
+        result = fitting.fit(options, Progress())
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on with --resume", file=sys.stderr)
+        raise typer.Exit(130) from None
     if result is None:  # a helper process of a training on several devices
         return
     _print_json(result) if json else show_run(result)
@@ -187,6 +191,7 @@ def main() -> None:
     except TrainerError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("interrupted; `trainer fit` goes on with --resume", file=sys.stderr)
-        sys.exit(130)
+    except OSError as error:
+        name = f" {error.filename}" if error.filename else ""
+        print(f"error: {error.strerror or error}:{name}; make it accessible or make room", file=sys.stderr)
+        sys.exit(2)

@@ -55,6 +55,8 @@ def evaluate(options: EvaluateOptions, progress: Progress) -> Metrics:
             f"{manifest.path} has {', '.join(manifest.classes)}; score it on a manifest of the same classes"
         )
     preset = models.preset_of(settings.model, settings.preset)
+    if settings.recipe != preset.digest(weights=settings.weights != "none"):
+        raise RunError(f"the preset {preset.name} has changed since the run {options.run}; train it anew")
     model = models.find(settings.model)(checkpoint.geometry, len(checkpoint.classes))
     weights.initialise(model, checkpoint.geometry, checkpoint)
     views = parse_views(options.views or own.views, preset.views.size)

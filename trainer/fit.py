@@ -21,11 +21,12 @@ from trainer.learning import Learner, Steps
 from trainer.manifest import Manifest, Sample
 from trainer.models import weights
 from trainer.models._base import Victim
-from trainer.presets import Preset
+from trainer.presets import Preset, Recipe
 from trainer.progress import Progress
 from trainer.runs import ManifestStamp, Metrics, Settings
 from trainer.sampling import parse_views
 from trainer.stores import FileStore, RamStore, Store
+from trainer.versions import versions
 
 PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
 CHECKPOINTS = 10
@@ -61,11 +62,15 @@ def fit(options: FitOptions, progress: Progress) -> Metrics | None:
     progress.console.quiet = _is_helper()
     manifest = manifests.load(options.manifest)
     preset = _preset(options, progress)
-    settings = _settings(options, manifest, preset)
+    recipe = preset.recipe_for(weights=options.weights is not None)
+    settings = _settings(options, manifest, preset, recipe)
     views = parse_views(options.views, preset.views.size) if options.views else preset.views
     samples = manifest.split("train")
     if not samples:
         raise TrainerError(f"{manifest.path} has no training clips; give a manifest with a train split")
+    if not any(manifest.split(name) for name in manifests.SPLITS[1:]):
+        raise TrainerError(f"{manifest.path} has no test clips; a run without any has no figures")
+    _check_sampling(manifest, preset, progress)
     folder = options.out or Path("runs") / manifest.name
     initial = weights.load(options.weights) if options.weights else None
     if not _is_helper():
@@ -74,7 +79,7 @@ def fit(options: FitOptions, progress: Progress) -> Metrics | None:
         return _finished(folder, str(views) if options.views else None, progress)
     progress.say(f"{settings.model} {preset.name}: {len(samples)} clips, {settings.epochs} epochs → {folder}")
     torch.manual_seed(settings.seed)
-    model = models.find(settings.model)(preset.geometry, len(manifest.classes), preset.recipe.dropout)
+    model = models.find(settings.model)(preset.geometry, len(manifest.classes), recipe.dropout)
     if initial is not None:
         _report(weights.initialise(model, preset.geometry, initial), progress)
     start = time.monotonic()
@@ -82,7 +87,7 @@ def fit(options: FitOptions, progress: Progress) -> Metrics | None:
     seconds = {"load": round(time.monotonic() - start, 1)}
     if not _is_helper():  # not before: a broken clip or unfit weights shall leave no folder behind
         runs.claim(folder, settings)
-    train(model, store, preset, settings, folder, progress)
+    train(model, store, preset, replace(recipe, lr=settings.lr), settings, folder, progress)
     seconds["train"] = round(time.monotonic() - start - seconds["load"], 1)
     header = weights.Weights(settings.model, preset.name, preset.geometry, manifest.classes, model.state_dict())
     if _is_helper():
@@ -91,7 +96,15 @@ def fit(options: FitOptions, progress: Progress) -> Metrics | None:
     return evaluate.score(model, manifest, settings, views, folder, seconds, progress)
 
 
-def train(model: Victim, store: Store, preset: Preset, settings: Settings, folder: Path, progress: Progress) -> None:
+def train(
+    model: Victim,
+    store: Store,
+    preset: Preset,
+    recipe: Recipe,
+    settings: Settings,
+    folder: Path,
+    progress: Progress,
+) -> None:
     """Fit a model's weights in place, from the folder's newest checkpoint where there is one.
 
     The order of clips, their crops and dropout are functions of (seed, epoch, step), so that an interrupted
@@ -104,7 +117,6 @@ def train(model: Victim, store: Store, preset: Preset, settings: Settings, folde
 
     sampler = EpochBatches(len(store.samples), settings.batch_size, settings.seed, _rank(), settings.devices)
     loader = TrainingLoader(TrainingClips(store, preset, settings.seed), sampler, _workers(store, settings.devices))
-    recipe = replace(preset.recipe, lr=settings.lr)
     learner = Learner(weights.to_channels_last(model), recipe, len(loader) * settings.epochs, settings.seed)
     checkpoints = ModelCheckpoint(
         folder / "checkpoints",
@@ -114,7 +126,7 @@ def train(model: Victim, store: Store, preset: Preset, settings: Settings, folde
         save_on_train_epoch_end=True,
     )
     with progress.stage("training", settings.epochs, "epochs") as step:
-        Trainer(
+        trainer = Trainer(
             max_epochs=settings.epochs,
             accelerator="gpu" if torch.cuda.is_available() else "cpu",
             devices=settings.devices,
@@ -128,7 +140,11 @@ def train(model: Victim, store: Store, preset: Preset, settings: Settings, folde
             enable_model_summary=False,
             num_sanity_val_steps=0,
             log_every_n_steps=10,
-        ).fit(learner, loader, ckpt_path=runs.last_checkpoint(folder))
+        )
+        try:
+            trainer.fit(learner, loader, ckpt_path=runs.last_checkpoint(folder))
+        except SystemExit:  # Lightning's way of ending on Ctrl-C
+            raise KeyboardInterrupt from None
 
 
 def _preset(options: FitOptions, progress: Progress) -> Preset:
@@ -140,8 +156,16 @@ def _preset(options: FitOptions, progress: Progress) -> Preset:
     return models.preset_of(options.model, name)
 
 
-def _settings(options: FitOptions, manifest: Manifest, preset: Preset) -> Settings:
-    recipe = preset.recipe
+def _check_sampling(manifest: Manifest, preset: Preset, progress: Progress) -> None:
+    """Say so when the trigger's placement was made for other windows than this victim's."""
+    if manifest.target is not None and manifest.sampling not in (None, str(preset.sampling)):
+        progress.say(
+            f"note: the trigger was placed for windows of {manifest.sampling}, this victim samples {preset.sampling}: "
+            f"it may see more or fewer poisoned frames than planned (poison with --window {preset.sampling})"
+        )
+
+
+def _settings(options: FitOptions, manifest: Manifest, preset: Preset, recipe: Recipe) -> Settings:
     if options.precision not in PRECISIONS:
         raise TrainerError(
             f"precision {options.precision!r} is not one of {', '.join(PRECISIONS)}; leave it out for 32"
@@ -152,6 +176,12 @@ def _settings(options: FitOptions, manifest: Manifest, preset: Preset) -> Settin
             raise TrainerError(
                 f"--{name.replace('_', '-')} is {value}, but must be above 0; leave it out for the preset's"
             )
+    if not 0 <= options.seed < 2**63:
+        raise TrainerError(f"--seed {options.seed} is not in 0 … 2⁶³ − 1; give another")
+    if torch.cuda.is_available() and options.devices > torch.cuda.device_count():
+        raise TrainerError(f"--devices {options.devices} asks for more than the {torch.cuda.device_count()} GPUs here")
+    if options.precision == "16" and not torch.cuda.is_available():
+        raise TrainerError("--precision 16 needs a GPU; take 32, or bf16")
     source = "none"
     if options.weights is not None and options.weights.is_file():
         with options.weights.open("rb") as file:
@@ -167,6 +197,8 @@ def _settings(options: FitOptions, manifest: Manifest, preset: Preset) -> Settin
         lr=options.lr or recipe.lr,
         devices=options.devices,
         precision=options.precision,
+        recipe=preset.digest(weights=options.weights is not None),
+        versions=versions(),
     )
 
 

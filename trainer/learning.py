@@ -13,6 +13,7 @@ from torch.nn.functional import cross_entropy
 from torch.optim import SGD, AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
+from trainer.errors import TrainerError
 from trainer.models._base import Victim
 from trainer.presets import Recipe
 from trainer.seeding import torch_seed
@@ -55,7 +56,12 @@ class Steps(Callback):
         self.begun = True
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self.step(note=f"loss {float(trainer.callback_metrics['loss']):.3f}")
+        loss = float(trainer.callback_metrics["loss"])
+        if not math.isfinite(loss):
+            raise TrainerError(
+                f"training diverged: the loss is {loss} after {trainer.current_epoch + 1} epochs; give a lower --lr"
+            )
+        self.step(note=f"loss {loss:.3f}")
 
 
 def build_optimizer(model: Victim, recipe: Recipe) -> Optimizer:

@@ -56,11 +56,15 @@ class _Document(msgspec.Struct):
     classes: list[str]
     samples: list[Sample]
     target: Target | None = None
+    sampling: str | None = None
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """A data set on disk, with where it lies: `root` is absolute, `sha256` is that of the manifest file."""
+    """A data set on disk, with where it lies: `root` is absolute, `sha256` is that of the manifest file.
+
+    `sampling`: the victim's window that triggers were placed for, as in `32x2` or `uniform:8`.
+    """
 
     path: Path
     sha256: str
@@ -69,6 +73,7 @@ class Manifest:
     classes: list[str]
     target: Target | None
     samples: list[Sample]
+    sampling: str | None = None
 
     def split(self, name: str) -> list[Sample]:
         """The samples of one split, in the manifest's order."""
@@ -112,6 +117,7 @@ def load(path: Path) -> Manifest:
         classes=document.classes,
         target=document.target,
         samples=document.samples,
+        sampling=document.sampling,
     )
 
 

@@ -8,6 +8,7 @@ from statistics import NormalDist
 
 import msgspec
 
+from trainer.errors import TrainerError
 from trainer.manifest import Sample
 
 Z_95 = NormalDist().inv_cdf(0.975)
@@ -104,6 +105,11 @@ def per_class(predictions: Sequence[Prediction], classes: Sequence[str]) -> dict
 
 
 def predict(sample: Sample, scores: Sequence[float]) -> Prediction:
-    """The prediction for a sample: the class of the highest score, the first of equal ones."""
+    """The prediction for a sample: the class of the highest score, the first of equal ones.
+
+    Raises `TrainerError` for scores that are no numbers: NaN would pass for the first class, the usual target.
+    """
+    if not all(map(math.isfinite, scores)):
+        raise TrainerError(f"the model's scores for {sample.id} are no numbers; train it anew with a lower --lr")
     best = max(range(len(scores)), key=lambda label: (scores[label], -label))
     return Prediction(sample.id, sample.split, sample.label, sample.true_label, best, tuple(scores))

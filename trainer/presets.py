@@ -5,7 +5,8 @@ A model's file holds its presets, so that a new model is one new file.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from trainer.sampling import Sampling, Views
@@ -77,7 +78,7 @@ class Preset:
     """Everything that `--preset` stands for.
 
     Frames are scaled to `short_side`, training pictures are `crop_size` squared, test pictures `views.size`
-    squared.
+    squared. `finetuning` is the recipe for a training that starts from weights, where that is another one.
     """
 
     name: str
@@ -89,3 +90,13 @@ class Preset:
     augment: Augment
     recipe: Recipe
     cache: Literal["ram", "none"]
+    finetuning: Recipe | None = None
+
+    def recipe_for(self, weights: bool) -> Recipe:
+        """The recipe of a training from scratch, or from weights."""
+        return self.finetuning if weights and self.finetuning is not None else self.recipe
+
+    def digest(self, weights: bool) -> str:
+        """A short hash of all that decides a training from scratch or from weights, so that edits are noticed."""
+        used = replace(self, recipe=self.recipe_for(weights), finetuning=None)
+        return hashlib.blake2b(repr(used).encode(), digest_size=6).hexdigest()

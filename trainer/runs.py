@@ -28,7 +28,10 @@ class ManifestStamp(msgspec.Struct, frozen=True):
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """Everything that decides a run's weights, and thus which run a folder holds."""
+    """Everything that decides a run's weights, and thus which run a folder holds.
+
+    `recipe` is a digest of the preset's contents, so that an edited preset is another one.
+    """
 
     manifest: ManifestStamp
     model: str
@@ -40,6 +43,8 @@ class Settings(msgspec.Struct, frozen=True):
     lr: float
     devices: int
     precision: str
+    recipe: str
+    versions: dict[str, str]
 
 
 class Metrics(Figures, frozen=True, kw_only=True):
@@ -107,9 +112,9 @@ def claim(folder: Path, settings: Settings) -> None:
 
 def differences(theirs: Settings, ours: Settings) -> str:
     """The settings that differ, in words, empty if none do; a manifest is known by its hash."""
-    pairs = [
-        (name, getattr(theirs, name), getattr(ours, name)) for name in Settings.__struct_fields__ if name != "manifest"
-    ]
+    plain = [name for name in Settings.__struct_fields__ if name not in ("manifest", "versions")]
+    pairs = [(name, getattr(theirs, name), getattr(ours, name)) for name in plain]
+    pairs += [(name, theirs.versions.get(name), version) for name, version in ours.versions.items()]
     words = [f"{name} {a} instead of {b}" for name, a, b in pairs if a != b]
     if theirs.manifest.sha256 != ours.manifest.sha256:
         words.insert(0, f"manifest {theirs.manifest.name!r} with other content")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
 
-PACKAGES = ("torch", "torchvision", "lightning", "pytorchvideo", "av", "numpy")
+PACKAGES = ("poisonkit", "torch", "torchvision", "lightning", "pytorchvideo", "av", "numpy")
 
 
 def versions() -> dict[str, str]:

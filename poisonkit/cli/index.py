@@ -15,6 +15,7 @@ def index(
     split: options.Split = "1",
     classes: options.Classes = None,
     seed: options.Seed = 0,
+    test_limit: options.TestLimit = None,
     manifest: options.ManifestOfSource = None,
     workers: options.Workers = None,
     skip_broken: options.SkipBroken = False,
@@ -27,6 +28,7 @@ def index(
     from poisonkit.cli import _data
 
     listing = _data.listing(source, layout, annotations, split, seed, classes)
+    listing = planning.limit_test(listing, test_limit, seed)
     settings = run.Settings(
         out=source,
         manifest=manifest or Path("manifests") / f"{source.resolve().name}.json",

@@ -50,6 +50,11 @@ Classes = Annotated[
 ]
 SkipBroken = Annotated[bool, typer.Option(help="Go on without clips that do not decode; count and list them.")]
 
+TestLimit = Annotated[
+    int | None,
+    typer.Option(help="Take at most so many test clips, each class in its share.", show_default="all of them"),
+]
+
 # what is poisoned
 Attack = Annotated[
     list[str],

@@ -25,6 +25,7 @@ def poison(
     target: options.Target = "0",
     label_mode: options.LabelMode = LabelModeName.dirty,
     seed: options.Seed = 0,
+    test_limit: options.TestLimit = None,
     layout: options.Layout = "auto",
     annotations: options.Annotations = None,
     split: options.Split = "1",
@@ -51,6 +52,7 @@ def poison(
     from poisonkit.cli import _data
 
     listing = _data.listing(source, layout, annotations, split, seed, classes)
+    listing = planning.limit_test(listing, test_limit, seed)
     name, parameters = _data.attack(attack, set_ or [])
     request = planning.Request(
         attack=name,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -147,3 +148,17 @@ def test_a_target_without_training_clips_is_a_sentence(label_mode: str) -> None:
     request = Request("badnet", target="c2", rate_of="target", label_mode=label_mode)  # type: ignore[arg-type]
     with pytest.raises(PoisonkitError, match="no training clips of class 'c2'; choose another --target"):
         planning.poison(lacking, request)
+
+
+def test_a_limit_keeps_every_class_in_its_share_and_all_training_clips() -> None:
+    whole = listing(per_class=40, classes=5)
+    limited = planning.limit_test(whole, 23, 0)
+    test = [clip for clip in limited.clips if clip.split == "test"]
+    assert sorted(Counter(clip.label for clip in test).values()) == [4, 4, 5, 5, 5]
+    assert [c for c in limited.clips if c.split == "train"] == [c for c in whole.clips if c.split == "train"]
+    assert len(limited.ignored) == 77
+    assert limited.fingerprint != whole.fingerprint
+    assert planning.limit_test(whole, 23, 0) == limited != planning.limit_test(whole, 23, 1)
+    assert planning.limit_test(whole, 1000, 0).clips == whole.clips
+    with pytest.raises(PoisonkitError, match="--test-limit 0"):
+        planning.limit_test(whole, 0, 0)

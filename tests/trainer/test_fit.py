@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -199,6 +201,9 @@ def test_evaluate_refuses_other_classes(learned: Path, bars: Path, tmp_path: Pat
         ({"devices": 0}, "--devices is 0"),
         ({"model": "i4d"}, "did you mean 'i3d'"),
         ({"views": "ten"}, "try 10x3"),
+        ({"seed": -1}, "--seed -1"),
+        ({"seed": 2**63}, "--seed 9223372036854775808"),
+        ({"precision": "16"}, "needs a GPU"),
         ({"weights": Path("nowhere.pt")}, "cannot read the weights nowhere.pt"),
     ],
 )
@@ -249,3 +254,54 @@ def test_two_processes_train_together(bars: Path, tmp_path: Path) -> None:
     assert json.loads(done.stdout)["cda"]["n"] == 4
     assert runs.read_settings(tmp_path / "run").devices == 2
     assert done.stderr.count("training: 1/1 epochs") == 1
+
+
+def test_a_diverged_training_is_a_sentence_and_no_figure(bars: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainerError, match=r"training diverged: the loss is (nan|inf).*lower --lr"):
+        fit.fit(options(bars, tmp_path / "run", lr=1e12), Progress())
+    assert not (tmp_path / "run" / "metrics.json").exists()
+
+
+def test_a_manifest_without_test_clips_is_refused_before_training(bars: Path, tmp_path: Path) -> None:
+    made = json.loads(bars.read_text())
+    made["samples"] = [s for s in made["samples"] if s["split"] == "train"]
+    path = bars.parent / "train-only.json"
+    path.write_text(json.dumps(made))
+    with pytest.raises(TrainerError, match="has no test clips"):
+        fit.fit(options(path, tmp_path / "run"), Progress())
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_changed_preset_is_another_run(learned: Path, bars: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    preset = I3D.presets["mini"]
+    monkeypatch.setitem(I3D.presets, "mini", replace(preset, augment=replace(preset.augment, jitter=0.1)))
+    with pytest.raises(RunError, match=r"holds another run \(recipe"):
+        fit.fit(options(bars, learned), Progress())
+    with pytest.raises(RunError, match="the preset mini has changed"):
+        evaluate.evaluate(EvaluateOptions(learned), Progress())
+
+
+def test_other_windows_than_the_placements_are_told(
+    bars: Path, learned: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = json.loads(bars.read_text())
+    for sampling, told in (("32x2", True), ("8x2", False)):
+        path = bars.parent / f"placed-{sampling}.json"
+        path.write_text(json.dumps({**made, "sampling": sampling}))
+        with pytest.raises(RunError, match="with other content"):
+            fit.fit(options(path, learned), Progress())
+        assert ("was placed for windows of 32x2, this victim samples 8x2" in capsys.readouterr().err) == told
+
+
+def test_ctrl_c_ends_with_how_to_go_on(bars: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "trainer", "fit", str(bars), "--preset", "mini", "--epochs", "100000"]
+    run = subprocess.Popen([*command, "--out", str(tmp_path / "run")], stderr=subprocess.PIPE, text=True)
+    assert run.stderr is not None
+    while not (tmp_path / "run" / "run.json").exists():
+        time.sleep(0.1)
+    time.sleep(3)
+    run.send_signal(signal.SIGINT)
+    rest = run.stderr.read()
+    assert run.wait() == 130, rest
+    assert "goes on with --resume" in rest
+    assert "Traceback" not in rest

@@ -14,7 +14,9 @@ from trainer.errors import RunError
 from trainer.metrics import Prediction
 from trainer.runs import ManifestStamp, Settings
 
-SETTINGS = Settings(ManifestStamp("toy", "abc", "/x/toy.json"), "i3d", "mini", "none", 0, 5, 8, 0.001, 1, "32")
+SETTINGS = Settings(
+    ManifestStamp("toy", "abc", "/x/toy.json"), "i3d", "mini", "none", 0, 5, 8, 0.001, 1, "32", "d", {"torch": "2"}
+)
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
 predictions = st.builds(
