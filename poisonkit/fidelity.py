@@ -6,16 +6,20 @@ Frames are uint8 (H, W, 3) RGB.
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
 
-from poisonkit.manifest import Survival
+from poisonkit.errors import PoisonkitError
+from poisonkit.manifest import Survival, ViewSurvival
 
 CARRIES = 1.0
 """RMS of the intended change, in grey levels, below which a clip carries no trigger."""
 MEASURED_FRAMES = 16
+_OUTSIDE = 0.01
+"""Share of the change inside a square below which the trigger counts as outside of it."""
 
 
 def measured(mask: np.ndarray) -> np.ndarray:
@@ -56,6 +60,66 @@ class SurvivalMeter:
             return Survival(gain=None, correlation=None, strength=_round(strength))
         correlation = self._rd / math.sqrt(self._dd * self._rr) if self._rr else 0.0
         return Survival(gain=_round(self._rd / self._dd), correlation=_round(correlation), strength=_round(strength))
+
+
+@dataclass
+class ViewMeter:
+    """Accumulates what a victim's resize and centre crop leave of the trigger, over the measured frames.
+
+    `short`: pixels to which the frame's short side is scaled; `crop`: side of the middle square that is then cut.
+    With `d` and `D` as for survival and `V` for cutting and scaling: `energy = s² ‖V D‖² / ‖d‖²` inside the square, for
+    a scale of `s` pixels of the file to one of the view, and `correlation = ⟨V D, V d⟩ / (‖V D‖ ‖V d‖)`. Both are 0 for
+    a trigger that lies outside the square, and null where the clip carries none.
+    """
+
+    short: int
+    crop: int
+    _whole: float = 0.0
+    _count: int = 0
+    _inside: float = 0.0
+    _left: float = 0.0
+    _meant: float = 0.0
+    _cross: float = 0.0
+    _area: float = 1.0
+
+    def add(
+        self, source: np.ndarray, triggered: np.ndarray, source_back: np.ndarray, triggered_back: np.ndarray
+    ) -> None:
+        height, width = source.shape[:2]
+        side = max(round(min(height, width) * self.crop / self.short), 1)
+        top, left = (height - side) // 2, (width - side) // 2
+        intended = triggered.astype(np.float32) - source
+        self._whole += float(cv2.norm(intended, cv2.NORM_L2SQR))
+        self._count += intended.size
+        square = np.ascontiguousarray(intended[top : top + side, left : left + side])
+        remaining = triggered_back[top : top + side, left : left + side].astype(np.float32)
+        remaining -= source_back[top : top + side, left : left + side]
+        how = cv2.INTER_AREA if self.crop < side else cv2.INTER_LINEAR  # antialiased, as victims' resizes are
+        meant, seen = (cv2.resize(part, (self.crop, self.crop), interpolation=how) for part in (square, remaining))
+        self._area = (side / self.crop) ** 2
+        self._inside += float(cv2.norm(square, cv2.NORM_L2SQR))
+        self._left += self._area * float(cv2.norm(seen, cv2.NORM_L2SQR))
+        self._meant += self._area * float(cv2.norm(meant, cv2.NORM_L2SQR))
+        self._cross += self._area * float(np.vdot(meant.astype(np.float64), seen))
+
+    def result(self) -> ViewSurvival:
+        name = f"{self.short}/{self.crop}"
+        if not self._count or math.sqrt(self._whole / self._count) < CARRIES:
+            return ViewSurvival(name, None, None)
+        if self._inside < _OUTSIDE * self._whole:
+            return ViewSurvival(name, 0.0, 0.0)
+        correlation = self._cross / math.sqrt(self._left * self._meant) if self._left * self._meant else 0.0
+        return ViewSurvival(name, _round(self._left / self._inside), _round(correlation))
+
+
+def parse_view(text: str) -> tuple[int, int]:
+    """Read a victim's input such as `256/224`: the short side after scaling, and the square that is cut."""
+    match = re.fullmatch(r"(\d+)(?:/(\d+))?", text)
+    if match:
+        short, crop = int(match[1]), int(match[2] or match[1])
+        if 1 <= crop <= short <= 10_000:
+            return short, crop
+    raise PoisonkitError(f"--view {text!r} is no victim's input; write SHORT or SHORT/CROP in pixels, such as 256/224")
 
 
 def _flat(frame: np.ndarray) -> np.ndarray:

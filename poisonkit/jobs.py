@@ -32,7 +32,10 @@ class Job:
 
 @dataclass(frozen=True)
 class Context:
-    """What all jobs of a run share. `out` is None when nothing is written (`poisonkit index`)."""
+    """What all jobs of a run share. `out` is None when nothing is written (`poisonkit index`).
+
+    `view`: the victim's input for the view survival, short side and crop in pixels.
+    """
 
     source: Path
     out: Path | None
@@ -41,6 +44,7 @@ class Context:
     rung: Rung | None
     link: bool = True
     hash_all: bool = False
+    view: tuple[int, int] = (256, 224)
 
     def temporary(self, job: Job) -> Path:
         """A name of this process's own in the copy's state folder; the suffix stays, some muxers look at it."""

@@ -102,6 +102,14 @@ class Survival(msgspec.Struct):
     strength: float
 
 
+class ViewSurvival(msgspec.Struct):
+    """What a victim's resize and crop (`view`, as in 256/224) leave of the trigger; null below 1 grey level."""
+
+    view: str
+    energy: float | None
+    correlation: float | None
+
+
 class Skipped(msgspec.Struct):
     """A clip of the source that was left out, and why."""
 
@@ -134,6 +142,7 @@ class Sample(msgspec.Struct, omit_defaults=True):
     linf: int | None = None
     snr_db: float | None = None
     survival: dict[Literal["video", "audio"], Survival] = {}
+    view_survival: dict[Literal["video", "audio"], ViewSurvival] = {}
 
 
 class Manifest(msgspec.Struct):

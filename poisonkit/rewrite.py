@@ -12,10 +12,10 @@ import numpy as np
 
 from poisonkit.change import Change, Pictures
 from poisonkit.errors import BrokenClip, PoisonkitError
-from poisonkit.fidelity import SurvivalMeter, VisibilityMeter, measured
+from poisonkit.fidelity import SurvivalMeter, ViewMeter, VisibilityMeter, measured
 from poisonkit.files import Method, carry, sha256
 from poisonkit.jobs import Context, Job
-from poisonkit.manifest import Sample, Survival
+from poisonkit.manifest import Sample
 from poisonkit.media.encoders import container_of, encoder
 from poisonkit.media.video import VideoInfo, decode, examine, to_rgb
 from poisonkit.media.writer import Loopback, Writer
@@ -106,7 +106,7 @@ def write(job: Job, context: Context, path: Path, max_frames: int | None = None)
     if loop is not None:
         take.back(loop.flush())
     sample = _sample(job, info)
-    _measure(sample, take, path, info, change.trigger is not None)
+    _measure(sample, take, path, info, ViewMeter(*context.view) if change.trigger is not None else None)
     change.describe(sample)
     return Outcome(sample, size=path.stat().st_size, encoder_line=spec.line())
 
@@ -144,18 +144,20 @@ def _rgb(picture: Any) -> np.ndarray:
     return picture if isinstance(picture, np.ndarray) else to_rgb(picture)
 
 
-def _measure(sample: Sample, take: _Take, path: Path, info: VideoInfo, triggered: bool) -> None:
-    """Decode the written file, check it against the source and fill in fidelity and survival."""
+def _measure(sample: Sample, take: _Take, path: Path, info: VideoInfo, view: ViewMeter | None) -> None:
+    """Decode the written file, check it against the source and fill in fidelity and, with a `view`, survival."""
     survival, visibility = SurvivalMeter(), VisibilityMeter()
     count = 0
     for frame in decode(path):
         if count in take.wanted:
             written, source = to_rgb(frame), take.source[count]
             visibility.add(source, written)
-            if triggered:
+            if view is not None:
                 control = take.control[count]
                 # without a loop back the codec is lossless, and the control comes back as it is
-                survival.add(control, take.triggered[count], take.control_back.get(count, control), written)
+                back = take.control_back.get(count, control)
+                survival.add(control, take.triggered[count], back, written)
+                view.add(control, take.triggered[count], back, written)
         count += 1
     if count != info.num_frames:
         raise PoisonkitError(
@@ -163,9 +165,9 @@ def _measure(sample: Sample, take: _Take, path: Path, info: VideoInfo, triggered
             f"try another --quality"
         )
     sample.psnr_db, sample.ssim, sample.linf = visibility.psnr_db, visibility.ssim, visibility.linf
-    if triggered:
-        result: Survival = survival.result()
-        sample.survival = {"video": result}
+    if view is not None:
+        sample.survival = {"video": survival.result()}
+        sample.view_survival = {"video": view.result()}
 
 
 def _tag(context: Context) -> str:

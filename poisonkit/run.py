@@ -51,6 +51,7 @@ class Settings:
     skip_broken: bool = False
     force: bool = False
     hash_all: bool = False
+    view: tuple[int, int] = (256, 224)
 
 
 @dataclass(frozen=True)
@@ -163,6 +164,9 @@ def _finished_before(plan: Plan, settings: Settings) -> Manifest | None:
         "source": manifest.source.fingerprint == plan.listing.fingerprint,
         "--quality": manifest.encoding.quality == settings.quality,
         "--carry": _carried_as_asked(manifest, settings),
+        "--view": all(
+            v.view == "{}/{}".format(*settings.view) for s in manifest.samples for v in s.view_survival.values()
+        ),
         "--hash-all": not settings.hash_all or all(sample.sha256 for sample in manifest.samples),
         "clips": {s.id for s in manifest.samples} | skipped == {j.id for j in plan.jobs}
         and {s.id for s in manifest.samples if s.poisoned} == {j.id for j in plan.jobs if j.poisoned} - skipped,
@@ -183,8 +187,8 @@ def _choose(plan: Plan, settings: Settings, state: State, pool: Pool, reporter: 
     before = state.chosen()
     fingerprint = plan.fingerprint()
     if before is not None:
-        asked = (fingerprint, settings.quality, settings.carry, settings.hash_all)
-        if (before.fingerprint, before.quality, before.carry, before.hash_all) != asked:
+        asked = (fingerprint, settings.quality, settings.carry, settings.hash_all, settings.view)
+        if (before.fingerprint, before.quality, before.carry, before.hash_all, before.view) != asked:
             raise PoisonkitError(
                 f"{settings.out} holds an unfinished run with other settings; run that command again, "
                 f"remove the folder, or give another --out"
@@ -213,7 +217,16 @@ def _choose(plan: Plan, settings: Settings, state: State, pool: Pool, reporter: 
             yield result
 
     rung, trials = quality.choose(settings.quality, jobs, context, run, force=settings.force)
-    chosen = Chosen(fingerprint, settings.quality, rung, trials, record.versions(), settings.carry, settings.hash_all)
+    chosen = Chosen(
+        fingerprint,
+        settings.quality,
+        rung,
+        trials,
+        record.versions(),
+        settings.carry,
+        settings.hash_all,
+        settings.view,
+    )
     _check_space(plan, settings, trials)
     state.choose(chosen)
     return chosen
@@ -245,6 +258,7 @@ def _context(plan: Plan, settings: Settings, rung: Any) -> Context:
         rung=rung,
         link=settings.carry != "copy",
         hash_all=settings.hash_all,
+        view=settings.view,
     )
 
 

@@ -190,6 +190,7 @@ def manifest_facts(manifest: Manifest) -> list[tuple[str, str]]:
 
 def fidelity(manifest: Manifest) -> RenderableType | None:
     """What the written files hold, by split, and the worst clips; None for a manifest without written files."""
+    view = next((v.view for s in manifest.samples for v in s.view_survival.values()), "")
     columns = [
         "split",
         "files",
@@ -199,6 +200,7 @@ def fidelity(manifest: Manifest) -> RenderableType | None:
         "correlation",
         "lowest",
         "kept ≥ 0.9",
+        f"in view {view}",
         "PSNR dB",
         "SSIM",
         "L∞",
@@ -223,6 +225,7 @@ def fidelity(manifest: Manifest) -> RenderableType | None:
             number(median(correlations) if correlations else None),
             number(min(correlations, default=None)),
             f"{good}/{len(gains)}" if gains else "–",
+            number(_median([view_kept(s) for s in samples]), 2),
             number(_median([s.psnr_db for s in samples]), 1),
             number(_median([s.ssim for s in samples]), 4),
             str(max(s.linf for s in samples if s.linf is not None)),
@@ -230,6 +233,14 @@ def fidelity(manifest: Manifest) -> RenderableType | None:
     if not groups:
         return None
     return Group(made, *_placement_lines(manifest), *_worst(manifest))
+
+
+def view_kept(sample: Sample) -> float | None:
+    """The lower of energy and correlation that the victim's input keeps; None where there is no trigger."""
+    seen = sample.view_survival.get("video")
+    if seen is None or seen.energy is None or seen.correlation is None:
+        return None
+    return min(seen.energy, seen.correlation)
 
 
 def sights(views: str, parts: Sequence[Sight]) -> RenderableType:

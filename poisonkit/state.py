@@ -29,6 +29,7 @@ class Chosen(msgspec.Struct):
     versions: dict[str, str]
     carry: str
     hash_all: bool
+    view: tuple[int, int]
 
 
 class Entry(msgspec.Struct, omit_defaults=True):

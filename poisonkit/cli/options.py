@@ -88,6 +88,11 @@ Seed = Annotated[
 Frames = Annotated[str, typer.Option(help="Frames that carry the trigger: all, N in every window, or random.")]
 Window = Annotated[str, typer.Option(help="The victim's sampling: LENGTHxSTRIDE or uniform:SEGMENTS.")]
 
+View = Annotated[
+    str,
+    typer.Option(help="The victim's input, for what its resize and centre crop leave of the trigger: SHORT/CROP."),
+]
+
 # what is written
 Quality = Annotated[
     str,

@@ -32,6 +32,7 @@ def poison(
     classes: options.Classes = None,
     frames: options.Frames = "all",
     window: options.Window = "32x2",
+    view: options.View = "256/224",
     quality: options.Quality = "auto",
     carry: options.Carry = CarryName.link,
     sham: options.Sham = None,
@@ -50,6 +51,7 @@ def poison(
     """
     from poisonkit import plan as planning
     from poisonkit.cli import _data
+    from poisonkit.fidelity import parse_view
 
     listing = _data.listing(source, layout, annotations, split, seed, classes)
     listing = planning.limit_test(listing, test_limit, seed)
@@ -68,6 +70,7 @@ def poison(
         sham=sham,
         reencode=carry is CarryName.reencode,
     )
+    seen_as = parse_view(view)
     plan = planning.poison(listing, request)
     if dry_run:
         _dry_run(plan, quality, _data.workers(workers), as_json)
@@ -84,6 +87,7 @@ def poison(
         force=force,
         hash_all=hash_all,
         workers=_data.workers(workers),
+        view=seen_as,
     )
     _poison(plan, settings, as_json)
 
@@ -106,6 +110,7 @@ def _poison(plan: Plan, settings: Settings, as_json: bool) -> None:
     if not result.fresh:
         screen.say("this copy is already complete; nothing was done")
     _warn(made)
+    _warn_view(made)
     if as_json:
         facts = {"manifest": str(result.path), "out": str(settings.out)}
         output.show_json({**facts, "splits": made.splits, "rung": made.encoding.rung})
@@ -126,6 +131,20 @@ def _warn(made: Manifest) -> None:
         dearer = quality.next_rung(rung)
         remedy = f"write with --quality {dearer}" if dearer else "lower the trigger's demands"
         output.screen().say(f"warning: {lacking} of {carrying} clips hold less than 0.9 of the trigger; {remedy}")
+
+
+def _warn_view(made: Manifest) -> None:
+    from statistics import median
+
+    from poisonkit import quality, show
+
+    kept = [k for s in made.samples if (k := show.view_kept(s)) is not None]
+    if kept and median(kept) < quality.FAILS:
+        view = next(v.view for s in made.samples for v in s.view_survival.values())
+        output.screen().say(
+            f"warning: in a victim's input of {view} only {median(kept):.2f} of the trigger is left (median of "
+            f"{len(kept)} clips); what is found with such a victim tells little about the attack"
+        )
 
 
 def _dry_run(plan: Plan, quality_name: str, workers: int, as_json: bool) -> None:

@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from poisonkit.fidelity import SurvivalMeter, VisibilityMeter, measured, ssim
+from poisonkit.errors import PoisonkitError
+from poisonkit.fidelity import SurvivalMeter, ViewMeter, VisibilityMeter, measured, parse_view, ssim
 
 
 def frame(*values: int) -> np.ndarray:
@@ -90,3 +91,54 @@ def test_at_most_16_placed_frames_spread_over_the_clip() -> None:
     assert (frames[0], frames[-1]) == (100, 299)
     assert mask[frames].all()
     assert measured(np.zeros(5, bool)).tolist() == [0, 1, 2, 3, 4]
+
+
+def seen(change: np.ndarray, short: int, crop: int, left: float = 1.0) -> tuple[float | None, float | None]:
+    """Energy and correlation when the share `left` of a change of mid-grey frames is in the file."""
+    grey = np.full(change.shape, 128, dtype=np.uint8)
+    triggered = (grey + change).astype(np.uint8)
+    written = (grey + np.rint(left * change)).astype(np.uint8)
+    meter = ViewMeter(short, crop)
+    meter.add(grey, triggered, grey, written)
+    result = meter.result()
+    assert result.view == f"{short}/{crop}"
+    return result.energy, result.correlation
+
+
+def stripes(height: int, width: int, periods: float, amplitude: float = 40.0) -> np.ndarray:
+    wave = amplitude * np.sin(2 * np.pi * periods * np.arange(width) / width)
+    return np.rint(np.broadcast_to(wave[None, :, None], (height, width, 3)))
+
+
+def test_a_view_as_large_as_the_frame_keeps_all() -> None:
+    assert seen(stripes(64, 96, 6), 64, 64) == (1.0, 1.0)
+
+
+def test_half_the_amplitude_is_a_quarter_of_the_energy() -> None:
+    energy, correlation = seen(stripes(64, 64, 4), 64, 64, left=0.5)
+    assert energy == pytest.approx(0.25, abs=0.02)
+    assert correlation == pytest.approx(1.0, abs=0.001)
+
+
+def test_coarse_stripes_pass_a_resize_and_noise_of_single_pixels_does_not() -> None:
+    energy, correlation = seen(stripes(256, 320, 6), 64, 64)
+    assert energy > 0.9
+    assert correlation == pytest.approx(1.0)
+    noise = np.random.default_rng(0).integers(-60, 61, (256, 320, 3))
+    energy, _ = seen(noise, 64, 64)
+    assert energy == pytest.approx(1 / 16, rel=0.1)  # the mean of 4 × 4 independent pixels
+
+
+def test_a_trigger_outside_the_square_is_not_seen() -> None:
+    change = np.zeros((64, 96, 3))
+    change[50:, 80:] = 100
+    assert seen(change, 64, 64) == (0.0, 0.0)
+    assert seen(np.zeros((64, 96, 3)), 64, 64) == (None, None)
+
+
+@pytest.mark.parametrize("text", ["224/256", "0", "256x224", "big", "256/0"])
+def test_other_views_are_refused(text: str) -> None:
+    assert parse_view("256") == (256, 256)
+    assert parse_view("256/224") == (256, 224)
+    with pytest.raises(PoisonkitError, match="no victim's input"):
+        parse_view(text)

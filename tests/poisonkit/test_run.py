@@ -387,7 +387,11 @@ def test_a_run_is_not_continued_with_other_carrying(
     ucf_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     poison(ucf_tree, tmp_path / "done")
-    for settings, name in (({"carry": "copy"}, "--carry"), ({"hash_all": True}, "--hash-all")):
+    for settings, name in (
+        ({"carry": "copy"}, "--carry"),
+        ({"hash_all": True}, "--hash-all"),
+        ({"view": (64, 64)}, "--view"),
+    ):
         with pytest.raises(PoisonkitError, match=f"holds another copy .*{name}"):
             poison(ucf_tree, tmp_path / "done", **settings)
 
@@ -417,7 +421,7 @@ def test_a_refused_run_leaves_an_unfinished_one_alone(
     assert list((tmp_path / "out").iterdir()) == [], "an empty folder that was given is empty again"
     state = run.State(tmp_path / "out")
     state.acquire()
-    state.choose(run.Chosen("another", "high", "high", [], {}, "link", False))
+    state.choose(run.Chosen("another", "high", "high", [], {}, "link", False, (256, 224)))
     state.close()
     with pytest.raises(PoisonkitError, match="unfinished run with other settings"):
         poison(ucf_tree, tmp_path / "out")
