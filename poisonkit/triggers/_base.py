@@ -127,17 +127,21 @@ class PixelTrigger(Trigger):
             raise ValueError(f"frames are {frames.dtype} {frames.shape}; expected uint8 (T, H, W, 3)")
         if frame_indices.shape != frames.shape[:1] or placed.shape != frames.shape[:1]:
             raise ValueError(f"{len(frames)} frames with {frame_indices.shape} indices and {placed.shape} flags")
+        if not placed.any():
+            return frames.copy()
+        chosen = frames if placed.all() else frames[placed]
+        changed = self.apply(chosen, frame_indices[placed], drawn)
+        if changed.dtype != np.uint8 or changed.shape != chosen.shape:
+            raise ValueError(f"{self.name} gave {changed.dtype} {changed.shape} for {chosen.shape}")
+        if placed.all():
+            return changed
         result = frames.copy()
-        if placed.any():
-            changed = self.apply(frames[placed], frame_indices[placed], drawn)
-            if changed.dtype != np.uint8 or changed.shape != (int(placed.sum()), *frames.shape[1:]):
-                raise ValueError(f"{self.name} gave {changed.dtype} {changed.shape} for {int(placed.sum())} frames")
-            result[placed] = changed
+        result[placed] = changed
         return result
 
     @abstractmethod
     def apply(self, frames: np.ndarray, frame_indices: np.ndarray, drawn: Drawn) -> np.ndarray:
-        """The change itself: pure, and each frame on its own. Shapes as in `__call__`; must not modify `frames`."""
+        """The change itself: pure, and each frame on its own. Shapes as in `__call__`; gives a new array."""
 
     def box(self, size: tuple[int, int], drawn: Drawn, frame_indices: np.ndarray) -> Box:
         """The rectangle that holds all changes on these frames of `size` (height, width)."""

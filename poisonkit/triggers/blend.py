@@ -8,6 +8,7 @@ from typing import ClassVar
 import cv2
 import numpy as np
 
+from poisonkit.triggers._add import cached
 from poisonkit.triggers._base import Drawn, PixelTrigger, param
 
 
@@ -38,6 +39,12 @@ class Blend(PixelTrigger):
         result = np.empty_like(frames)
         for i, index in enumerate(frame_indices.tolist()):
             noise = drawn["noise"] if self.mode == "static" else drawn["noise"][index]
-            over = cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC)
-            result[i] = cv2.addWeighted(frames[i], 1 - self.alpha, over, self.alpha, 0)
+            over = _stretched(noise.tobytes(), self.cells, height, width)
+            cv2.addWeighted(frames[i], 1 - self.alpha, over, self.alpha, 0, dst=result[i])
         return result
+
+
+@cached
+def _stretched(noise: bytes, cells: int, height: int, width: int) -> np.ndarray:
+    grid = np.frombuffer(noise, dtype=np.uint8).reshape(cells, cells, 3)
+    return np.asarray(cv2.resize(grid, (width, height), interpolation=cv2.INTER_CUBIC))

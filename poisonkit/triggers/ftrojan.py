@@ -50,10 +50,13 @@ class FTrojan(PixelTrigger):
 
 @cached
 def _pattern(height: int, width: int, block: int, magnitude: float, places: tuple[tuple[int, int], ...]) -> Halves:
-    tile = magnitude * sum(np.outer(_basis(row, block), _basis(column, block)) for row, column in places)
-    chroma = np.tile(tile, (-(-height // block), -(-width // block)))[:height, :width]
+    waves = [np.outer(_basis(row, block), _basis(column, block)) for row, column in places]
+    tile = magnitude * np.sum(waves, axis=0)
     # what the same step of Cr and Cb does to R, G and B (BT.601)
-    return halves(chroma[:, :, None] * np.array([1.402, -0.714136 - 0.344136, 1.772]))
+    plus, minus = halves(tile[:, :, None] * np.array([1.402, -0.714136 - 0.344136, 1.772]))
+    count = (-(-height // block), -(-width // block), 1)
+    cut = np.s_[:height, :width]
+    return np.ascontiguousarray(np.tile(plus, count)[cut]), np.ascontiguousarray(np.tile(minus, count)[cut])
 
 
 def _basis(k: int, size: int) -> np.ndarray:

@@ -45,4 +45,5 @@ class Sig(PixelTrigger):
 @cached
 def _stripes(height: int, width: int, delta: float, frequency: float) -> Halves:
     wave = delta * np.sin(2 * np.pi * frequency * np.arange(width) / width)
-    return halves(np.broadcast_to(wave, (height, width)))
+    plus, minus = halves(wave[None])
+    return np.repeat(plus, height, axis=0), np.repeat(minus, height, axis=0)
