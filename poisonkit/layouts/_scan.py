@@ -43,6 +43,8 @@ def scan(root: Path, under: str = "", skip: Collection[str] = ()) -> Tree:
     """
     tree = Tree({}, [])
     home = os.path.realpath(root)
+    if under and os.path.islink(os.path.join(root, under)):
+        _check_link(os.path.join(root, under), home)
     pending = [""]
     while pending:
         inside = pending.pop()

@@ -8,14 +8,15 @@ from pathlib import Path, PurePosixPath
 from typing import Literal, NamedTuple
 
 from poisonkit.errors import PoisonkitError, suggest
-from poisonkit.layouts._base import Clip, Layout, Listing, Options, clip_ids, stem_of
-from poisonkit.layouts._scan import Tree, folders, scan
+from poisonkit.layouts._base import Layout, Listing, Options
+from poisonkit.layouts._lists import Entry, lines, locate, make_clips
+from poisonkit.layouts._scan import folders, scan
 
 CLASSES = "classInd.txt"
 PLACES = ("ucfTrainTestlist", "splits", "annotations", "")
 
 
-class Entry(NamedTuple):
+class Line(NamedTuple):
     """One line of a list: its place, the clip's path below the media folder, its class's number if given."""
 
     where: str
@@ -58,23 +59,20 @@ class Ucf101(Layout):
             )
         folder = _media_folder(root, numbers)
         tree = scan(root, folder, skip={os.path.relpath(place, root)})
-        found = _locate(tree, [*train, *test], root / folder)
-        ids = clip_ids(found.values())
+        base = f"{folder}/" if folder else ""
+        media = {base + path: size for path, size in tree.media.items()}
         classes = sorted(numbers, key=numbers.__getitem__)
         labels = {name: label for label, name in enumerate(classes)}
-        parts: tuple[tuple[Literal["train", "test"], list[Entry]], ...] = (("train", train), ("test", test))
-        clips = []
-        for part, entries in parts:
-            for path in sorted({entry.path for entry in entries}):
-                real = found[path]
-                label = labels[PurePosixPath(path).parts[-2]]
-                full = f"{folder}/{real}" if folder else real
-                clips.append(Clip(ids[real], full, part, label, tree.media[real]))
-        used = set(found.values())
-        ignored = [*tree.strays, *(path for path in tree.media if path not in used)]
-        below = f"{folder}/" if folder else ""
-        strays = tuple(below + path for path in sorted(ignored))
-        return Listing(self.name, split, root, tuple(classes), tuple(clips), strays)
+        parts: tuple[tuple[Literal["train", "test"], list[Line]], ...] = (("train", train), ("test", test))
+        entries = [
+            Entry(line.where, base + line.path, part, labels[PurePosixPath(line.path).parts[-2]])
+            for part, listed in parts
+            for line in listed
+        ]
+        found = locate(entries, media, root)
+        ignored = [*(base + path for path in tree.strays), *(media.keys() - {path for _, path in found})]
+        clips = make_clips(found, media, base)
+        return Listing(self.name, split, root, tuple(classes), clips, tuple(sorted(ignored)))
 
 
 def _find_lists(root: Path, options: Options) -> Path | None:
@@ -94,22 +92,10 @@ def _choose(place: Path, asked: str) -> str:
     return split
 
 
-def _lines(path: Path) -> list[tuple[str, str]]:
-    """The lines that hold something, each with its place for messages."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise PoisonkitError(f"{path} is not UTF-8 text; save it as UTF-8") from None
-    except OSError as error:
-        raise PoisonkitError(f"cannot read {path}: {error.strerror}; give another folder: --annotations DIR") from None
-    lines = [(f"{path.name}, line {n}", line.strip()) for n, line in enumerate(text.split("\n"), 1)]
-    return [line for line in lines if line[1]]
-
-
 def _classes(path: Path) -> dict[str, int]:
     """The number of each class; labels are their order."""
     numbers: dict[str, int] = {}
-    for where, line in _lines(path):
+    for where, line in lines(path):
         match = re.fullmatch(r"(\d+)\s+(.+)", line)
         if match is None:
             raise PoisonkitError(f"{where} is {line!r}; expected is a number and a class, like '1 Archery'")
@@ -119,12 +105,12 @@ def _classes(path: Path) -> dict[str, int]:
     return numbers
 
 
-def _entries(path: Path, numbers: dict[str, int]) -> list[Entry]:
+def _entries(path: Path, numbers: dict[str, int]) -> list[Line]:
     entries = []
-    for where, line in _lines(path):
+    for where, line in lines(path):
         match = re.fullmatch(r"(.+\.\w+)\s+(\d+)", line)  # names may hold spaces; test lists have no numbers
         name = PurePosixPath((match[1] if match else line).replace("\\", "/"))
-        entry = Entry(where, str(name), int(match[2]) if match else None)
+        entry = Line(where, str(name), int(match[2]) if match else None)
         if len(name.parts) < 2 or not name.suffix:
             raise PoisonkitError(f"{where} is {line!r}; expected is a path like 'Archery/v_Archery_g01.avi'")
         owner = name.parts[-2]
@@ -149,25 +135,3 @@ def _media_folder(root: Path, numbers: dict[str, int]) -> str:
             f"which {CLASSES} names; put UCF-101/ there, or give the folder that holds it"
         )
     return best
-
-
-def _locate(tree: Tree, entries: list[Entry], media: Path) -> dict[str, str]:
-    """The path on disk of every listed one: the same, or the only one that differs in case or suffix."""
-    alike: dict[str, list[str]] = {}
-    for path in tree.media:
-        alike.setdefault(stem_of(path).casefold(), []).append(path)
-    found = {}
-    missing = []
-    for path in sorted({entry.path for entry in entries}):
-        candidates = [path] if path in tree.media else alike.get(stem_of(path).casefold(), [])
-        if len(candidates) == 1:
-            found[path] = candidates[0]
-        else:
-            missing.append(path)
-    if missing:
-        total = len(found) + len(missing)
-        raise PoisonkitError(
-            f"{len(missing)} of the {total} clips that the lists name are not in {media}, the first is "
-            f"{missing[0]}; complete the data set, or give lists of what is there: --annotations DIR"
-        )
-    return found

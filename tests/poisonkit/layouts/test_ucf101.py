@@ -100,7 +100,7 @@ def test_unlisted_clips_are_ignored_and_converted_ones_are_found(tree):
         ),
         (
             {"testlist01.txt": "\nDive/lost.avi\nDive/gone.avi"},
-            r"2 of the 4 clips .* the first is Dive/gone.avi; ",
+            r"2 of the 4 clips .* the first is UCF-101/Dive/gone.avi; ",
         ),
         ({"trainlist01.txt": f"{CLIPS[0]} 2"}, r"gives 'Dive' the number 2, classInd.txt gives it 1"),
         ({"testlist01.txt": CLIPS[1]}, r"1 clips are both in trainlist01.txt and in testlist01.txt"),
@@ -157,3 +157,11 @@ def test_a_real_data_set_of_this_layout(real):
     assert Counter(clip.split for clip in listing.clips) == {"train": 83, "test": 37}
     assert all(clip.size > 10_000 for clip in listing.clips)
     assert listing.clips[0].id == "HandShaking/v_HandShaking_g01_c01"
+
+
+def test_a_link_out_of_the_data_set_is_refused_for_the_media_folder_too(tree, tmp_path: Path):
+    root = tree([f"UCF-101/{path}" for path in CLIPS], place(LISTS))
+    (root / "UCF-101").rename(tmp_path / "elsewhere")
+    (root / "UCF-101").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(PoisonkitError, match="leads out of the data set"):
+        read(root)
