@@ -203,3 +203,29 @@ def test_poisoning_never_imports_torch(ucf_tree: Path, tmp_path: Path) -> None:
         "assert not {'torch', 'trainer', 'lightning'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=REPOSITORY)
+
+
+def test_preview_export_and_views(ucf_tree: Path, tmp_path: Path) -> None:
+    clip = next(ucf_tree.rglob("*.avi"))
+    shown = call("preview", clip, "--attack", "sig", "--set", "sig.delta=10", "--out", "look/sig.png", cwd=tmp_path)
+    assert shown.returncode == 0, shown.stderr
+    assert "look/sig.png: frames 0," in shown.stdout
+    assert (tmp_path / "look" / "sig.png").stat().st_size > 1000
+    refused(call("preview", clip, "--attack", "none", cwd=tmp_path), "--attack none")
+    refused(call("preview", clip, "--attack", "sig", "--out", "a.gif", cwd=tmp_path), "a.gif", ".html")
+    call("poison", ucf_tree, "--attack", "badnet", "--rate", "0.3", "--window", "8x2", cwd=tmp_path)
+    manifest = "manifests/source-badnet.json"
+    lists = call("export", manifest, "--to", "pytorchvideo", cwd=tmp_path)
+    assert "lists/source-badnet-pytorchvideo/triggered.csv: 4 clips" in lists.stdout
+    refused(call("export", manifest, "--to", "coco", cwd=tmp_path), "'coco'", "mmaction2")
+    seen = call("inspect", manifest, "--views", "3x3@64", cwd=tmp_path)
+    assert "test views 3x3@64" in seen.stdout
+    made = json.loads(call("inspect", manifest, "--views", "3x3@64", "--json", cwd=tmp_path).stdout)
+    assert {part["split"]: part["tests"]["not_at_all"] for part in made["views"]} == {"train": 0, "test_triggered": 0}
+    refused(call("inspect", manifest, "--views", "3x2@64", cwd=tmp_path), "'3x2@64'", "10x3@256")
+
+
+def test_a_limit_of_test_clips(ucf_tree: Path, tmp_path: Path) -> None:
+    limited = call("index", ucf_tree, "--test-limit", "3", "--json", cwd=tmp_path)
+    assert json.loads(limited.stdout)["splits"] == {"train": 6, "test": 3}
+    refused(call("index", ucf_tree, "--test-limit", "0", cwd=tmp_path), "--test-limit 0")
