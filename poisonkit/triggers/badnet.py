@@ -15,7 +15,8 @@ class BadNet(PixelTrigger):
     """Stamp a square patch of random colour blocks onto the frame.
 
     `x[y0:y1, x0:x1] = patch`, with `blocks` × `blocks` blocks of one colour each, drawn from the eight corners of
-    the RGB cube (each channel is 0 or 255), so that the patch stands out from any background.
+    the RGB cube (each channel is 0 or 255), so that the patch stands out from any background. The right half mirrors the
+    left one: victims flip half of their training clips, which would make two triggers of one.
     The patch's corners and its blocks' lie on even pixels, since 4:2:0 video keeps one colour for 2×2 pixels.
 
     Static: one patch at one place for the whole data set. Dynamic: place and colours are drawn anew per frame, as in
@@ -40,11 +41,12 @@ class BadNet(PixelTrigger):
     def draw(self, num_frames: int, size: tuple[int, int], rng: np.random.Generator) -> Drawn:
         """`colours`: uint8 (…, blocks, blocks, 3); dynamic also `place`: float64 (T, 2), x and y in [0, 1)."""
         if self.mode == "static":
-            return {"colours": rng.integers(0, 2, (self.blocks, self.blocks, 3), dtype=np.uint8) * np.uint8(255)}
-        return {
-            "place": rng.random((num_frames, 2)),
-            "colours": rng.integers(0, 2, (num_frames, self.blocks, self.blocks, 3), dtype=np.uint8) * np.uint8(255),
-        }
+            return {"colours": self._colours((), rng)}
+        return {"place": rng.random((num_frames, 2)), "colours": self._colours((num_frames,), rng)}
+
+    def _colours(self, frames: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+        half = rng.integers(0, 2, (*frames, self.blocks, -(-self.blocks // 2), 3), dtype=np.uint8) * np.uint8(255)
+        return np.concatenate([half, half[..., : self.blocks // 2, :][..., ::-1, :]], axis=-2)
 
     def apply(self, frames: np.ndarray, frame_indices: np.ndarray, drawn: Drawn) -> np.ndarray:
         size = frames.shape[1:3]

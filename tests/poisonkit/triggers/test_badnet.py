@@ -64,3 +64,13 @@ def test_dynamic_patches_move_and_change_colour() -> None:
     boxes = {trigger.box((240, 320), drawn, np.array([i])) for i in range(30)}
     assert len(boxes) > 25
     assert not np.array_equal(drawn["colours"][0], drawn["colours"][1])
+
+
+@pytest.mark.parametrize("blocks", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("mode", ["static", "dynamic"])
+def test_a_mirrored_patch_is_the_same_patch(blocks: int, mode: str) -> None:
+    colours = BadNet(mode=mode, blocks=blocks).draw(7, (48, 64), np.random.default_rng(0))["colours"]  # type: ignore[arg-type]
+    assert colours.shape[-3:] == (blocks, blocks, 3)
+    assert np.array_equal(colours, colours[..., ::-1, :])
+    if blocks > 2:
+        assert not np.array_equal(colours, colours[..., ::-1, :, :])
