@@ -15,8 +15,8 @@ class BadNet(PixelTrigger):
     """Stamp a square patch of random colour blocks onto the frame.
 
     `x[y0:y1, x0:x1] = patch`, with `blocks` × `blocks` blocks of one colour each, drawn from the eight corners of
-    the RGB cube (each channel is 0 or 255), so that the patch stands out from any background. The right half mirrors the
-    left one: victims flip half of their training clips, which would make two triggers of one.
+    the RGB cube (each channel is 0 or 255), so that the patch stands out from any background. The right half mirrors
+    the left one: victims flip half of their training clips, which would make two triggers of one.
     The patch's corners and its blocks' lie on even pixels, since 4:2:0 video keeps one colour for 2×2 pixels.
 
     Static: one patch at one place for the whole data set. Dynamic: place and colours are drawn anew per frame, as in
