@@ -24,13 +24,6 @@ app = typer.Typer(
 )
 
 
-class PresetName(StrEnum):
-    """`--preset`."""
-
-    MINI = "mini"
-    PAPER = "paper"
-
-
 class CacheName(StrEnum):
     """`--cache`."""
 
@@ -55,10 +48,20 @@ def fit(
     manifest: Annotated[Path, typer.Argument(help="The manifest of the data set, clean or poisoned.")],
     model: Annotated[str, typer.Option(help="The victim; `trainer models` lists them.")] = "i3d",
     preset: Annotated[
-        PresetName | None,
-        typer.Option(help="paper: full size; mini: thin, minutes on two CPU cores. Default: paper with a GPU."),
+        str | None,
+        typer.Option(
+            help="paper: full size; paper-8x8: its other geometry; mini: thin, minutes on two CPU cores. "
+            "Default: paper with a GPU, else mini."
+        ),
     ] = None,
-    weights: Annotated[str, typer.Option(help="Start from a run's weights.pt, or from none.")] = "none",
+    weights: Annotated[
+        str,
+        typer.Option(
+            help="Start from a file (a run's weights.pt, or a checkpoint of pytorchvideo or MMAction2), from the "
+            "public Kinetics-400 weights (k400), or from none."
+        ),
+    ] = "none",
+    force: Annotated[bool, typer.Option("--force", help="Take weights of another geometry all the same.")] = False,
     seed: Annotated[int, typer.Option(help="Decides initial weights, order, crops and dropout.")] = 0,
     epochs: Annotated[
         int | None, typer.Option(help="Rounds through the training clips. Default: the preset's.")
@@ -87,8 +90,9 @@ def fit(
     options = fitting.FitOptions(
         manifest=manifest,
         model=model,
-        preset=preset and preset.value,
+        preset=preset,
         weights=None if weights == "none" else Path(weights),
+        force=force,
         seed=seed,
         epochs=epochs,
         batch_size=batch_size,

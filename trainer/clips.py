@@ -45,7 +45,7 @@ def augment(frames: Frames, how: Augment, size: int, rng: np.random.Generator) -
     if how.crop == "resized":
         box = crops.resized_crop(height, width, (how.scales[0], how.scales[-1]), how.aspect, rng)
     else:
-        box = crops.multi_scale_crop(height, width, how.scales, rng)
+        box = crops.multi_scale_crop(height, width, how.scales, rng, how.gap, how.places)
     clip = crops.cut(frames, box, size, flip=how.flip and bool(rng.integers(2)))
     if how.jitter:
         contrast, brightness = (
@@ -79,7 +79,7 @@ class TestClips(Dataset[Tensor]):
         height, width = frames.shape[1:3]
         boxes = crops.view_boxes(height, width, self.views.crops, self.views.size)
         return torch.stack(
-            [crops.cut(frames[place], box, self.views.size, flip=False) for place in places for box in boxes]
+            [crops.cut(frames[place], box, self.views.size, flip) for place in places for box, flip in boxes]
         )
 
 

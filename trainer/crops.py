@@ -47,24 +47,44 @@ def resized_crop(height: int, width: int, scale: tuple[float, float], aspect: fl
     return Box(int(top), int(left), box_height, box_width)
 
 
-def multi_scale_crop(height: int, width: int, scales: tuple[float, ...], rng: np.random.Generator) -> Box:
-    """A square whose side is one of `scales` of the short side, in one of the four corners or the middle.
+def multi_scale_crop(
+    height: int,
+    width: int,
+    scales: tuple[float, ...],
+    rng: np.random.Generator,
+    gap: int = 0,
+    places: int = 5,
+) -> Box:
+    """A box whose sides are some of `scales` of the short side, in a corner, in the middle, or in between.
 
-    Source: MMAction2 1.2, `MultiScaleCrop` with `max_wh_scale_gap=0` and five fixed places, as I3D trains.
+    Width and height take scales at most `gap` apart in the list. 5 `places`: the corners and the middle; 13: also the
+    middles of the sides, and halfway from the middle to the corners. Source: MMAction2 1.2, `MultiScaleCrop`, as I3D
+    (gap 0, 5 places) and TSM (gap 1, 13 places) train.
     """
-    side = int(min(height, width) * scales[rng.integers(len(scales))])
-    bottom, right = height - side, width - side
-    places = [(0, 0), (0, right), (bottom, 0), (bottom, right), (bottom // 2, right // 2)]
-    top, left = places[rng.integers(len(places))]
-    return Box(top, left, side, side)
+    pairs = [(h, w) for h in range(len(scales)) for w in range(len(scales)) if abs(h - w) <= gap]
+    of_height, of_width = pairs[rng.integers(len(pairs))]
+    short = min(height, width)
+    box_height, box_width = int(short * scales[of_height]), int(short * scales[of_width])
+    down, right = (height - box_height) // 4, (width - box_width) // 4  # steps of a grid of 5 × 5 places
+    corners = [(0, 0), (0, 4), (4, 0), (4, 4), (2, 2)]
+    between = [(0, 2), (2, 0), (2, 4), (4, 2), (1, 1), (1, 3), (3, 1), (3, 3)]
+    grid = corners if places == 5 else corners + between
+    y, x = grid[rng.integers(len(grid))]
+    return Box(y * down, x * right, box_height, box_width)
 
 
-def view_boxes(height: int, width: int, crops: int, size: int) -> list[Box]:
-    """One square in the middle, or three along the longer side: start, middle, end."""
+def view_boxes(height: int, width: int, crops: int, size: int) -> list[tuple[Box, bool]]:
+    """The squares of a test picture, and whether each is mirrored.
+
+    1: the middle; 3: start, middle and end of the longer side; 10: the corners and the middle, plain and mirrored.
+    """
     down, right = height - size, width - size
     if crops == 1:
-        return [Box(down // 2, right // 2, size, size)]
-    return [Box(down * k // 2, right * k // 2, size, size) for k in range(3)]
+        return [(Box(down // 2, right // 2, size, size), False)]
+    if crops == 3:
+        return [(Box(down * k // 2, right * k // 2, size, size), False) for k in range(3)]
+    places = [(0, 0), (0, right), (down, 0), (down, right), (down // 2, right // 2)]
+    return [(Box(top, left, size, size), flip) for top, left in places for flip in (False, True)]
 
 
 def cut(frames: Frames, box: Box, size: int, flip: bool) -> torch.Tensor:

@@ -116,7 +116,7 @@ def predict(
     """The mean softmax over the views of each sample. Source: MMAction2's `average_clips='prob'`."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = weights.to_channels_last(model).to(device).eval()
-    clips = TestClips(FileStore(manifest, samples, views.size), preset, views)
+    clips = TestClips(FileStore(manifest, samples, views.short_side), preset, views)
     predictions = []
     with torch.inference_mode():
         for sample, pictures in zip(samples, read_views(clips, workers=1), strict=True):

@@ -19,8 +19,10 @@ from trainer.clips import EpochBatches, TrainingClips, TrainingLoader
 from trainer.errors import RunError, TrainerError
 from trainer.learning import Learner, Steps
 from trainer.manifest import Manifest, Sample
+from trainer.models import _public as public
 from trainer.models import weights
 from trainer.models._base import Victim
+from trainer.models.weights import Weights
 from trainer.presets import Preset, Recipe
 from trainer.progress import Progress
 from trainer.runs import ManifestStamp, Metrics, Settings
@@ -35,12 +37,13 @@ CHECKPOINTS = 10
 
 @dataclass(frozen=True)
 class FitOptions:
-    """What `trainer fit` was asked for; None takes the preset's choice."""
+    """What `trainer fit` was asked for; None takes the preset's choice, the weights `k400` the public ones."""
 
     manifest: Path
     model: str = "i3d"
     preset: str | None = None
     weights: Path | None = None
+    force: bool = False
     seed: int = 0
     epochs: int | None = None
     batch_size: int | None = None
@@ -63,7 +66,8 @@ def fit(options: FitOptions, progress: Progress) -> Metrics | None:
     manifest = manifests.load(options.manifest)
     preset = _preset(options, progress)
     recipe = preset.recipe_for(weights=options.weights is not None)
-    settings = _settings(options, manifest, preset, recipe)
+    initial, source = _initial(options, preset)
+    settings = _settings(options, manifest, preset, recipe, source)
     views = parse_views(options.views, preset.views.size) if options.views else preset.views
     samples = manifest.split("train")
     if not samples:
@@ -72,16 +76,16 @@ def fit(options: FitOptions, progress: Progress) -> Metrics | None:
         raise TrainerError(f"{manifest.path} has no test clips; a run without any has no figures")
     _check_sampling(manifest, preset, progress)
     folder = options.out or Path("runs") / manifest.name
-    initial = weights.load(options.weights) if options.weights else None
     if not _is_helper():
         runs.check(folder, settings, options.resume)
     if runs.is_finished(folder):
         return _finished(folder, str(views) if options.views else None, progress)
     progress.say(f"{settings.model} {preset.name}: {len(samples)} clips, {settings.epochs} epochs → {folder}")
     torch.manual_seed(settings.seed)
-    model = models.find(settings.model)(preset.geometry, len(manifest.classes), recipe.dropout)
+    geometry = preset.geometry if initial is None else weights.adopt(preset.geometry, initial.geometry)
+    model = models.find(settings.model)(geometry, len(manifest.classes), recipe.dropout)
     if initial is not None:
-        _report(weights.initialise(model, preset.geometry, initial), progress)
+        _report(weights.initialise(model, geometry, initial, force=options.force), progress)
     start = time.monotonic()
     store = _store(manifest, samples, preset, options.cache, progress)
     seconds = {"load": round(time.monotonic() - start, 1)}
@@ -89,7 +93,7 @@ def fit(options: FitOptions, progress: Progress) -> Metrics | None:
         runs.claim(folder, settings)
     train(model, store, preset, replace(recipe, lr=settings.lr), settings, folder, progress)
     seconds["train"] = round(time.monotonic() - start - seconds["load"], 1)
-    header = weights.Weights(settings.model, preset.name, preset.geometry, manifest.classes, model.state_dict())
+    header = weights.Weights(settings.model, preset.name, geometry, manifest.classes, model.state_dict())
     if _is_helper():
         return None
     weights.save(header, folder / "weights.pt")
@@ -156,6 +160,16 @@ def _preset(options: FitOptions, progress: Progress) -> Preset:
     return models.preset_of(options.model, name)
 
 
+def _initial(options: FitOptions, preset: Preset) -> tuple[Weights | None, str]:
+    """The weights to start from, and their file's name and hash for the record."""
+    if options.weights is None:
+        return None, "none"
+    path = public.fetch(options.model, preset.name) if str(options.weights) == "k400" else options.weights
+    initial = weights.load(path)
+    with path.open("rb") as file:
+        return initial, f"{path.name} sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+
+
 def _check_sampling(manifest: Manifest, preset: Preset, progress: Progress) -> None:
     """Say so when the trigger's placement was made for other windows than this victim's."""
     if manifest.target is not None and manifest.sampling not in (None, str(preset.sampling)):
@@ -165,7 +179,7 @@ def _check_sampling(manifest: Manifest, preset: Preset, progress: Progress) -> N
         )
 
 
-def _settings(options: FitOptions, manifest: Manifest, preset: Preset, recipe: Recipe) -> Settings:
+def _settings(options: FitOptions, manifest: Manifest, preset: Preset, recipe: Recipe, source: str) -> Settings:
     if options.precision not in PRECISIONS:
         raise TrainerError(
             f"precision {options.precision!r} is not one of {', '.join(PRECISIONS)}; leave it out for 32"
@@ -182,10 +196,6 @@ def _settings(options: FitOptions, manifest: Manifest, preset: Preset, recipe: R
         raise TrainerError(f"--devices {options.devices} asks for more than the {torch.cuda.device_count()} GPUs here")
     if options.precision == "16" and not torch.cuda.is_available():
         raise TrainerError("--precision 16 needs a GPU; take 32, or bf16")
-    source = "none"
-    if options.weights is not None and options.weights.is_file():
-        with options.weights.open("rb") as file:
-            source = f"{options.weights.name} sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
     return Settings(
         manifest=ManifestStamp(manifest.name, manifest.sha256, str(manifest.path.absolute())),
         model=options.model,

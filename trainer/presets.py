@@ -17,7 +17,9 @@ class Geometry:
     """The shape of a model and of its input; weights of one geometry do not fit another.
 
     `width`: channels of the stem. `differences`: frame differences are stacked onto the colours as more
-    channels. `mean` and `std` (RGB, 0 … 255) belong to the weights.
+    channels. `mean` and `std` (RGB, 0 … 255) belong to the weights. Models with two paths: the fast one sees
+    `alpha` frames for each of the slow one's; `fusion_kernel` frames are fused at a time, with a norm and an
+    activation after it or without.
     """
 
     width: int
@@ -27,6 +29,9 @@ class Geometry:
     differences: bool
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    alpha: int = 1
+    fusion_kernel: int = 0
+    fusion_norm: bool = True
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,8 @@ class Augment:
     """How a training picture is drawn from a frame.
 
     `crop`: `resized` draws the side from the range `scales` and width ÷ height up to `aspect`, anywhere;
-    `multiscale` draws the side from the list `scales`, in a corner or the middle. `jitter`: the largest
+    `multiscale` draws the side from the list `scales`, in a corner or the middle (with 13 `places`, also
+    between them), width and height at most `gap` places of the list apart. `jitter`: the largest
     change of contrast (as a share) and of brightness (as a share of 128 grey levels), the same for a whole
     clip.
     """
@@ -44,6 +50,8 @@ class Augment:
     aspect: float = 1.0
     flip: bool = True
     jitter: float = 0.0
+    gap: int = 0
+    places: Literal[5, 13] = 5
 
 
 @dataclass(frozen=True)

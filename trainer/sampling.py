@@ -82,7 +82,7 @@ Sampling = Dense | Uniform
 
 @dataclass(frozen=True)
 class Views:
-    """The views of a test clip: `windows` in time, `crops` (1 or 3) in space, of `size` pixels square."""
+    """The views of a test clip: `windows` in time, `crops` (1, 3 or 10) in space, of `size` pixels square."""
 
     windows: int
     crops: int
@@ -91,14 +91,20 @@ class Views:
     def __str__(self) -> str:
         return f"{self.windows}x{self.crops}@{self.size}"
 
+    @property
+    def short_side(self) -> int:
+        """Pixels to which a frame's short side is scaled: ten crops lie in a frame of 256 for 224, others fill it."""
+        return round(self.size * 8 / 7) if self.crops == 10 else self.size
+
 
 def parse_views(text: str, size: int) -> Views:
     """Read `10x3` or `10x3@256`; `size` is taken where none is given."""
     match = re.fullmatch(r"(\d+)x(\d+)(?:@(\d+))?", text.strip())
     if match:
         views = Views(int(match[1]), int(match[2]), int(match[3] or size))
-        if views.windows >= 1 and views.crops in (1, 3) and views.size >= 16:
+        if views.windows >= 1 and views.crops in (1, 3, 10) and views.size >= 16:
             return views
     raise TrainerError(
-        f"views {text!r} are not WINDOWSxCROPS[@SIZE] with 1 or 3 crops and a size of at least 16; try 10x3 or 10x3@256"
+        f"views {text!r} are not WINDOWSxCROPS[@SIZE] with 1, 3 or 10 crops and a size of at least 16; "
+        f"try 10x3 or 10x3@256"
     )

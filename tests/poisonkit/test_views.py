@@ -41,7 +41,7 @@ def test_squares_are_the_trainers(size: tuple[int, int], count: int) -> None:
     scaled = crops.short_side_size(height, width, 96)
     ours = squares(width, height, Views(1, count, 96, 80))
     scale = 96 / min(size)
-    for (left, top, right, _), box in zip(ours, crops.view_boxes(*scaled, count, 80), strict=True):
+    for (left, top, right, _), (box, _) in zip(ours, crops.view_boxes(*scaled, count, 80), strict=True):
         along = (top, box.top) if count == 3 and height > width else (left, box.left)
         assert along[0] * scale == pytest.approx(along[1], abs=1.1)
         assert (right - left) * scale == pytest.approx(80)

@@ -46,9 +46,33 @@ def test_multi_scale_crops_are_the_ten_of_mmaction2() -> None:
 
 
 def test_three_crops_go_along_the_longer_side() -> None:
-    assert view_boxes(256, 340, 3, 256) == [(0, 0, 256, 256), (0, 42, 256, 256), (0, 84, 256, 256)]
-    assert view_boxes(340, 256, 3, 256) == [(0, 0, 256, 256), (42, 0, 256, 256), (84, 0, 256, 256)]
-    assert view_boxes(340, 256, 1, 256) == [(42, 0, 256, 256)]
+    def boxes(*arguments: int) -> list[Box]:
+        views = view_boxes(*arguments)
+        assert not any(flip for _, flip in views)
+        return [box for box, _ in views]
+
+    assert boxes(256, 340, 3, 256) == [(0, 0, 256, 256), (0, 42, 256, 256), (0, 84, 256, 256)]
+    assert boxes(340, 256, 3, 256) == [(0, 0, 256, 256), (42, 0, 256, 256), (84, 0, 256, 256)]
+    assert boxes(340, 256, 1, 256) == [(42, 0, 256, 256)]
+
+
+def test_ten_crops_are_corners_and_middle_plain_and_mirrored() -> None:
+    views = view_boxes(256, 340, 10, 224)
+    corners = [(0, 0), (0, 116), (32, 0), (32, 116), (16, 58)]
+    assert [(box.top, box.left, flip) for box, flip in views] == [(*c, f) for c in corners for f in (False, True)]
+    assert {(box.height, box.width) for box, _ in views} == {(224, 224)}
+
+
+def test_tsms_crops_take_thirteen_places_and_neighbouring_scales() -> None:
+    rng = np.random.default_rng(0)
+    drawn = {multi_scale_crop(256, 340, (1.0, 0.875, 0.75, 0.66), rng, gap=1, places=13) for _ in range(20_000)}
+    sides = {(box.height, box.width) for box in drawn}
+    assert sides == {
+        (256, 256), (256, 224), (224, 256), (224, 224), (224, 192), (192, 224), (192, 192), (192, 168), (168, 192),
+        (168, 168),
+    }  # fmt: skip
+    assert len({(b.top, b.left) for b in drawn if (b.height, b.width) == (168, 168)}) == 13
+    assert all(b.top + b.height <= 256 and b.left + b.width <= 340 for b in drawn)
 
 
 def test_cut_without_scaling_is_exact() -> None:

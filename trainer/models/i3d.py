@@ -8,13 +8,14 @@ block. Layers and parameter names are pytorchvideo's.
 
 from __future__ import annotations
 
-import warnings
+from dataclasses import replace
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from trainer.models._base import Victim
+from trainer.models._resnet import resnet
 from trainer.presets import Augment, Geometry, Preset, Recipe
 from trainer.sampling import Dense, Views
 
@@ -42,6 +43,12 @@ PAPER = Preset(
     recipe=Recipe("sgd", 0.005, 1e-4, 64, "steps", epochs=50),
     cache="none",
 )
+PAPER_8X8 = replace(  # the geometry of pytorchvideo's public weights
+    PAPER,
+    name="paper-8x8",
+    geometry=Geometry(64, 8, 1, 1, False, (114.75,) * 3, (57.375,) * 3),
+    sampling=Dense(8, 8),
+)
 MINI = Preset(
     name="mini",
     geometry=Geometry(16, 16, 2, 2, True, (114.75,) * 3, (57.375,) * 3),
@@ -63,32 +70,27 @@ class I3D(Victim):
     """ResNet-50 with temporal kernels; `mini` has fewer channels, and frame differences as input."""
 
     name: ClassVar[str] = "i3d"
-    presets: ClassVar[dict[str, Preset]] = {"paper": PAPER, "mini": MINI}
+    presets: ClassVar[dict[str, Preset]] = {"paper": PAPER, "paper-8x8": PAPER_8X8, "mini": MINI}
 
     def __init__(self, geometry: Geometry, classes: int, dropout: float = 0.5) -> None:
         super().__init__(geometry, classes, dropout)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # pytorchvideo uses torch.jit.script, which newer versions call old
-            from pytorchvideo.models.resnet import create_resnet
         self.differences = geometry.differences
         self.dropout = nn.Dropout(dropout)
-        self.blocks = create_resnet(
-            input_channel=6 if geometry.differences else 3,
-            model_num_class=classes,
-            stem_dim_out=geometry.width,
-            stem_conv_kernel_size=(5, 7, 7),
-            stem_conv_stride=(geometry.stem_stride, 2, 2),
-            stem_pool_kernel_size=(1, 3, 3),
-            stem_pool_stride=(geometry.pool_stride, 2, 2),
+        self.blocks = resnet(
+            channels=6 if geometry.differences else 3,
+            classes=classes,
+            width=geometry.width,
+            stem_kernel=(5, 7, 7),
+            stem_stride=(geometry.stem_stride, 2, 2),
+            pool_stride=(geometry.pool_stride, 2, 2),
+            temporal_kernels=TEMPORAL_KERNELS,
             stage1_pool=nn.MaxPool3d,
-            stage_conv_a_kernel_size=TEMPORAL_KERNELS,
-            head_pool=nn.AdaptiveAvgPool3d,  # a fixed pool fails below 224 pixels
-        ).blocks
-        start_from_identity(self.blocks)
+        )
 
     @property
     def head(self) -> nn.Linear:
-        return self.blocks[-1].proj
+        layer: nn.Linear = self.blocks[-1].proj  # type: ignore[assignment]
+        return layer
 
     @head.setter
     def head(self, layer: nn.Linear) -> None:
@@ -104,19 +106,6 @@ class I3D(Victim):
 
     def forward(self, clips: Tensor) -> Tensor:
         return self.head(self.dropout(self.features(clips)))
-
-
-def start_from_identity(blocks: nn.Module) -> None:
-    """He initialisation, and each residual block's last norm at zero: the block then starts as the identity.
-
-    Source: Goyal et al., "Accurate, Large Minibatch SGD", 2017, section 5.1. Without it the thin network
-    hardly learns from a few thousand clips.
-    """
-    for name, module in blocks.named_modules():
-        if isinstance(module, nn.Conv3d):
-            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-        elif name.endswith("norm_c"):
-            nn.init.zeros_(module.weight)
 
 
 def frame_differences(clips: Tensor, gain: float = 3.0) -> Tensor:

@@ -8,7 +8,7 @@ state dict and its header.
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,7 @@ def load(path: Path) -> Weights:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise TrainerError(f"{path} is not a checkpoint of this project ({reason}); give a run's weights.pt") from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise TrainerError(f"{path} is not a checkpoint of this project: no {FORMAT!r} in it; give a run's weights.pt")
+        return _foreign(content, path)
     try:
         geometry = Geometry(**content["geometry"])
         return Weights(content["model"], content["preset"], geometry, list(content["classes"]), content["state"])
@@ -68,21 +68,47 @@ def load(path: Path) -> Weights:
         raise TrainerError(f"{path} has a damaged header ({error}); train the model anew") from None
 
 
-def initialise(model: Victim, geometry: Geometry, weights: Weights) -> Loaded:
+def _foreign(content: Any, path: Path) -> Weights:
+    from trainer.models import _public  # it knows the models, which this module's readers need not
+
+    try:
+        found = _public.recognise(content)
+    except (KeyError, IndexError) as error:
+        raise TrainerError(
+            f"{path} looks like a checkpoint of another project, but lacks {error}; fetch it anew"
+        ) from None
+    if found is None:
+        raise TrainerError(
+            f"{path} is no checkpoint of this project, nor an I3D, SlowFast or TSM of pytorchvideo or MMAction2; "
+            f"give a run's weights.pt or one of theirs"
+        )
+    model, geometry, state = found
+    head = next((value for key, value in state.items() if key.endswith("proj.bias")), None)
+    count = 0 if head is None else len(head)
+    return Weights(model, "public", geometry, [f"class {k}" for k in range(count)], state)
+
+
+def adopt(geometry: Geometry, theirs: Geometry) -> Geometry:
+    """A preset's geometry with what belongs to the weights: their normalisation, and the form of lateral fusion."""
+    return replace(geometry, mean=theirs.mean, std=theirs.std, fusion_norm=theirs.fusion_norm)
+
+
+def initialise(model: Victim, geometry: Geometry, weights: Weights, force: bool = False) -> Loaded:
     """Put weights into a model; a head for another number of classes is left as it is.
 
     Raises `TrainerError` when they are of another model or geometry: such weights would load and mean
-    nothing.
+    nothing. With `force` another geometry is taken as far as the tensors fit.
     """
     if weights.model != model.name:
         raise TrainerError(
             f"the weights are of model {weights.model!r}, the run's is {model.name!r}; give weights of the same model"
         )
-    if weights.geometry != geometry:
+    if weights.geometry != geometry and not force:
         theirs, ours = asdict(weights.geometry), asdict(geometry)
         differing = [f"{key} {theirs[key]} instead of {ours[key]}" for key in ours if theirs[key] != ours[key]]
         raise TrainerError(
-            f"the weights are of another geometry ({', '.join(differing)}); give weights of the run's preset"
+            f"the weights are of another geometry ({', '.join(differing)}); give weights of the run's preset, or "
+            f"--force"
         )
     state = dict(weights.state)
     prefix = next(name for name, module in model.named_modules() if module is model.head)

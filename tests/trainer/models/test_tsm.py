@@ -1,0 +1,47 @@
+"""TSM: the shift on an index-coded tensor, and MMAction2's size."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from trainer import models
+from trainer.models.tsm import TSM, Shifted, shift
+
+
+def test_the_shift_moves_an_eighth_of_the_channels_to_either_side() -> None:
+    frames = torch.arange(1.0, 5.0).view(1, 1, 4, 1, 1).expand(1, 16, 4, 1, 1)
+    moved = shift(frames)[0, :, :, 0, 0]
+    assert moved[:2].tolist() == [[2, 3, 4, 0]] * 2
+    assert moved[2:4].tolist() == [[0, 1, 2, 3]] * 2
+    assert moved[4:].tolist() == [[1, 2, 3, 4]] * 12
+
+
+def test_the_shift_leaves_its_input_alone() -> None:
+    frames = torch.rand(2, 8, 4, 3, 3)
+    before = frames.clone()
+    shift(frames)
+    assert torch.equal(frames, before)
+
+
+def test_paper_has_the_published_size_and_a_shift_in_every_block() -> None:
+    with torch.device("meta"):
+        model = TSM(models.preset_of("tsm", "paper").geometry, 400)
+    assert sum(p.numel() for p in model.parameters()) == 24_327_632
+    assert model.head.in_features == 2048
+    assert sum(isinstance(module, Shifted) for module in model.modules()) == 16
+    kernels = {m.kernel_size[0] for m in model.modules() if isinstance(m, nn.Conv3d)}
+    assert kernels == {1}, "time is crossed by the shifts alone"
+
+
+def test_frames_meet_through_the_shifts_alone() -> None:
+    torch.manual_seed(0)
+    model = TSM(models.preset_of("tsm", "paper").geometry, 3).eval()
+    stage = model.blocks[1]
+    nn.init.ones_(stage.res_blocks[0].branch2.norm_c.weight)  # blocks start as the identity
+    x = torch.rand(1, 64, 8, 4, 4)
+    other = x.clone()
+    other[:, :, 3] += 1
+    with torch.no_grad():
+        changed = (stage.res_blocks[0](x) != stage.res_blocks[0](other)).any(dim=(0, 1, 3, 4)).nonzero().flatten()
+    assert changed.tolist() == [2, 3, 4]
