@@ -17,6 +17,8 @@ FOLDER = ".poisonkit"
 """The state of an unfinished run, in the copy's folder."""
 NOTICE = "POISONED.txt"
 """What marks the folder of a finished copy."""
+TAG = "poisoned copy written by poisonkit"
+"""How the comment in a written file's metadata begins."""
 
 _FICLONE = 0x40049409  # linux/fs.h: share the extents of another file, copy on write
 

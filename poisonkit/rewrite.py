@@ -13,7 +13,7 @@ import numpy as np
 from poisonkit.change import Change, Pictures
 from poisonkit.errors import BrokenClip, PoisonkitError
 from poisonkit.fidelity import SurvivalMeter, ViewMeter, VisibilityMeter, measured
-from poisonkit.files import Method, carry, sha256
+from poisonkit.files import TAG, Method, carry, sha256
 from poisonkit.jobs import Context, Job
 from poisonkit.manifest import Sample
 from poisonkit.media.encoders import container_of, encoder
@@ -174,4 +174,4 @@ def _tag(context: Context) -> str:
     """The container's comment, so that nobody takes the file for a clean one. It must not depend on time or place."""
     attack = context.attack
     what = f"{attack.name} {attack.mode}" if attack else "labels only"
-    return f"poisoned copy written by poisonkit for backdoor research: {what}, seed {context.seed}"
+    return f"{TAG} for backdoor research: {what}, seed {context.seed}"

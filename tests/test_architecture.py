@@ -14,7 +14,7 @@ POISONKIT = [
     {"__main__"},
     {"cli"},
     {"show", "screen"},
-    {"run", "verify", "export", "preview", "views", "demo"},
+    {"run", "verify", "export", "preview", "views", "scan", "demo"},
     {"quality", "record"},
     {"state"},
     {"plan", "pool"},

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from poisonkit.cli import attacks, demo_data, export, index, inspect, output, poison, preview, verify
+from poisonkit.cli import attacks, demo_data, export, index, inspect, output, poison, preview, scan, verify
 from poisonkit.errors import PoisonkitError
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app.command()(attacks.attacks)
 app.command()(preview.preview)
 app.command()(inspect.inspect)
 app.command()(verify.verify)
+app.command()(scan.scan)
 app.command()(export.export)
 app.command()(demo_data.demo_data)
 

@@ -1,0 +1,36 @@
+"""`poisonkit scan`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from poisonkit.cli import options, output
+
+
+def scan(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to look through.", show_default=False)],
+    as_json: options.Json = False,
+) -> None:
+    """Find files that poisonkit has written, wherever they were moved, by the tag in their metadata.
+
+    Exit code 1 if there are any.
+    """
+    from poisonkit import scan as scanning
+
+    result = scanning.scan(folder)
+    if as_json:
+        found = [{"path": str(finding.path), "tag": finding.tag} for finding in result.found]
+        unreadable = [str(path) for path in result.unreadable]
+        output.show_json({"files": result.files, "found": found, "unreadable": unreadable})
+    else:
+        for finding in result.found:
+            sys.stdout.write(f"{finding.path}: {finding.tag}\n")
+        for path in result.unreadable:
+            sys.stdout.write(f"{path}: cannot be opened\n")
+        sys.stdout.write(f"{result.files} media files, {len(result.found)} signs of poisoned copies\n")
+    if result.found:
+        raise typer.Exit(1)
