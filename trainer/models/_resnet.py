@@ -1,4 +1,4 @@
-"""pytorchvideo's residual networks, built thin or full, and how they start."""
+"""What victims on pytorchvideo's residual networks share: building them, how they start, their input and head."""
 
 from __future__ import annotations
 
@@ -6,9 +6,57 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
+
+from trainer.models._base import Victim
+from trainer.presets import Geometry
 
 Kernel = tuple[int, int, int]
+
+
+class ResNetVictim(Victim):
+    """A victim whose `blocks` are pytorchvideo's: stem, stages, and a head with the layer `proj`."""
+
+    blocks: nn.ModuleList
+
+    def __init__(self, geometry: Geometry, classes: int, dropout: float = 0.5) -> None:
+        super().__init__(geometry, classes, dropout)
+        self.differences = geometry.differences
+        self.channels = 6 if geometry.differences else 3
+        self.dropout = nn.Dropout(dropout)
+
+    @property
+    def head(self) -> nn.Linear:
+        layer: nn.Linear = self.blocks[-1].proj  # type: ignore[assignment]
+        return layer
+
+    @head.setter
+    def head(self, layer: nn.Linear) -> None:
+        self.blocks[-1].proj = layer
+
+    def seen(self, clips: Tensor) -> Tensor:
+        """What the stem gets: normalised colours `(N, 3, T, H, W)`, or with frame differences `(N, 6, T, H, W)`."""
+        x = self.normalise(clips)
+        return torch.cat([x, frame_differences(x)], dim=1) if self.differences else x
+
+    def features(self, clips: Tensor) -> Tensor:
+        x = self.seen(clips)
+        for block in self.blocks[:-1]:
+            x = block(x)
+        return x.mean(dim=(2, 3, 4))
+
+    def forward(self, clips: Tensor) -> Tensor:
+        return self.head(self.dropout(self.features(clips)))
+
+
+def frame_differences(clips: Tensor, gain: float = 3.0) -> Tensor:
+    """Each frame minus the one before it, `(N, 3, T, H, W)`; the first takes the second's.
+
+    `gain` lifts them to about the spread of the colours: neighbouring frames differ little.
+    """
+    steps = clips[:, :, 1:] - clips[:, :, :-1]
+    return gain * torch.cat([steps[:, :, :1], steps], dim=2)
 
 
 def resnet(

@@ -11,11 +11,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import ClassVar
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-from trainer.models._base import Victim
-from trainer.models._resnet import resnet
+from trainer.models._resnet import ResNetVictim, resnet
 from trainer.presets import Augment, Geometry, Preset, Recipe
 from trainer.sampling import Dense, Views
 
@@ -66,7 +64,7 @@ MINI = Preset(
 )
 
 
-class I3D(Victim):
+class I3D(ResNetVictim):
     """ResNet-50 with temporal kernels; `mini` has fewer channels, and frame differences as input."""
 
     name: ClassVar[str] = "i3d"
@@ -74,10 +72,8 @@ class I3D(Victim):
 
     def __init__(self, geometry: Geometry, classes: int, dropout: float = 0.5) -> None:
         super().__init__(geometry, classes, dropout)
-        self.differences = geometry.differences
-        self.dropout = nn.Dropout(dropout)
         self.blocks = resnet(
-            channels=6 if geometry.differences else 3,
+            channels=self.channels,
             classes=classes,
             width=geometry.width,
             stem_kernel=(5, 7, 7),
@@ -86,32 +82,3 @@ class I3D(Victim):
             temporal_kernels=TEMPORAL_KERNELS,
             stage1_pool=nn.MaxPool3d,
         )
-
-    @property
-    def head(self) -> nn.Linear:
-        layer: nn.Linear = self.blocks[-1].proj  # type: ignore[assignment]
-        return layer
-
-    @head.setter
-    def head(self, layer: nn.Linear) -> None:
-        self.blocks[-1].proj = layer
-
-    def features(self, clips: Tensor) -> Tensor:
-        x = self.normalise(clips)
-        if self.differences:
-            x = torch.cat([x, frame_differences(x)], dim=1)
-        for block in self.blocks[:-1]:
-            x = block(x)
-        return x.mean(dim=(2, 3, 4))
-
-    def forward(self, clips: Tensor) -> Tensor:
-        return self.head(self.dropout(self.features(clips)))
-
-
-def frame_differences(clips: Tensor, gain: float = 3.0) -> Tensor:
-    """Each frame minus the one before it, `(N, 3, T, H, W)`; the first takes the second's.
-
-    `gain` lifts them to about the spread of the colours: neighbouring frames differ little.
-    """
-    steps = clips[:, :, 1:] - clips[:, :, :-1]
-    return gain * torch.cat([steps[:, :, :1], steps], dim=2)

@@ -9,14 +9,14 @@ same code.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from trainer.models._base import Victim
-from trainer.models._resnet import resnet
-from trainer.models.i3d import IMAGENET_MEAN, IMAGENET_STD, frame_differences
+from trainer.models import i3d
+from trainer.models._resnet import ResNetVictim, resnet
 from trainer.presets import Augment, Geometry, Preset, Recipe
 from trainer.sampling import Uniform, Views
 
@@ -25,7 +25,7 @@ SHIFT = 8
 
 PAPER = Preset(
     name="paper",
-    geometry=Geometry(64, 8, 1, 1, False, IMAGENET_MEAN, IMAGENET_STD),
+    geometry=Geometry(64, 8, 1, 1, False, i3d.IMAGENET_MEAN, i3d.IMAGENET_STD),
     sampling=Uniform(8),
     short_side=256,
     crop_size=224,
@@ -35,34 +35,24 @@ PAPER = Preset(
     recipe=Recipe("sgd", 0.0015, 1e-4, 96, "steps", epochs=25, clip_norm=20.0),
     cache="none",
 )
-MINI = Preset(
-    name="mini",
-    geometry=Geometry(16, 8, 1, 1, True, (114.75,) * 3, (57.375,) * 3),
-    sampling=Uniform(8),
-    short_side=96,
-    crop_size=80,
-    views=Views(4, 3, 96),
-    augment=Augment("resized", (0.8, 1.0), 1.15, jitter=0.3),
-    recipe=Recipe("adamw", 2e-3, 0.05, 8, "cosine", warmup=0.1, clips_seen=5000, min_epochs=36, clip_norm=5.0),
-    cache="ram",
-    finetuning=Recipe(
-        "adamw", 2e-3, 0.05, 8, "cosine", warmup=0.1, clips_seen=7000, min_epochs=18, dropout=0.0, clip_norm=5.0
-    ),
+MINI = replace(
+    i3d.MINI, geometry=replace(i3d.MINI.geometry, frames=8, stem_stride=1, pool_stride=1), sampling=Uniform(8)
 )
 
 
-class TSM(Victim):
-    """ResNet-50 on 8 frames with temporal shifts; `mini` has fewer channels, and frame differences as input."""
+class TSM(ResNetVictim):
+    """ResNet-50 on 8 frames with temporal shifts; `mini` has fewer channels, and frame differences as input.
+
+    Its features are the mean over frames of each frame's own: the head is linear, so this is TSM's consensus.
+    """
 
     name: ClassVar[str] = "tsm"
     presets: ClassVar[dict[str, Preset]] = {"paper": PAPER, "mini": MINI}
 
     def __init__(self, geometry: Geometry, classes: int, dropout: float = 0.5) -> None:
         super().__init__(geometry, classes, dropout)
-        self.differences = geometry.differences
-        self.dropout = nn.Dropout(dropout)
         self.blocks = resnet(
-            channels=6 if geometry.differences else 3,
+            channels=self.channels,
             classes=classes,
             width=geometry.width,
             stem_kernel=(1, 7, 7),
@@ -74,27 +64,6 @@ class TSM(Victim):
         for stage in self.blocks:
             for block in getattr(stage, "res_blocks", ()):
                 block.branch2.conv_a = Shifted(block.branch2.conv_a)
-
-    @property
-    def head(self) -> nn.Linear:
-        layer: nn.Linear = self.blocks[-1].proj  # type: ignore[assignment]
-        return layer
-
-    @head.setter
-    def head(self, layer: nn.Linear) -> None:
-        self.blocks[-1].proj = layer
-
-    def features(self, clips: Tensor) -> Tensor:
-        """The mean over frames of each frame's pooled features; the head is linear, so this is TSM's consensus."""
-        x = self.normalise(clips)
-        if self.differences:
-            x = torch.cat([x, frame_differences(x)], dim=1)
-        for block in self.blocks[:-1]:
-            x = block(x)
-        return x.mean(dim=(2, 3, 4))
-
-    def forward(self, clips: Tensor) -> Tensor:
-        return self.head(self.dropout(self.features(clips)))
 
 
 class Shifted(nn.Module):

@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from trainer import models
-from trainer.models.i3d import I3D, frame_differences
+from trainer.models._resnet import frame_differences
+from trainer.models.i3d import I3D
 
 
 def count(module: nn.Module) -> int:
