@@ -11,7 +11,12 @@ class PoisonkitError(Exception):
 
 
 class BrokenClip(PoisonkitError):
-    """One media file cannot be used; `--skip-broken` goes on without it."""
+    """One media file cannot be used; `--skip-broken` goes on without it. The remedy follows the last semicolon."""
+
+    @property
+    def fact(self) -> str:
+        """What is wrong, without the remedy."""
+        return str(self).rpartition("; ")[0] or str(self)
 
 
 class ManifestError(PoisonkitError):

@@ -80,7 +80,7 @@ def index(plan: Plan, settings: Settings, reporter: Reporter) -> Result:
 
 def poison(plan: Plan, settings: Settings, reporter: Reporter) -> Result:
     """Write the poisoned copy and its manifest; continues an interrupted run of the same plan."""
-    _check_places(plan, settings)
+    check_places(plan, settings)
     done = _finished_before(plan, settings)
     if done is not None:
         return Result(done, settings.manifest, continued=len(done.samples), fresh=False)
@@ -118,7 +118,8 @@ def _remove(out: Path, created: bool, plan: Plan) -> None:
             (out / folder).rmdir()
 
 
-def _check_places(plan: Plan, settings: Settings) -> None:
+def check_places(plan: Plan, settings: Settings) -> None:
+    """Raise `PoisonkitError` where the copy or its manifest cannot go, or a file of the source cannot be written."""
     source, out = plan.listing.root.resolve(), settings.out.resolve()
     if source == out or source in out.parents or out in source.parents:
         raise PoisonkitError(
@@ -315,11 +316,11 @@ def _carry_out(
         if isinstance(result, BrokenClip):
             if not settings.skip_broken:
                 raise result
-            reporter.say(f"skipped: {result}")
+            reporter.say(f"skipped: {result.fact}")
             yield Entry(
                 job.id,
                 stamp,
-                skipped=Skipped(job.id, job.split, str(result).replace(str(context.source), "SOURCE")),
+                skipped=Skipped(job.id, job.split, result.fact.replace(str(context.source), "SOURCE")),
             )
         else:
             yield _entry(job, stamp, result)

@@ -24,8 +24,10 @@ Square = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class Views:
-    """A test protocol: `windows` in time, 1 or 3 squares in space. The frame's short side becomes `short` pixels, of
-    which squares of `crop` are cut."""
+    """A test protocol: `windows` in time, 1, 3 or 10 squares in space (5 places, plain and mirrored).
+
+    The frame's short side becomes `short` pixels, of which squares of `crop` are cut.
+    """
 
     windows: int
     crops: int
@@ -34,15 +36,17 @@ class Views:
 
     @classmethod
     def parse(cls, text: str) -> Views:
-        """Read `10x3@256`, or `10x1@256/224` where squares are smaller than the short side."""
-        match = re.fullmatch(r"(\d+)x(1|3)@(\d+)(?:/(\d+))?", text)
+        """Read `10x3`, `10x3@256`, or `10x1@256/224` where squares are smaller than the short side."""
+        match = re.fullmatch(r"(\d+)x(1|3|10)(?:@(\d+)(?:/(\d+))?)?", text)
         if match:
-            short = int(match[3])
-            made = cls(int(match[1]), int(match[2]), short, int(match[4] or short))
+            short = int(match[3] or 256)
+            # ten crops lie inside the frame, as 224 in 256
+            crop = int(match[4] or (round(short * 7 / 8) if match[2] == "10" else short))
+            made = cls(int(match[1]), int(match[2]), short, crop)
             if 1 <= made.windows <= 1000 and 1 <= made.crop <= made.short <= 10_000:
                 return made
         raise PoisonkitError(
-            f"--views {text!r} are no views; write WINDOWSxCROPS@SHORT[/CROP] with 1 or 3 crops, such as 10x3@256"
+            f"--views {text!r} are no views; write WINDOWSxCROPS[@SHORT[/CROP]] with 1, 3 or 10 crops, such as 10x3@256"
         )
 
     def __str__(self) -> str:
@@ -102,13 +106,15 @@ def windows(window: Window, sample: Sample, count: int) -> list[np.ndarray]:
 
 
 def squares(width: int, height: int, views: Views) -> list[Square]:
-    """The middle square, or three along the long side, in pixels of the file."""
+    """The middle square, three along the long side, or corners and middle twice, in pixels of the file."""
     short = min(width, height)
     side = short * views.crop / views.short
     right, down = width - side, height - side
     if views.crops == 1:
         return [(right / 2, down / 2, right / 2 + side, down / 2 + side)]
-    if width >= height:
+    if views.crops == 10:
+        corners = 2 * [(0.0, 0.0), (right, 0.0), (0.0, down), (right, down), (right / 2, down / 2)]
+    elif width >= height:
         corners = [(right * k / 2, down / 2) for k in range(3)]
     else:
         corners = [(right / 2, down * k / 2) for k in range(3)]

@@ -80,6 +80,8 @@ def fit(options: FitOptions, progress: Progress) -> Metrics | None:
         runs.check(folder, settings, options.resume)
     if runs.is_finished(folder):
         return _finished(folder, str(views) if options.views else None, progress)
+    if options.resume and not folder.exists():
+        progress.say(f"there is no run in {folder} to go on with: a new one begins")
     progress.say(f"{settings.model} {preset.name}: {len(samples)} clips, {settings.epochs} epochs → {folder}")
     torch.manual_seed(settings.seed)
     geometry = preset.geometry if initial is None else weights.adopt(preset.geometry, initial.geometry)

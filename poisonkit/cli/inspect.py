@@ -16,7 +16,7 @@ def inspect(
         str | None,
         typer.Option(
             help="Tell in which of a victim's test views and training crops the trigger is seen: "
-            "WINDOWSxCROPS@SHORT[/CROP], such as 10x3@256.",
+            "WINDOWSxCROPS with 1, 3 or 10 crops, such as 10x3 or 1x1@256/224.",
             show_default=False,
         ),
     ] = None,
@@ -30,6 +30,8 @@ def inspect(
     as_json: options.Json = False,
 ) -> None:
     """Show what a manifest holds: header, splits, and how much of the trigger the files still carry."""
+    import msgspec
+
     from poisonkit import manifest as contract
     from poisonkit import show
     from poisonkit.placement import Window
@@ -41,7 +43,8 @@ def inspect(
         seen = sight(made, Views.parse(views), None if window is None else Window.parse(window))
     if as_json:
         lacking = [sample.id for sample, _ in show.lacking(made)]
-        facts = {**dict(show.manifest_facts(made)), "splits": made.splits, "below_0.9": lacking}
+        header = {name: value for name, value in msgspec.to_builtins(made).items() if name != "samples"}
+        facts = {**header, "below_0.9": lacking}
         output.show_json({**facts, **({} if views is None else {"views": [asdict(part) for part in seen]})})
         return
     output.show(show.facts(str(manifest), show.manifest_facts(made)))

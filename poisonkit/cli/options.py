@@ -64,6 +64,7 @@ Attack = Annotated[
         show_default=False,
     ),
 ]
+Trigger = Annotated[str, typer.Option("--attack", help="Trigger (see `poisonkit attacks`).", show_default=False)]
 Mode = Annotated[ModeName, typer.Option(help="Same trigger on all frames, or drawn anew per frame.")]
 Parameters = Annotated[
     list[str] | None,

@@ -50,6 +50,7 @@ def poison(
     Example: poisonkit poison ucf101/ --attack badnet --rate 0.1
     """
     from poisonkit import plan as planning
+    from poisonkit import run
     from poisonkit.cli import _data
     from poisonkit.fidelity import parse_view
 
@@ -70,13 +71,7 @@ def poison(
         sham=sham,
         reencode=carry is CarryName.reencode,
     )
-    seen_as = parse_view(view)
     plan = planning.poison(listing, request)
-    if dry_run:
-        _dry_run(plan, quality, _data.workers(workers), as_json)
-        return
-    from poisonkit import run
-
     folder = out or Path(f"{source.resolve().name}-{name or 'none'}{'-dynamic' if mode is ModeName.dynamic else ''}")
     settings = run.Settings(
         out=folder,
@@ -87,13 +82,18 @@ def poison(
         force=force,
         hash_all=hash_all,
         workers=_data.workers(workers),
-        view=seen_as,
+        view=parse_view(view),
     )
+    run.check_places(plan, settings)
+    if dry_run:
+        _dry_run(plan, quality, settings.workers, as_json)
+        return
     _poison(plan, settings, as_json)
 
 
 def _poison(plan: Plan, settings: Settings, as_json: bool) -> None:
     from poisonkit import run, show
+    from poisonkit.files import FOLDER
 
     screen = output.screen()
     screen.say(
@@ -103,7 +103,9 @@ def _poison(plan: Plan, settings: Settings, as_json: bool) -> None:
         result = run.poison(plan, settings, screen)
     except KeyboardInterrupt:
         screen.end()
-        output.fail(f"stopped; what is done is kept in {settings.out}, the same command continues", code=130)
+        kept = (settings.out / FOLDER).exists()
+        what = f"what is done is kept in {settings.out}, the same command continues" if kept else "nothing was written"
+        output.fail(f"stopped; {what}", code=130)
     finally:
         screen.end()
     made = result.manifest

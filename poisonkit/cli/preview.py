@@ -14,7 +14,7 @@ from poisonkit.cli.options import ModeName
 
 def preview(
     clip: Annotated[Path, typer.Argument(metavar="CLIP", help="One video; it is only read.", show_default=False)],
-    attack: options.Attack,
+    attack: options.Trigger,
     mode: options.Mode = ModeName.static,
     set_: options.Parameters = None,
     seed: options.Seed = 0,
@@ -31,22 +31,27 @@ def preview(
 ) -> None:
     """Show a trigger on one clip: clean, triggered, and the amplified difference side by side.
 
+    It is the trigger as it is meant; what an encoder leaves of it is measured by `poisonkit poison`.
+
     Example: poisonkit preview clip.avi --attack wanet --out wanet.html
     """
     from poisonkit import plan, show
     from poisonkit import preview as previewing
     from poisonkit.cli import _data
-    from poisonkit.errors import PoisonkitError
+    from poisonkit.errors import BrokenClip, PoisonkitError
 
-    name, parameters = _data.attack(attack, set_ or [])
+    name, parameters = _data.attack([attack], set_ or [])
     made = plan.make_attack(
         plan.Request(attack=name, mode=mode.value, settings=parameters, frames=frames, window=window)
     )
     if made is None:
-        raise PoisonkitError("--attack none changes nothing that could be shown; give a trigger")
+        raise PoisonkitError("--attack none changes nothing that could be shown; name a trigger")
     suffix = "-dynamic" if mode is ModeName.dynamic else ""
     where = out or Path(f"{clip.stem}-{name}{suffix}.png")
-    found = previewing.preview(clip, made, seed, where)
+    try:
+        found = previewing.preview(clip, made, seed, where)
+    except BrokenClip as error:
+        raise PoisonkitError(f"{error.fact}; give another clip") from None
     facts = {
         "out": str(found.path),
         "frames": list(found.frames),
@@ -64,5 +69,5 @@ def preview(
     sys.stdout.write(
         f"{found.path}: frames {', '.join(map(str, found.frames))}; {found.placed} of {found.num_frames} frames carry "
         f"the trigger\nstrength {found.strength:.1f} grey levels, PSNR {psnr} dB, SSIM {show.number(found.ssim)}; "
-        f"difference × {found.amplified}\n"
+        f"difference × {found.amplified}; before any encoder\n"
     )

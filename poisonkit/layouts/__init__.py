@@ -53,6 +53,11 @@ def read(root: Path, layout: str = "auto", options: Options = Options()) -> List
         raise PoisonkitError(f"unknown layout {layout!r}; {suggest(layout, ['auto', *LAYOUTS])}")
     _check_folder(root, options)
     chosen, reason = (LAYOUTS[layout], "layout given by name") if layout != "auto" else _detect(root, options)
+    if not chosen.splits and options.split not in (None, "1"):
+        raise PoisonkitError(
+            f"{root} is of layout {chosen.name!r} ({reason}), which has no split {options.split!r}; leave --split out, "
+            f"or give the folder that holds the official lists"
+        )
     listing = chosen.list(root, options)
     listing = replace(listing, detected=listing.detected or reason)
     return listing if options.classes is None else restrict(listing, options.classes)

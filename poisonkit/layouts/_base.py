@@ -85,6 +85,8 @@ class Layout(ABC):
     name: ClassVar[str]
     expects: ClassVar[str]
     """What a folder must hold, for the message that a folder is of no known layout."""
+    splits: ClassVar[bool] = False
+    """True for a layout with several official splits, of which `Options.split` names one."""
     general: ClassVar[bool] = False
     """True for a layout that is no single data set's own, and is therefore asked after those that are."""
 

@@ -34,7 +34,9 @@ class Folder(Layout):
         if parts is not None:
             return f"class folders in {parts[0]}/ and {parts[1]}/"
         classes = {path.split("/")[0] for path in media if "/" in path}
-        return f"{len(classes)} class folders" if classes else None
+        lists = root.resolve().parent / "ucfTrainTestlist"
+        beside = f"; give {root.resolve().parent} for the official split beside it" if lists.is_dir() else ""
+        return f"{len(classes)} class folders{beside}" if classes else None
 
     def list(self, root: Path, options: Options) -> Listing:
         """Every media file that lies in a class folder."""

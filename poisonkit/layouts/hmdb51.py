@@ -29,6 +29,7 @@ class Hmdb51(Layout):
 
     name = "hmdb51"
     expects = "class folders and <class>_test_split1.txt for each in testTrainMulti_7030_splits/"
+    splits = True
 
     def detects(self, root: Path, options: Options) -> str | None:
         """Split lists of classes in one of the usual places."""

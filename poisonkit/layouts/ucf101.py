@@ -33,6 +33,7 @@ class Ucf101(Layout):
 
     name = "ucf101"
     expects = "class folders in UCF-101/ and classInd.txt with its lists in ucfTrainTestlist/"
+    splits = True
 
     def detects(self, root: Path, options: Options) -> str | None:
         """`classInd.txt` and a list of training clips in one of the usual places."""

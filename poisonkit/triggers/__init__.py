@@ -32,6 +32,8 @@ TRIGGERS = _discover()
 
 def find(name: str) -> type[Trigger]:
     """The trigger of that name; raises `PoisonkitError` that suggests the nearest."""
+    if name == "none":
+        raise PoisonkitError("none is no trigger: it relabels and re-encodes without one, as a control; name a trigger")
     if name not in TRIGGERS:
         raise PoisonkitError(f"there is no attack {name!r}; {suggest(name, [*TRIGGERS, 'none'])}")
     return TRIGGERS[name]

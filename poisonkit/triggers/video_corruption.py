@@ -17,10 +17,10 @@ _SPARED = 40
 class VideoCorruption(BitstreamTrigger):
     """Flip bits in the compressed frames and keep what a real decoder shows.
 
-    The frames are compressed (H.264, a clean key frame before each stretch of at most `stretch` frames), `flips` bits
-    of each frame's packet are flipped behind its header, and the decoder's error concealment does the rest: smeared and
-    shifted blocks that spread from frame to frame until the next key frame. A frame that is lost altogether repeats the
-    one before it. Where a stretch comes out all but unchanged, other bits are flipped.
+    The frames are compressed (H.264, a clean key frame before each stretch of at most `stretch` frames), bits of each
+    frame's packet are flipped behind its header, `flips` of them, and the decoder's error concealment does the rest:
+    smeared and shifted blocks that spread from frame to frame until the next key frame. A frame that is lost altogether
+    repeats the one before it. Where a stretch comes out all but unchanged, other bits are flipped.
 
     Static: bits at the same relative places of every packet. Dynamic: places drawn for each frame.
     """

@@ -40,6 +40,8 @@ def test_poison_inspect_verify(ucf_tree: Path, tmp_path: Path) -> None:
     shown = call("inspect", "manifests/source-badnet.json", cwd=tmp_path)
     assert "badnet (video), static, patch=0.2" in shown.stdout
     as_json = json.loads(call("inspect", "manifests/source-badnet.json", "--json", cwd=tmp_path).stdout)
+    assert as_json["rate"]["poisoned"] == 2
+    assert as_json["encoding"]["trials"]
     assert as_json["splits"] == {"train": 6, "test": 6, "test_triggered": 6, "test_sham": 4}
     verified = call("verify", "manifests/source-badnet.json", cwd=tmp_path)
     assert (verified.returncode, "all is as the manifest says" in verified.stdout) == (0, True)
@@ -212,6 +214,10 @@ def test_preview_export_and_views(ucf_tree: Path, tmp_path: Path) -> None:
     assert "look/sig.png: frames 0," in shown.stdout
     assert (tmp_path / "look" / "sig.png").stat().st_size > 1000
     refused(call("preview", clip, "--attack", "none", cwd=tmp_path), "--attack none")
+    (tmp_path / "broken.avi").write_bytes(b"RIFF")
+    broken = call("preview", "broken.avi", "--attack", "sig", cwd=tmp_path)
+    refused(broken, "broken.avi cannot be decoded", "give another clip")
+    assert "--skip-broken" not in broken.stderr
     refused(call("preview", clip, "--attack", "sig", "--out", "a.gif", cwd=tmp_path), "a.gif", ".html")
     call("poison", ucf_tree, "--attack", "badnet", "--rate", "0.3", "--window", "8x2", cwd=tmp_path)
     manifest = "manifests/source-badnet.json"
@@ -229,3 +235,22 @@ def test_a_limit_of_test_clips(ucf_tree: Path, tmp_path: Path) -> None:
     limited = call("index", ucf_tree, "--test-limit", "3", "--json", cwd=tmp_path)
     assert json.loads(limited.stdout)["splits"] == {"train": 6, "test": 3}
     refused(call("index", ucf_tree, "--test-limit", "0", cwd=tmp_path), "--test-limit 0")
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["poison", "index", "attacks", "preview", "inspect", "verify", "scan", "export", "demo-data"],
+)
+def test_every_command_has_help(command: str) -> None:
+    shown = call(command, "--help")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert "Usage:" in shown.stdout
+
+
+def test_a_dry_run_refuses_what_the_run_would(ucf_tree: Path, tmp_path: Path) -> None:
+    for out in (ucf_tree, ucf_tree / "copy"):
+        refused(call("poison", ucf_tree, "--attack", "badnet", "--out", out, "--dry-run", cwd=tmp_path), "lie in one")
+
+
+def test_none_is_no_trigger(tmp_path: Path) -> None:
+    refused(call("attacks", "none", cwd=tmp_path), "none is no trigger")

@@ -86,7 +86,13 @@ def test_a_manifest_by_split() -> None:
     assert not sight(contract.load(REPOSITORY / "manifests" / "examples" / "clean.json"), Views.parse("10x3@256"))
 
 
-@pytest.mark.parametrize("text", ["10x3", "10x2@256", "0x3@256", "10x3@0", "1x1@224/256", "nonsense"])
+@pytest.mark.parametrize("text", ["10x3@", "10x2@256", "0x3@256", "10x3@0", "1x1@224/256", "nonsense"])
 def test_mistakes(text: str) -> None:
     with pytest.raises(PoisonkitError, match="no views"):
         Views.parse(text)
+
+
+def test_ten_crops_lie_in_the_corners_and_the_middle() -> None:
+    assert Views.parse("1x10") == Views(1, 10, 256, 224)
+    # at the bottom in the middle: the frame's upper squares and the middle one miss a box as low as this
+    assert in_tests(sample((150, 232, 170, 240)), Window(32, 2), Views.parse("1x10")) == Seen(4, 0, 6)

@@ -56,9 +56,10 @@ def load(path: Path) -> Weights:
         content: Any = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise TrainerError(f"cannot read the weights {path}: {error.strerror}; give the path of a weights.pt") from None
-    except Exception as error:  # foreign bytes fail in any way: the unpickler runs whatever they spell
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise TrainerError(f"{path} is not a checkpoint of this project ({reason}); give a run's weights.pt") from None
+    except Exception:  # foreign bytes fail in any way; torch's own message advises to run what they hold
+        raise TrainerError(
+            f"{path} is not a checkpoint of this project, nor any file of tensors alone; give a run's weights.pt"
+        ) from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         return _foreign(content, path)
     try:

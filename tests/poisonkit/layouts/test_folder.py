@@ -137,3 +137,16 @@ def test_train_beside_an_unknown_partner_is_not_a_class(tree, other: str):
     root = tree(["train/a/1.mp4", "train/b/2.mp4", f"{other}/a/3.mp4", f"{other}/b/4.mp4"])
     with pytest.raises(PoisonkitError, match="no folder of test clips"):
         read(root)
+
+
+def test_a_split_that_the_layout_does_not_have_is_refused(tree):
+    root = tree(["train/a/1.mp4", "train/b/2.mp4", "test/a/3.mp4"])
+    assert read(root, options=Options(split="1")).clips
+    with pytest.raises(PoisonkitError, match=r"layout 'folder' .* has no split '2'; leave --split out"):
+        read(root, options=Options(split="2"))
+
+
+def test_official_lists_beside_the_folder_are_pointed_at(tree):
+    root = tree([f"ucf/UCF-101/{c}/v_{c}_g{k:02d}_c01.mp4" for c in "ab" for k in range(5)])
+    (root / "ucf" / "ucfTrainTestlist").mkdir()
+    assert f"give {root / 'ucf'} for the official split" in read(root / "ucf" / "UCF-101").detected
