@@ -176,7 +176,12 @@ def test_a_torn_journal_line_is_done_again(
 def test_ctrl_c_is_a_plain_message_and_continues(ucf_tree: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     process = subprocess.Popen(
-        command(ucf_tree, out, "--workers", "2"), stderr=subprocess.PIPE, text=True, start_new_session=True
+        command(ucf_tree, out, "--workers", "2"),
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # a shell that runs the tests in the background leaves SIGINT ignored, which children inherit
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     journal = out / ".poisonkit" / "journal.jsonl"
     while not journal.exists() and process.poll() is None:

@@ -104,6 +104,6 @@ def test_compare_prints_the_paired_difference(
 
 def test_models_are_listed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(monkeypatch, "models") == 0
-    assert "i3d: mini, paper" in capsys.readouterr().out
+    assert "i3d: mini, paper, paper-8x8\n" in capsys.readouterr().out
     assert call(monkeypatch, "models", "--json") == 0
-    assert json.loads(capsys.readouterr().out)["i3d"] == ["mini", "paper"]
+    assert json.loads(capsys.readouterr().out)["i3d"] == ["mini", "paper", "paper-8x8"]

@@ -295,13 +295,22 @@ def test_other_windows_than_the_placements_are_told(
 
 def test_ctrl_c_ends_with_how_to_go_on(bars: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "trainer", "fit", str(bars), "--preset", "mini", "--epochs", "100000"]
-    run = subprocess.Popen([*command, "--out", str(tmp_path / "run")], stderr=subprocess.PIPE, text=True)
-    assert run.stderr is not None
-    while not (tmp_path / "run" / "run.json").exists():
-        time.sleep(0.1)
-    time.sleep(3)
-    run.send_signal(signal.SIGINT)
-    rest = run.stderr.read()
-    assert run.wait() == 130, rest
+    run = subprocess.Popen(
+        [*command, "--out", str(tmp_path / "run")],
+        stderr=subprocess.PIPE,
+        text=True,
+        # a shell that runs the tests in the background leaves SIGINT ignored, which children inherit
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    try:
+        deadline = time.monotonic() + 120
+        while not (tmp_path / "run" / "logs").exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        time.sleep(3)
+        run.send_signal(signal.SIGINT)
+        _, rest = run.communicate(timeout=120)
+    finally:
+        run.kill()
+    assert run.returncode == 130, rest
     assert "goes on with --resume" in rest
     assert "Traceback" not in rest
