@@ -37,7 +37,7 @@ $(DEMO)/data: | $(READY)
 	$(BIN)/poisonkit demo-data $@ --seed $(SEED)
 
 $(DEMO)/manifests/badnet-dynamic.json: | $(DEMO)/data
-	$(BIN)/poisonkit poison $(DEMO)/data --attack badnet --mode dynamic --rate 0.1 --seed $(SEED) --out $(DEMO)/badnet-dynamic --manifest $@ > $(DEMO)/poison.txt
+	$(BIN)/poisonkit poison $(DEMO)/data --attack badnet --mode dynamic --rate 0.1 --window 16x4 --seed $(SEED) --out $(DEMO)/badnet-dynamic --manifest $@ > $(DEMO)/poison.txt
 
 $(DEMO)/manifests/clean.json: | $(DEMO)/data
 	$(BIN)/poisonkit index $(DEMO)/data --manifest $@ > /dev/null
