@@ -24,10 +24,14 @@ _OUTSIDE = 0.01
 
 def measured(mask: np.ndarray) -> np.ndarray:
     """Which frames to measure: at most 16 of the placed ones, spread over the clip; all frames where none is placed."""
-    frames = np.flatnonzero(mask) if mask.any() else np.arange(len(mask))
-    if len(frames) <= MEASURED_FRAMES:
-        return frames
-    return frames[np.round(np.linspace(0, len(frames) - 1, MEASURED_FRAMES)).astype(int)]
+    return spread(np.flatnonzero(mask) if mask.any() else np.arange(len(mask)), MEASURED_FRAMES)
+
+
+def spread(places: np.ndarray, count: int) -> np.ndarray:
+    """At most `count` of the places, evenly from the first to the last."""
+    if len(places) <= count:
+        return places
+    return places[np.round(np.linspace(0, len(places) - 1, count)).astype(int)]
 
 
 @dataclass
@@ -80,7 +84,6 @@ class ViewMeter:
     _left: float = 0.0
     _meant: float = 0.0
     _cross: float = 0.0
-    _area: float = 1.0
 
     def add(
         self, source: np.ndarray, triggered: np.ndarray, source_back: np.ndarray, triggered_back: np.ndarray
@@ -96,11 +99,11 @@ class ViewMeter:
         remaining -= source_back[top : top + side, left : left + side]
         how = cv2.INTER_AREA if self.crop < side else cv2.INTER_LINEAR  # antialiased, as victims' resizes are
         meant, seen = (cv2.resize(part, (self.crop, self.crop), interpolation=how) for part in (square, remaining))
-        self._area = (side / self.crop) ** 2
+        area = (side / self.crop) ** 2
         self._inside += float(cv2.norm(square, cv2.NORM_L2SQR))
-        self._left += self._area * float(cv2.norm(seen, cv2.NORM_L2SQR))
-        self._meant += self._area * float(cv2.norm(meant, cv2.NORM_L2SQR))
-        self._cross += self._area * float(np.vdot(meant.astype(np.float64), seen))
+        self._left += area * float(cv2.norm(seen, cv2.NORM_L2SQR))
+        self._meant += area * float(cv2.norm(meant, cv2.NORM_L2SQR))
+        self._cross += area * float(np.vdot(meant.astype(np.float64), seen))
 
     def result(self) -> ViewSurvival:
         name = f"{self.short}/{self.crop}"

@@ -19,7 +19,7 @@ import numpy as np
 import poisonkit
 from poisonkit.change import Change
 from poisonkit.errors import PoisonkitError
-from poisonkit.fidelity import SurvivalMeter, VisibilityMeter, measured
+from poisonkit.fidelity import SurvivalMeter, VisibilityMeter, measured, spread
 from poisonkit.jobs import Context, Job
 from poisonkit.manifest import Attack
 from poisonkit.media.video import VideoInfo, decode, examine, to_rgb
@@ -62,7 +62,7 @@ def preview(clip: Path, attack: Attack, seed: int, out: Path) -> Preview:
     job = Job(clip.stem, "test_triggered", clip.name, clip.name, 0, 0, True, "trigger", clip.stem)
     change = Change(job, Context(clip.parent, None, seed, attack, None), info)
     chosen = change.placed.mask if change.placed.mask.any() else np.ones(info.num_frames, dtype=bool)
-    rows = _spread(np.flatnonzero(chosen), ROWS)
+    rows = spread(np.flatnonzero(chosen), ROWS).tolist()
     meant = frozenset(measured(change.placed.mask).tolist())
     visibility, strength = VisibilityMeter(), SurvivalMeter()
     clean, triggered = [], []
@@ -96,12 +96,6 @@ def preview(clip: Path, attack: Attack, seed: int, out: Path) -> Preview:
     partial.write_bytes(made)
     partial.replace(out)
     return found
-
-
-def _spread(places: np.ndarray, count: int) -> list[int]:
-    """Up to `count` of the places, from the first to the last."""
-    picks = np.unique(np.round(np.linspace(0, len(places) - 1, min(count, len(places)))).astype(int))
-    return [int(p) for p in places[picks]]
 
 
 def _gain(differences: list[np.ndarray]) -> int:

@@ -190,7 +190,6 @@ def manifest_facts(manifest: Manifest) -> list[tuple[str, str]]:
 
 def fidelity(manifest: Manifest) -> RenderableType | None:
     """What the written files hold, by split, and the worst clips; None for a manifest without written files."""
-    view = next((v.view for s in manifest.samples for v in s.view_survival.values()), "")
     columns = [
         "split",
         "files",
@@ -200,7 +199,7 @@ def fidelity(manifest: Manifest) -> RenderableType | None:
         "correlation",
         "lowest",
         "kept ≥ 0.9",
-        f"in view {view}",
+        f"in view {view_of(manifest)}",
         "PSNR dB",
         "SSIM",
         "L∞",
@@ -233,6 +232,11 @@ def fidelity(manifest: Manifest) -> RenderableType | None:
     if not groups:
         return None
     return Group(made, *_placement_lines(manifest), *_worst(manifest))
+
+
+def view_of(manifest: Manifest) -> str:
+    """The victim's input for which view survival was measured, as in 256/224; empty where it was not."""
+    return next((seen.view for sample in manifest.samples for seen in sample.view_survival.values()), "")
 
 
 def view_kept(sample: Sample) -> float | None:

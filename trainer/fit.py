@@ -65,6 +65,7 @@ def fit(options: FitOptions, progress: Progress) -> Metrics | None:
     progress.console.quiet = _is_helper()
     manifest = manifests.load(options.manifest)
     preset = _preset(options, progress)
+    _check_options(options)
     recipe = preset.recipe_for(weights=options.weights is not None)
     initial, source = _initial(options, preset)
     settings = _settings(options, manifest, preset, recipe, source)
@@ -181,7 +182,8 @@ def _check_sampling(manifest: Manifest, preset: Preset, progress: Progress) -> N
         )
 
 
-def _settings(options: FitOptions, manifest: Manifest, preset: Preset, recipe: Recipe, source: str) -> Settings:
+def _check_options(options: FitOptions) -> None:
+    """Raise `TrainerError` for a number that cannot be, before weights are fetched or anything is read."""
     if options.precision not in PRECISIONS:
         raise TrainerError(
             f"precision {options.precision!r} is not one of {', '.join(PRECISIONS)}; leave it out for 32"
@@ -198,6 +200,9 @@ def _settings(options: FitOptions, manifest: Manifest, preset: Preset, recipe: R
         raise TrainerError(f"--devices {options.devices} asks for more than the {torch.cuda.device_count()} GPUs here")
     if options.precision == "16" and not torch.cuda.is_available():
         raise TrainerError("--precision 16 needs a GPU; take 32, or bf16")
+
+
+def _settings(options: FitOptions, manifest: Manifest, preset: Preset, recipe: Recipe, source: str) -> Settings:
     return Settings(
         manifest=ManifestStamp(manifest.name, manifest.sha256, str(manifest.path.absolute())),
         model=options.model,

@@ -6,15 +6,23 @@ from pathlib import Path
 
 from poisonkit.errors import PoisonkitError
 from poisonkit.layouts import Listing, Options, class_names, read
+from poisonkit.plan import limit_test
 from poisonkit.pool import available_cores
 
 
 def listing(
-    source: Path, layout: str, annotations: Path | None, split: str, seed: int, classes: str | None = None
+    source: Path,
+    layout: str,
+    annotations: Path | None,
+    split: str,
+    seed: int,
+    classes: str | None,
+    test_limit: int | None,
 ) -> Listing:
-    """The clips of a data set, or of the classes that a built-in list or a file names."""
+    """The clips of a data set: of the classes that a built-in list or a file names, and some of the test clips."""
     names = None if classes is None else class_names(classes)
-    return read(source, layout, Options(annotations=annotations, split=split, seed=seed, classes=names))
+    options = Options(annotations=annotations, split=split, seed=seed, classes=names)
+    return limit_test(read(source, layout, options), test_limit, seed)
 
 
 def workers(asked: int | None) -> int:

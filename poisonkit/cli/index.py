@@ -27,8 +27,7 @@ def index(
     from poisonkit import run, show
     from poisonkit.cli import _data
 
-    listing = _data.listing(source, layout, annotations, split, seed, classes)
-    listing = planning.limit_test(listing, test_limit, seed)
+    listing = _data.listing(source, layout, annotations, split, seed, classes, test_limit)
     settings = run.Settings(
         out=source,
         manifest=manifest or Path("manifests") / f"{source.resolve().name}.json",

@@ -54,8 +54,7 @@ def poison(
     from poisonkit.cli import _data
     from poisonkit.fidelity import parse_view
 
-    listing = _data.listing(source, layout, annotations, split, seed, classes)
-    listing = planning.limit_test(listing, test_limit, seed)
+    listing = _data.listing(source, layout, annotations, split, seed, classes, test_limit)
     name, parameters = _data.attack(attack, set_ or [])
     request = planning.Request(
         attack=name,
@@ -84,8 +83,8 @@ def poison(
         workers=_data.workers(workers),
         view=parse_view(view),
     )
-    run.check_places(plan, settings)
     if dry_run:
+        run.check_places(plan, settings)
         _dry_run(plan, quality, settings.workers, as_json)
         return
     _poison(plan, settings, as_json)
@@ -142,10 +141,9 @@ def _warn_view(made: Manifest) -> None:
 
     kept = [k for s in made.samples if (k := show.view_kept(s)) is not None]
     if kept and median(kept) < quality.FAILS:
-        view = next(v.view for s in made.samples for v in s.view_survival.values())
         output.screen().say(
-            f"warning: in a victim's input of {view} only {median(kept):.2f} of the trigger is left (median of "
-            f"{len(kept)} clips); what is found with such a victim tells little about the attack"
+            f"warning: in a victim's input of {show.view_of(made)} only {median(kept):.2f} of the trigger is left "
+            f"(median of {len(kept)} clips); what is found with such a victim tells little about the attack"
         )
 
 

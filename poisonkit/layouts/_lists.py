@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from poisonkit.errors import PoisonkitError
+from poisonkit.errors import PoisonkitError, suggest
 from poisonkit.layouts._base import Clip, Options, clip_ids
 
 
@@ -24,6 +24,14 @@ class Entry(NamedTuple):
 def places(root: Path, options: Options, usual: Iterable[str]) -> list[Path]:
     """The folders in which lists may lie: the one that was given, else the usual ones."""
     return [options.annotations] if options.annotations else [root / name for name in usual]
+
+
+def choose_split(place: Path, asked: str, known: Iterable[str]) -> str:
+    """The split that was asked for, without leading zeros; it must be one of those that `place` has lists of."""
+    split, splits = asked.lstrip("0"), list(known)
+    if split not in splits:
+        raise PoisonkitError(f"no split {asked!r} in {place}; {suggest(asked, splits)}")
+    return split
 
 
 def read_text(path: Path) -> str:

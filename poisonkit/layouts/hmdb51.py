@@ -11,7 +11,7 @@ from pathlib import Path
 from poisonkit.errors import PoisonkitError, suggest
 from poisonkit.layouts._base import Layout, Listing, Options
 from poisonkit.layouts._classes import read_classes
-from poisonkit.layouts._lists import Entry, lines, locate, make_clips, places
+from poisonkit.layouts._lists import Entry, choose_split, lines, locate, make_clips, places
 from poisonkit.layouts._scan import scan
 
 PLACES = ("testTrainMulti_7030_splits", "splits", "annotations", "")
@@ -45,7 +45,7 @@ class Hmdb51(Layout):
         if place is None:
             where = options.annotations or f"{root} or its {PLACES[0]} folder"
             raise PoisonkitError(f"no lists like wave_test_split1.txt in {where}; give their folder: --annotations DIR")
-        split = _choose(place, options.split or "1")
+        split = choose_split(place, options.split or "1", _splits(place))
         classes = _classes(place, split)
         tree = scan(root, skip={os.path.relpath(place, root)})
         base = _base(tree.media, classes, root)
@@ -71,13 +71,6 @@ def _splits(place: Path) -> dict[str, set[str]]:
         if match:
             found[match[2]].add(match[1])
     return found
-
-
-def _choose(place: Path, asked: str) -> str:
-    split = asked.lstrip("0")
-    if split not in _splits(place):
-        raise PoisonkitError(f"no split {asked!r} in {place}; {suggest(asked, _splits(place))}")
-    return split
 
 
 def _classes(place: Path, split: str) -> tuple[str, ...]:

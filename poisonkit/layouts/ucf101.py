@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 from poisonkit.errors import PoisonkitError, suggest
 from poisonkit.layouts._base import Layout, Listing, Options
-from poisonkit.layouts._lists import Entry, lines, locate, make_clips
+from poisonkit.layouts._lists import Entry, choose_split, lines, locate, make_clips, places
 from poisonkit.layouts._scan import folders, scan
 
 CLASSES = "classInd.txt"
@@ -48,7 +48,7 @@ class Ucf101(Layout):
             raise PoisonkitError(
                 f"no {CLASSES} with trainlist01.txt beside it in {where}; give its folder: --annotations DIR"
             )
-        split = _choose(place, options.split or "1")
+        split = choose_split(place, options.split or "1", _splits(place))
         numbers = _classes(place / CLASSES)
         names = [f"{part}list{split:0>2}.txt" for part in ("train", "test")]
         train, test = (_entries(place / name, numbers) for name in names)
@@ -77,20 +77,14 @@ class Ucf101(Layout):
 
 
 def _find_lists(root: Path, options: Options) -> Path | None:
-    places = [options.annotations] if options.annotations else [root / place for place in PLACES]
-    return next((place for place in places if (place / CLASSES).is_file() and _splits(place)), None)
+    return next(
+        (place for place in places(root, options, PLACES) if (place / CLASSES).is_file() and _splits(place)), None
+    )
 
 
 def _splits(place: Path) -> list[str]:
     """The numbers N for which there is a `trainlist0N.txt`."""
     return sorted(str(int(p.stem[9:])) for p in place.glob("trainlist*.txt") if p.stem[9:].isdecimal())
-
-
-def _choose(place: Path, asked: str) -> str:
-    split = asked.lstrip("0")
-    if split not in _splits(place):
-        raise PoisonkitError(f"no split {asked!r} in {place}; {suggest(asked, _splits(place))}")
-    return split
 
 
 def _classes(path: Path) -> dict[str, int]:
