@@ -44,7 +44,7 @@ $(DEMO)/manifests/clean.json: | $(DEMO)/data
 
 $(DEMO)/runs/%/metrics.json: $(DEMO)/manifests/%.json
 	mkdir -p $(DEMO)/runs
-	$(BIN)/trainer fit $< --preset mini --seed $(SEED) --out $(@D) --resume > $(@D).txt
+	$(BIN)/trainer fit $< --preset mini --views 2x3 --seed $(SEED) --out $(@D) --resume > $(@D).txt
 
 # --- UT-Interaction -------------------------------------------------------------------------------
 # three official splits, split k with seed k − 1; attacks are placed for the window that `mini` samples; victims start

@@ -55,7 +55,9 @@ MINI = Preset(
     crop_size=80,
     views=Views(4, 3, 96),
     augment=Augment("resized", (0.8, 1.0), 1.15, jitter=0.3),
-    recipe=Recipe("adamw", 2e-3, 0.05, 8, "cosine", warmup=0.1, clips_seen=5000, min_epochs=36, clip_norm=5.0),
+    recipe=Recipe(
+        "adamw", 2e-3, 0.05, 8, "cosine", warmup=0.1, clips_seen=5000, min_epochs=30, label_smoothing=0.1, clip_norm=5.0
+    ),
     cache="ram",
     # weights bring the features; what is left is to fit a few clips, and the poisoned ones among them
     finetuning=Recipe(
