@@ -16,7 +16,7 @@ from poisonkit.manifest import Sample
 from poisonkit.media.damage import Stretch
 from poisonkit.media.video import VideoInfo, to_rgb
 from poisonkit.placement import Placed, Window, place, to_runs
-from poisonkit.triggers import BitstreamTrigger, PixelTrigger, RetimingTrigger, Trigger, find
+from poisonkit.triggers import BitstreamTrigger, PixelTrigger, RetimingTrigger, VideoTrigger, find_video
 from poisonkit.triggers._base import Drawn
 
 _LISTED_NUMBERS = 32
@@ -47,15 +47,15 @@ class Change:
     """
 
     def __init__(self, job: Job, context: Context, info: VideoInfo) -> None:
-        self.trigger: Trigger | None = None
+        self.trigger: VideoTrigger | None = None
         self._info = info
         self.placed = Placed(np.zeros(info.num_frames, dtype=bool), 0)
-        self._kind: type[Trigger] | None = None
+        self._kind: type[VideoTrigger] | None = None
         self.drawn: Drawn = {}
-        attack = context.attack
-        if attack is None:
+        attack = context.attack("video")
+        if attack is None or attack.placement is None:
             return
-        self._kind = find(attack.name)
+        self._kind = find_video(attack.name)
         window = Window.parse(attack.placement.window)
         rng = seeding.generator(context.seed, job.clip_id, "placement")
         self.placed = place(attack.placement.frames, window, info.num_frames, rng, contiguous=self._kind.temporal)
@@ -149,11 +149,15 @@ class Change:
             box = self.trigger.box(size, self.drawn, np.flatnonzero(self.placed.mask))
         sample.trigger = {"box": list(box)}
         for name, values in self.drawn.items():
-            if values.size <= _LISTED_NUMBERS:
-                sample.trigger[name] = values.tolist()
-            else:
-                digest = hashlib.blake2b(np.ascontiguousarray(values).tobytes(), digest_size=8).hexdigest()
-                sample.trigger[name] = {"shape": list(values.shape), "blake2b": digest}
+            sample.trigger[name] = listed(values)
+
+
+def listed(values: np.ndarray) -> Any:
+    """A draw as it goes into the manifest: its numbers, or shape and digest where there are many."""
+    if values.size <= _LISTED_NUMBERS:
+        return values.tolist()
+    digest = hashlib.blake2b(np.ascontiguousarray(values).tobytes(), digest_size=8).hexdigest()
+    return {"shape": list(values.shape), "blake2b": digest}
 
 
 def _rms(one: np.ndarray, other: np.ndarray) -> float:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from poisonkit.manifest import Attack, Split
+from poisonkit.files import is_sound
+from poisonkit.manifest import Attack, Modality, Split
 
 Rung = Literal["match", "high", "near", "lossless"]
 """A step of the quality ladder, cheapest first."""
@@ -34,17 +37,33 @@ class Job:
 class Context:
     """What all jobs of a run share. `out` is None when nothing is written (`poisonkit index`).
 
-    `view`: the victim's input for the view survival, short side and crop in pixels.
+    `attacks`: at most one a modality; `rungs`: the quality of what is written anew, by modality; `view`: the victim's
+    input for the view survival, short side and crop in pixels.
     """
 
     source: Path
     out: Path | None
     seed: int
-    attack: Attack | None
-    rung: Rung | None
+    attacks: tuple[Attack, ...] = ()
+    rungs: Mapping[Modality, Rung] = field(default_factory=dict)
     link: bool = True
     hash_all: bool = False
     view: tuple[int, int] = (256, 224)
+
+    def attack(self, modality: Modality) -> Attack | None:
+        """The attack on the pictures or on the sound."""
+        return next((attack for attack in self.attacks if attack.modality == modality), None)
+
+    def rewritten(self, job: Job) -> frozenset[Modality]:
+        """What of a clip is written anew: what the attacks change; without any the pictures, or the sound if alone."""
+        if self.attacks:
+            return frozenset(attack.modality for attack in self.attacks)
+        return frozenset({"audio" if is_sound(job.path) else "video"})
+
+    def only(self, modality: Modality, rung: Rung) -> Self:
+        """The same run with one attack alone, on one rung."""
+        attacks = tuple(attack for attack in self.attacks if attack.modality == modality)
+        return dataclasses.replace(self, attacks=attacks, rungs={modality: rung})
 
     def temporary(self, job: Job) -> Path:
         """A name of this process's own in the copy's state folder; the suffix stays, some muxers look at it."""

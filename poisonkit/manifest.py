@@ -22,6 +22,7 @@ _READS = re.compile(re.escape(SCHEMA) + r"(\.\d+)?")
 
 Scalar = int | float | str | bool | None
 Split = Literal["train", "test", "test_triggered", "test_sham"]
+Modality = Literal["video", "audio"]
 SPLITS: tuple[Split, ...] = ("train", "test", "test_triggered", "test_sham")
 
 
@@ -50,13 +51,13 @@ class Placement(msgspec.Struct):
 
 
 class Attack(msgspec.Struct):
-    """One trigger with its parameters; `params` rebuilds it."""
+    """One trigger with its parameters; `params` rebuilds it. Sound has no frames, and so no placement."""
 
     name: str
-    modality: Literal["video", "audio"]
+    modality: Modality
     mode: Literal["static", "dynamic"]
     params: dict[str, Scalar]
-    placement: Placement
+    placement: Placement | None
 
 
 class Source(msgspec.Struct):
@@ -81,10 +82,15 @@ class Trial(msgspec.Struct):
     correlation_min: float | None
     bytes: int
     source_bytes: int
+    modality: Modality = "video"
 
 
 class Encoding(msgspec.Struct):
-    """How files were written: the rung and its encoder lines by suffix, sound, how clean files were carried."""
+    """How files were written: the rungs of pictures and sound, encoder lines by suffix, how clean files were carried.
+
+    `rung` or `sound_rung` is null where the pictures or the sound of all files are the source's; `audio` is then
+    `copy`.
+    """
 
     quality: str
     rung: str | None
@@ -92,10 +98,14 @@ class Encoding(msgspec.Struct):
     audio: str
     carry: Literal["reflink", "hardlink", "copy", "reencode", "none"]
     trials: list[Trial] = []
+    sound_rung: str | None = None
 
 
 class Survival(msgspec.Struct):
-    """How much of the intended change the written file holds; gain and correlation are null below 1 grey level."""
+    """How much of the intended change the written file holds; gain and correlation are null below a strength of 1.
+
+    `strength` is the RMS of the change: in grey levels for pictures, in steps of 16 bits for sound.
+    """
 
     gain: float | None
     correlation: float | None
@@ -103,7 +113,10 @@ class Survival(msgspec.Struct):
 
 
 class ViewSurvival(msgspec.Struct):
-    """What a victim's resize and crop (`view`, as in 256/224) leave of the trigger; null below 1 grey level."""
+    """What a victim's input leaves of the trigger; null where the clip carries none.
+
+    `view`: resize and crop of pictures, as in 256/224; rate and mel bands of sound, as in 16000/80.
+    """
 
     view: str
     energy: float | None
@@ -141,8 +154,12 @@ class Sample(msgspec.Struct, omit_defaults=True):
     ssim: float | None = None
     linf: int | None = None
     snr_db: float | None = None
-    survival: dict[Literal["video", "audio"], Survival] = {}
-    view_survival: dict[Literal["video", "audio"], ViewSurvival] = {}
+    survival: dict[Modality, Survival] = {}
+    view_survival: dict[Modality, ViewSurvival] = {}
+    sample_rate: int | None = None
+    channels: int | None = None
+    num_samples: int | None = None
+    lsd_db: float | None = None
 
 
 class Manifest(msgspec.Struct):
@@ -270,6 +287,9 @@ def _sample_problem(sample: Sample, classes: int) -> str | None:
     for start, stop, step in sample.frames:
         if not (0 <= start < stop <= sample.num_frames and step >= 1):
             return f"frames {[start, stop, step]} do not lie in its {sample.num_frames} frames"
+    for begin, end in sample.audio_spans:
+        if not 0 <= begin < end:
+            return f"audio_spans {[begin, end]} is no span of time"
     if sample.num_frames < 0 or not sample.fps >= 0:
         return f"num_frames {sample.num_frames} or fps {sample.fps} is negative"
     return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -12,27 +12,29 @@ import msgspec
 
 from poisonkit import seeding
 from poisonkit.errors import PoisonkitError, suggest
-from poisonkit.jobs import Action, Job
+from poisonkit.files import is_sound
+from poisonkit.jobs import Action, Context, Job
 from poisonkit.layouts import Clip, Listing
-from poisonkit.manifest import Attack, Placement, Rate, Target
+from poisonkit.manifest import Attack, Modality, Placement, Rate, Skipped, Target
 from poisonkit.placement import Window, check_rule
 from poisonkit.triggers import find
 
 SHAM_LIMIT = 500
 """Sham clips written when nothing else is asked for: enough for an interval of ±2 points."""
+_CHANGES: dict[Modality, str] = {"video": "the pictures", "audio": "the sound"}
 
 
 @dataclass(frozen=True)
 class Request:
     """What the user asks for; the defaults are those of the command line.
 
-    `attack` None re-encodes and relabels without a trigger. `sham` is `all`, `none`, a number of clips, or None for
-    the default. `settings` are parameters as text, by name.
+    `attacks`: at most one a modality; none at all re-encodes and relabels without a trigger. `sham` is `all`, `none`, a
+    number of clips, or None for the default. `settings` are parameters as text, by attack and name.
     """
 
-    attack: str | None
+    attacks: tuple[str, ...] = ()
     mode: Literal["static", "dynamic"] = "static"
-    settings: dict[str, str] = field(default_factory=dict)
+    settings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     rate: float = 0.1
     rate_of: Literal["all", "target"] | None = None
     target: str = "0"
@@ -52,14 +54,15 @@ class Plan:
     seed: int
     label_mode: Literal["dirty", "clean"] | None
     target: Target | None
-    attack: Attack | None
+    attacks: tuple[Attack, ...]
     rate: Rate | None
     window: str | None
     jobs: tuple[Job, ...]
+    skipped: tuple[Skipped, ...] = ()
 
     def fingerprint(self) -> str:
         """SHA-256 (hex) of all that decides the written files; a run continues only what has the same."""
-        facts: list[Any] = [self.seed, self.label_mode, self.target, self.attack, self.listing.classes]
+        facts: list[Any] = [self.seed, self.label_mode, self.target, self.attacks, self.listing.classes]
         facts += [(j.id, j.path, j.out_path, j.label, j.poisoned, j.action) for j in self.jobs]
         return hashlib.sha256(msgspec.json.encode(facts)).hexdigest()
 
@@ -67,22 +70,35 @@ class Plan:
         """The jobs that write a new file rather than carry an old one."""
         return [job for job in self.jobs if job.action in ("trigger", "reencode")]
 
+    def rewritten(self, job: Job) -> frozenset[Modality]:
+        """What of a written clip is new."""
+        return Context(self.listing.root, None, self.seed, self.attacks).rewritten(job)
+
+    def modalities(self) -> list[Modality]:
+        """What the run writes anew, pictures before sound."""
+        found = frozenset[Modality]().union(*(self.rewritten(job) for job in self.written()))
+        return sorted(found, reverse=True)
+
 
 def index(listing: Listing, seed: int) -> Plan:
     """The plan of an unchanged data set: every clip is looked at, nothing is written."""
     jobs = tuple(_job(clip, clip.path, clip.split, "examine") for clip in listing.clips)
-    return Plan(listing, seed, None, None, None, None, None, jobs)
+    return Plan(listing, seed, None, None, (), None, None, jobs)
 
 
-def poison(listing: Listing, request: Request) -> Plan:
-    """Decide everything about a poisoned copy; raises `PoisonkitError` for what cannot be done."""
+def poison(listing: Listing, request: Request, skipped: Sequence[Skipped] = ()) -> Plan:
+    """Decide everything about a poisoned copy; raises `PoisonkitError` for what cannot be done.
+
+    `skipped` are clips that were taken out of the listing since the attacks cannot be made on them.
+    """
     target = find_target(request.target, listing.classes)
-    attack = make_attack(request)
+    attacks = make_attacks(request)
+    _check_pictures(listing, attacks)
     train = [c for c in listing.clips if c.split == "train"]
     test = [c for c in listing.clips if c.split == "test"]
     chosen, rate = choose(train, request, target)
     clean: Action = "reencode" if request.reencode else "carry"
-    change: Action = "trigger" if attack else "reencode"
+    change: Action = "trigger" if attacks else "reencode"
     jobs = []
     for clip in train:
         if clip.id in chosen:
@@ -96,7 +112,19 @@ def poison(listing: Listing, request: Request) -> Plan:
     for clip in choose_sham(test, request, target):
         jobs.append(_job(clip, f"test_sham/{clip.path}", "test_sham", "reencode"))
     _check_names(jobs)
-    return Plan(listing, request.seed, request.label_mode, target, attack, rate, request.window, tuple(jobs))
+    window = request.window if any(attack.placement for attack in attacks) or not attacks else None
+    parts = (target, attacks, rate, window, tuple(jobs), tuple(skipped))
+    return Plan(listing, request.seed, request.label_mode, *parts)
+
+
+def _check_pictures(listing: Listing, attacks: Sequence[Attack]) -> None:
+    name = next((attack.name for attack in attacks if attack.modality == "video"), None)
+    alone = [clip.path for clip in listing.clips if is_sound(clip.path)]
+    if name is not None and alone:
+        raise PoisonkitError(
+            f"{name} changes pictures, and {len(alone)} clips are sound files, such as {alone[0]}; take an attack on "
+            f"sound (poisonkit attacks), or move them out of the data set"
+        )
 
 
 def _check_names(jobs: Sequence[Job]) -> None:
@@ -137,18 +165,26 @@ def find_target(target: str, classes: Sequence[str]) -> Target:
     raise PoisonkitError(f"--target {target!r} is not a class; {suggest(target, classes)}")
 
 
-def make_attack(request: Request) -> Attack | None:
-    """The attack with all its parameters, checked; None for `--attack none`."""
+def make_attacks(request: Request) -> tuple[Attack, ...]:
+    """The attacks with all their parameters, checked, those on pictures first; empty for `--attack none`."""
     window = Window.parse(request.window)
     check_rule(request.frames, window)
-    if request.attack is None:
-        if request.settings:
-            raise PoisonkitError(f"--attack none has no parameter {next(iter(request.settings))!r}; leave --set out")
-        return None
-    kind = find(request.attack)
-    trigger = kind.build(request.mode, request.settings)
-    placement = Placement(frames=request.frames, window=str(window))
-    return Attack(kind.name, kind.modality, trigger.mode, trigger.params(), placement)
+    kinds = [find(name) for name in request.attacks]
+    for owner, values in request.settings.items():
+        if owner not in request.attacks and values:
+            known = f"{owner!r} is not attacked with" if kinds else "--attack none has no parameters"
+            raise PoisonkitError(f"--set {owner}.{next(iter(values))}: {known}; leave it out, or add --attack {owner}")
+    made: dict[Modality, Attack] = {}
+    for kind in kinds:
+        if kind.modality in made:
+            raise PoisonkitError(
+                f"{made[kind.modality].name} and {kind.name} both change {_CHANGES[kind.modality]}; give one "
+                f"attack on pictures and one on sound at most"
+            )
+        trigger = kind.build(request.mode, request.settings.get(kind.name, {}))
+        placement = Placement(frames=request.frames, window=str(window)) if kind.modality == "video" else None
+        made[kind.modality] = Attack(kind.name, kind.modality, trigger.mode, trigger.params(), placement)
+    return tuple(made[modality] for modality in sorted(made, reverse=True))
 
 
 def choose(train: Sequence[Clip], request: Request, target: Target) -> tuple[set[str], Rate]:
@@ -185,7 +221,7 @@ def _floor(share: float) -> float:
 def choose_sham(test: Sequence[Clip], request: Request, target: Target) -> list[Clip]:
     """The test clips outside the target class that are re-encoded without the trigger, each class in its share."""
     others = [c for c in test if c.label != target.label]
-    if request.sham == "none" or (request.sham is None and request.attack is None):
+    if request.sham == "none" or (request.sham is None and not request.attacks):
         return []  # without a trigger the triggered clips are sham clips already
     if request.sham == "all":
         return others

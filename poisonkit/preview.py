@@ -60,7 +60,7 @@ def preview(clip: Path, attack: Attack, seed: int, out: Path) -> Preview:
     page = out.suffix == ".html"
     info = examine(clip)
     job = Job(clip.stem, "test_triggered", clip.name, clip.name, 0, 0, True, "trigger", clip.stem)
-    change = Change(job, Context(clip.parent, None, seed, attack, None), info)
+    change = Change(job, Context(clip.parent, None, seed, (attack,)), info)
     chosen = change.placed.mask if change.placed.mask.any() else np.ones(info.num_frames, dtype=bool)
     rows = spread(np.flatnonzero(chosen), ROWS).tolist()
     meant = frozenset(measured(change.placed.mask).tolist())
@@ -173,7 +173,8 @@ def _page(
         ("attack", f"{attack.name}, {attack.mode}" + (f": {params}" if params else "")),
         (
             "placed",
-            f"{found.placed} of {found.num_frames} frames ({attack.placement.frames} in {attack.placement.window})",
+            f"{found.placed} of {found.num_frames} frames"
+            + (f" ({attack.placement.frames} in {attack.placement.window})" if attack.placement else ""),
         ),
         ("strength", f"{found.strength:.1f} grey levels (RMS over the placed frames)"),
         ("PSNR", "–" if found.psnr_db is None else f"{found.psnr_db:.1f} dB"),

@@ -9,6 +9,7 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+import soundfile
 
 import poisonkit
 from poisonkit import manifest as contract
@@ -16,6 +17,9 @@ from poisonkit.files import Method, overall
 from poisonkit.manifest import Encoding, Manifest, Sample, Skipped, Source
 from poisonkit.plan import Plan
 from poisonkit.state import Chosen, Entry
+
+_LINES = 4
+"""Encoder lines of sound that are written out."""
 
 
 def versions() -> dict[str, str]:
@@ -27,30 +31,39 @@ def versions() -> dict[str, str]:
         "OpenCV": cv2.__version__,
         "PyAV": av.__version__,
         "FFmpeg": libraries,
+        "libsndfile": soundfile.__libsndfile_version__,
     }
 
 
 def encoding(chosen: Chosen, entries: Sequence[Entry], *, reencoded: bool) -> Encoding:
     """How the files were written; `reencoded`: the clean ones too."""
     lines: dict[str, set[str]] = {}
+    sounds = {entry.sound_line for entry in entries if entry.sound_line is not None}
     for entry in entries:
         if entry.encoder_line is not None and entry.sample is not None:
             lines.setdefault(Path(entry.sample.path).suffix.lower(), set()).add(entry.encoder_line)
     methods: set[Method] = {e.carried for e in entries if e.carried is not None}
     return Encoding(
         quality=chosen.quality,
-        rung=chosen.rung,
+        rung=chosen.rungs.get("video"),
         video={suffix: " | ".join(sorted(found)) for suffix, found in sorted(lines.items())},
-        audio="copy",
+        audio=_few(sorted(sounds)) or "copy",
         carry="reencode" if reencoded else overall(methods),
         trials=chosen.trials,
+        sound_rung=chosen.rungs.get("audio"),
     )
+
+
+def _few(lines: Sequence[str]) -> str:
+    """Encoder lines for a person: bit rates that follow the sources' may be as many as there are files."""
+    return " | ".join(lines[:_LINES]) + (f" | … ({len(lines)} in all)" if len(lines) > _LINES else "")
 
 
 def manifest(plan: Plan, path: Path, root: Path, entries: Sequence[Entry], how: Encoding) -> Manifest:
     """The manifest that will be saved at `path`, of the files under `root`."""
     samples = sorted((e.sample for e in entries if e.sample is not None), key=lambda s: s.id)
-    skipped = sorted((e.skipped for e in entries if e.skipped is not None), key=lambda s: s.id)
+    broken = [e.skipped for e in entries if e.skipped is not None]
+    skipped = sorted([*plan.skipped, *broken], key=lambda s: s.id)
     counts: dict[str, int] = {}
     for sample in samples:
         counts[sample.split] = counts.get(sample.split, 0) + 1
@@ -63,10 +76,10 @@ def manifest(plan: Plan, path: Path, root: Path, entries: Sequence[Entry], how: 
         source=Source(plan.listing.layout, plan.listing.split, plan.listing.fingerprint),
         classes=list(plan.listing.classes),
         seed=plan.seed,
-        rate=_achieved(plan, samples, skipped),
+        rate=_achieved(plan, samples, broken),
         label_mode=plan.label_mode,
         target=plan.target,
-        attacks=[plan.attack] if plan.attack else [],
+        attacks=list(plan.attacks),
         sampling=plan.window,
         encoding=how,
         splits={split: counts[split] for split in contract.SPLITS if split in counts},

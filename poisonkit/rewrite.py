@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,14 +13,20 @@ import av
 import numpy as np
 
 from poisonkit.change import Change, Pictures
+from poisonkit.change_sound import SoundChange
 from poisonkit.errors import BrokenClip, PoisonkitError
 from poisonkit.fidelity import SurvivalMeter, ViewMeter, VisibilityMeter, measured
-from poisonkit.files import TAG, Method, carry, sha256
+from poisonkit.fidelity_sound import lsd_db, snr_db, survival, view_survival
+from poisonkit.files import TAG, Method, carry, is_sound, sha256
 from poisonkit.jobs import Context, Job
 from poisonkit.manifest import Sample
 from poisonkit.media.encoders import container_of, encoder
+from poisonkit.media.sound import SoundInfo, aligned
+from poisonkit.media.sound import examine as examine_sound
+from poisonkit.media.sound import read as read_sound
+from poisonkit.media.sound_encoders import sound_encoder
 from poisonkit.media.video import VideoInfo, decode, examine, to_rgb
-from poisonkit.media.writer import Loopback, Writer
+from poisonkit.media.writer import Loopback, NewPictures, NewSound, Writer, write_sound
 
 
 @dataclass(frozen=True)
@@ -29,6 +37,7 @@ class Outcome:
     carried: Method | None = None
     size: int = 0
     encoder_line: str | None = None
+    sound_line: str | None = None
 
 
 def do(job: Job, context: Context) -> Outcome:
@@ -49,7 +58,8 @@ def do(job: Job, context: Context) -> Outcome:
 
 
 def _carry(job: Job, context: Context, source: Path) -> Outcome:
-    sample = _sample(job, examine(source))
+    alone = is_sound(source.name)
+    sample = _sample(job, None if alone else examine(source), examine_sound(source) if alone else None)
     method = None
     if job.action == "carry":
         method = carry(source, context.out_path / job.out_path, context.temporary(job), link=context.link)
@@ -58,57 +68,156 @@ def _carry(job: Job, context: Context, source: Path) -> Outcome:
     return Outcome(sample, carried=method, size=source.stat().st_size)
 
 
-def _sample(job: Job, info: VideoInfo) -> Sample:
-    return Sample(
+def _sample(job: Job, info: VideoInfo | None, sound: SoundInfo | None) -> Sample:
+    sample = Sample(
         id=job.id,
         path=job.out_path,
         split=job.split,
         label=job.label,
         true_label=job.true_label,
         poisoned=job.poisoned,
-        num_frames=info.num_frames,
-        fps=round(float(info.fps), 6),
-        width=info.width,
-        height=info.height,
+        num_frames=0,
+        fps=0.0,
+        width=0,
+        height=0,
     )
+    if info is not None:
+        sample.num_frames, sample.fps = info.num_frames, round(float(info.fps), 6)
+        sample.width, sample.height = info.width, info.height
+    if sound is not None:
+        sample.sample_rate, sample.channels, sample.num_samples = sound.rate, sound.channels, sound.num_samples
+    return sample
 
 
 def write(job: Job, context: Context, path: Path, max_frames: int | None = None) -> Outcome:
-    """Write the clip to `path` and measure it; with `max_frames` only that many of its first frames."""
+    """Write the clip to `path` and measure it; with `max_frames` only that many of its first frames.
+
+    (Where the pictures are copied, all of them are.)
+    """
     source = context.source / job.path
-    info = examine(source)
+    container = container_of(source.name)
+    wanted = context.rewritten(job)
+    info = None if is_sound(source.name) else examine(source)
+    pictures = sound = None
+    if "audio" in wanted:
+        sound = _Sound(job, context, source, container)
+    if "video" in wanted:
+        pictures = _Pictures(job, context, source, container, _writable(info, source, max_frames))
+    writer = Writer(
+        path, container, source, _tag(context), pictures.new if pictures else None, sound.new if sound else None
+    )
+    try:
+        if pictures is not None:
+            pictures.write(writer)
+        writer.close()
+    except BaseException:
+        writer.abort()
+        raise
+    sample = _sample(job, info if pictures is None else pictures.new.info, None)
+    if pictures is not None:
+        pictures.measure(sample, path)
+    elif info is not None and examine(path).num_frames != info.num_frames:
+        raise PoisonkitError(f"{sample.id}: its pictures could not be carried over whole; convert the clip first")
+    if sound is not None:
+        sound.measure(sample, path, _tag(context))
+    return Outcome(
+        sample,
+        size=path.stat().st_size,
+        encoder_line=pictures.new.spec.line() if pictures else None,
+        sound_line=sound.new.spec.line() if sound else None,
+    )
+
+
+def _writable(info: VideoInfo | None, source: Path, max_frames: int | None) -> VideoInfo:
+    """The clip's pictures, of which `max_frames` at most; raises `BrokenClip` where they cannot be written anew."""
+    if info is None:
+        raise BrokenClip(f"{source} holds no pictures; attack its sound, or leave it out of the data set")
     if info.rotation:
         raise BrokenClip(
             f"{source} is shown turned by {info.rotation} degrees, which a written copy would not be; turn its "
             f"pictures themselves (ffmpeg does when it re-encodes), or go on without it by --skip-broken"
         )
-    if max_frames is not None:
-        info = info.first(max_frames)
-    if context.rung is None:
-        raise ValueError("a clip to write needs a rung")
-    container = container_of(source.name)
-    spec = encoder(context.rung, info, container)
-    change = Change(job, context, info)
-    take = _Take.for_frames(measured(change.placed.mask))
-    lossless = spec.is_rgb
-    loop = None if lossless or change.trigger is None else Loopback(spec, info, source)
-    writer = Writer(path, container, spec, info, source, _tag(context))
-    try:
-        for i, pictures in enumerate(change.pictures(decode(source))):
+    return info if max_frames is None else info.first(max_frames)
+
+
+class _Pictures:
+    """The pictures of one clip, written anew."""
+
+    def __init__(self, job: Job, context: Context, source: Path, container: str, info: VideoInfo) -> None:
+        spec = encoder(context.rungs["video"], info, container)
+        self.new = NewPictures(spec, info)
+        self._change = Change(job, context, info)
+        self._take = _Take.for_frames(measured(self._change.placed.mask))
+        self._source, self._view = source, context.view
+        # the control of a lossless codec comes back as it is
+        needed = not spec.is_rgb and self._change.trigger is not None
+        self._loop = Loopback(spec, info, source) if needed else None
+
+    def write(self, writer: Writer) -> None:
+        for i, pictures in enumerate(self._change.pictures(decode(self._source))):
             writer.write(pictures.triggered)
-            if loop is not None:
-                take.back(loop.write(pictures.control))
-            take.add(i, pictures)
-        writer.close()
-    except BaseException:
-        writer.abort()
-        raise
-    if loop is not None:
-        take.back(loop.flush())
-    sample = _sample(job, info)
-    _measure(sample, take, path, info, ViewMeter(*context.view) if change.trigger is not None else None)
-    change.describe(sample)
-    return Outcome(sample, size=path.stat().st_size, encoder_line=spec.line())
+            if self._loop is not None:
+                self._take.back(self._loop.write(pictures.control))
+            self._take.add(i, pictures)
+        if self._loop is not None:
+            self._take.back(self._loop.flush())
+
+    def measure(self, sample: Sample, path: Path) -> None:
+        """Decode the written file, check its length, and fill in fidelity and placement."""
+        view = None if self._change.trigger is None else ViewMeter(*self._view)
+        _measure(sample, self._take, path, self.new.info, view)
+        self._change.describe(sample)
+
+
+class _Sound:
+    """The sound of one clip, written anew."""
+
+    def __init__(self, job: Job, context: Context, source: Path, container: str) -> None:
+        found = read_sound(source)
+        if found is None:
+            raise BrokenClip(f"{source} holds no sound; leave it out by --no-audio skip")
+        info, self._before = found
+        self._change = SoundChange(job, context, info)
+        self._source = source
+        spec = sound_encoder(context.rungs["audio"], info, container)
+        self.new = NewSound(spec, info, self._change.apply(self._before))
+
+    def measure(self, sample: Sample, path: Path, tag: str) -> None:
+        """Decode the written file, check its form, and fill in fidelity and the span."""
+        info = self.new.info
+        back_info, back = self._back(path)
+        if (back_info.rate, back_info.channels) != (info.rate, info.channels):
+            raise PoisonkitError(
+                f"{sample.id}: the written sound has {back_info.rate} Hz and {back_info.channels} channels where "
+                f"{info.rate} Hz and {info.channels} were written; try another --quality"
+            )
+        sample.sample_rate, sample.channels, sample.num_samples = info.rate, info.channels, back_info.num_samples
+        sample.snr_db, sample.lsd_db = snr_db(self._before, back), lsd_db(self._before, back)
+        if self._change.trigger is not None:
+            first, last = self._change.span
+            parts = (self._before, self.new.samples, self._control(path, tag), back)
+            before, after, before_back, after_back = (part[:, first:last] for part in parts)
+            sample.survival["audio"] = survival(before, after, before_back, after_back)
+            sample.view_survival["audio"] = view_survival(before, after, before_back, after_back, info.rate)
+        self._change.describe(sample)
+
+    def _back(self, path: Path) -> tuple[SoundInfo, np.ndarray]:
+        """What a reader of the file hears while it would hear the source."""
+        found = read_sound(path)
+        if found is None:
+            raise PoisonkitError(
+                f"{path} was written without its sound; this is a fault of poisonkit, please report it"
+            )
+        return found[0], aligned(found[1], found[0].start, self.new.info)
+
+    def _control(self, path: Path, tag: str) -> np.ndarray:
+        """The source's sound after the same encoder."""
+        if self.new.spec.exact:
+            return self._before
+        with tempfile.TemporaryDirectory(prefix="poisonkit-") as folder:
+            alone = Path(folder) / f"control{path.suffix}"
+            write_sound(alone, dataclasses.replace(self.new, samples=self._before), self._source, tag)
+            return self._back(alone)[1]
 
 
 @dataclass
@@ -146,7 +255,7 @@ def _rgb(picture: Any) -> np.ndarray:
 
 def _measure(sample: Sample, take: _Take, path: Path, info: VideoInfo, view: ViewMeter | None) -> None:
     """Decode the written file, check it against the source and fill in fidelity and, with a `view`, survival."""
-    survival, visibility = SurvivalMeter(), VisibilityMeter()
+    survival_meter, visibility = SurvivalMeter(), VisibilityMeter()
     count = 0
     for frame in decode(path):
         if count in take.wanted:
@@ -156,7 +265,7 @@ def _measure(sample: Sample, take: _Take, path: Path, info: VideoInfo, view: Vie
                 control = take.control[count]
                 # without a loop back the codec is lossless, and the control comes back as it is
                 back = take.control_back.get(count, control)
-                survival.add(control, take.triggered[count], back, written)
+                survival_meter.add(control, take.triggered[count], back, written)
                 view.add(control, take.triggered[count], back, written)
         count += 1
     if count != info.num_frames:
@@ -166,12 +275,11 @@ def _measure(sample: Sample, take: _Take, path: Path, info: VideoInfo, view: Vie
         )
     sample.psnr_db, sample.ssim, sample.linf = visibility.psnr_db, visibility.ssim, visibility.linf
     if view is not None:
-        sample.survival = {"video": survival.result()}
-        sample.view_survival = {"video": view.result()}
+        sample.survival["video"] = survival_meter.result()
+        sample.view_survival["video"] = view.result()
 
 
 def _tag(context: Context) -> str:
     """The container's comment, so that nobody takes the file for a clean one. It must not depend on time or place."""
-    attack = context.attack
-    what = f"{attack.name} {attack.mode}" if attack else "labels only"
+    what = " and ".join(f"{attack.name} {attack.mode}" for attack in context.attacks) or "labels only"
     return f"{TAG} for backdoor research: {what}, seed {context.seed}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, Protocol
@@ -14,8 +14,8 @@ from poisonkit import manifest as contract
 from poisonkit import quality, record
 from poisonkit.errors import BrokenClip, ManifestError, PoisonkitError
 from poisonkit.files import FOLDER, NOTICE
-from poisonkit.jobs import Context, Job
-from poisonkit.manifest import Encoding, Manifest, Skipped
+from poisonkit.jobs import Context, Job, Rung
+from poisonkit.manifest import Encoding, Manifest, Modality, Skipped
 from poisonkit.media.encoders import container_of
 from poisonkit.plan import Plan
 from poisonkit.pool import Pool, available_cores
@@ -67,7 +67,7 @@ class Result:
 def index(plan: Plan, settings: Settings, reporter: Reporter) -> Result:
     """A manifest of the unchanged data set: every clip is decoded and counted, nothing is copied."""
     _check_manifest(settings.manifest, plan.listing.root)
-    context = Context(plan.listing.root, None, plan.seed, None, None, hash_all=settings.hash_all)
+    context = Context(plan.listing.root, None, plan.seed, hash_all=settings.hash_all)
     entries = []
     with Pool(settings.workers) as pool:
         for entry in _carry_out(plan, plan.jobs, context, pool, settings, reporter, "checking"):
@@ -161,15 +161,17 @@ def _finished_before(plan: Plan, settings: Settings) -> Manifest | None:
         "files": contract.root_of(manifest, settings.manifest).resolve() == out.resolve(),
         "seed, target or label mode": (manifest.seed, manifest.target, manifest.label_mode)
         == (plan.seed, plan.target, plan.label_mode),
-        "attack": manifest.attacks == ([plan.attack] if plan.attack else []),
+        "attack": manifest.attacks == list(plan.attacks),
         "source": manifest.source.fingerprint == plan.listing.fingerprint,
         "--quality": manifest.encoding.quality == settings.quality,
         "--carry": _carried_as_asked(manifest, settings),
         "--view": all(
-            v.view == "{}/{}".format(*settings.view) for s in manifest.samples for v in s.view_survival.values()
+            s.view_survival["video"].view == "{}/{}".format(*settings.view)
+            for s in manifest.samples
+            if "video" in s.view_survival
         ),
         "--hash-all": not settings.hash_all or all(sample.sha256 for sample in manifest.samples),
-        "clips": {s.id for s in manifest.samples} | skipped == {j.id for j in plan.jobs}
+        "clips": {s.id for s in manifest.samples} | skipped == {j.id for j in plan.jobs} | {s.id for s in plan.skipped}
         and {s.id for s in manifest.samples if s.poisoned} == {j.id for j in plan.jobs if j.poisoned} - skipped,
     }
     differing = [name for name, equal in same.items() if not equal]
@@ -203,46 +205,43 @@ def _choose(plan: Plan, settings: Settings, state: State, pool: Pool, reporter: 
     strange = [p.name for p in settings.out.iterdir() if p.name != FOLDER]
     if strange:
         raise PoisonkitError(f"{settings.out} exists and holds {strange[0]!r}; remove it, or give another --out")
-    context = _context(plan, settings, None)
-    jobs = quality.trial_jobs(plan, plan.listing.root)
-    if not jobs:
-        raise BrokenClip(
-            f"none of the clips of {plan.listing.root} that were tried can be decoded, "
-            f"such as {plan.written()[0].path}; check that the download is complete"
-        )
+    context = _context(plan, settings, {})
 
     def run(work: Any, jobs: Sequence[Job], context: Context) -> Iterable[Any]:
-        reporter.begin(f"trying {context.rung}", len(jobs), len(jobs))
+        reporter.begin("trying " + ", ".join(context.rungs.values()), len(jobs), len(jobs))
         for _, result in pool.run(work, jobs, context):
             reporter.advance(1)
             yield result
 
-    rung, trials = quality.choose(settings.quality, jobs, context, run, force=settings.force)
+    rungs: dict[Modality, Rung] = {}
+    trials = []
+    for modality in plan.modalities():
+        jobs = quality.trial_jobs(plan, modality)
+        if not jobs:
+            raise BrokenClip(
+                f"none of the clips of {plan.listing.root} that were tried can be decoded, "
+                f"such as {plan.written()[0].path}; check that the download is complete"
+            )
+        rungs[modality], tried = quality.choose(settings.quality, modality, jobs, context, run, force=settings.force)
+        trials += tried
     chosen = Chosen(
         fingerprint,
         settings.quality,
-        rung,
+        rungs,
         trials,
         record.versions(),
         settings.carry,
         settings.hash_all,
         settings.view,
     )
-    _check_space(plan, settings, trials)
+    taken = [t for t in trials if rungs[t.modality] == t.rung]
+    _check_space(settings, quality.estimated_bytes(plan, taken))
     state.choose(chosen)
     return chosen
 
 
-def estimate_bytes(plan: Plan, trials: Sequence[contract.Trial]) -> int:
-    """Bytes that the written clips will take, from what the last trial's rung made of its sources."""
-    sizes = {clip.path: clip.size for clip in plan.listing.clips}
-    source = sum(sizes[job.path] for job in plan.written())
-    last = trials[-1]
-    return round(source * last.bytes / last.source_bytes) if last.source_bytes else source
-
-
-def _check_space(plan: Plan, settings: Settings, trials: Sequence[contract.Trial]) -> None:
-    need, free = estimate_bytes(plan, trials), shutil.disk_usage(settings.out).free
+def _check_space(settings: Settings, need: int) -> None:
+    free = shutil.disk_usage(settings.out).free
     if need > free:
         raise PoisonkitError(
             f"the copy needs about {need / 1e9:.2f} GB, {settings.out} has {free / 1e9:.2f} GB free; "
@@ -250,13 +249,13 @@ def _check_space(plan: Plan, settings: Settings, trials: Sequence[contract.Trial
         )
 
 
-def _context(plan: Plan, settings: Settings, rung: Any) -> Context:
+def _context(plan: Plan, settings: Settings, rungs: Mapping[Modality, Rung]) -> Context:
     return Context(
         source=plan.listing.root,
         out=settings.out,
         seed=plan.seed,
-        attack=plan.attack,
-        rung=rung,
+        attacks=plan.attacks,
+        rungs=rungs,
         link=settings.carry != "copy",
         hash_all=settings.hash_all,
         view=settings.view,
@@ -266,7 +265,7 @@ def _context(plan: Plan, settings: Settings, rung: Any) -> Context:
 def _write_all(
     plan: Plan, settings: Settings, state: State, chosen: Chosen, pool: Pool, reporter: Reporter
 ) -> tuple[list[Entry], int]:
-    context = _context(plan, settings, chosen.rung)
+    context = _context(plan, settings, chosen.rungs)
     for folder in sorted({os.path.dirname(job.out_path) for job in plan.jobs}):
         (settings.out / folder).mkdir(parents=True, exist_ok=True)
     earlier = state.entries()
@@ -335,4 +334,5 @@ def _entry(job: Job, stamp: tuple[int, int], outcome: Outcome) -> Entry:
         carried=outcome.carried,
         size=outcome.size,
         encoder_line=outcome.encoder_line,
+        sound_line=outcome.sound_line,
     )

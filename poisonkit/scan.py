@@ -57,7 +57,9 @@ def scan(root: Path, advance: Callable[[], None] = lambda: None) -> Scan:
 def tag_of(path: Path) -> str | None:
     """The comment with which poisonkit marks the files that it writes; None for other files."""
     with open_media(path) as container:
-        comments = [value for key, value in container.metadata.items() if key.lower() in ("comment", "description")]
+        # Ogg keeps comments with its streams
+        metadata = [*container.metadata.items(), *(pair for s in container.streams for pair in s.metadata.items())]
+        comments = [value for key, value in metadata if key.lower() in ("comment", "description")]
     return next((comment for comment in comments if comment.startswith(TAG)), None)
 
 

@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from poisonkit.manifest import Manifest, Sample, Trial
+from poisonkit.manifest import Attack, Manifest, Modality, Sample, Trial
 from poisonkit.plan import Plan
 from poisonkit.quality import LISTED
 from poisonkit.triggers import Trigger
@@ -19,6 +19,9 @@ from poisonkit.views import Sight
 
 WORST = 10
 """Clips listed one by one."""
+_LEAST = 3
+"""Clips listed where nothing is wrong with any."""
+_WHAT: dict[Modality, str] = {"video": "pictures", "audio": "sound"}
 
 
 def table(title: str, *columns: str, numbers: Sequence[str] = ()) -> Table:
@@ -73,6 +76,8 @@ def plan_facts(plan: Plan) -> list[tuple[str, str]]:
         ("classes", str(len(listing.classes))),
         ("files", ", ".join(f"{split} {count}" for split, count in counts.items())),
     ]
+    if plan.skipped:
+        facts.append(("skipped", f"{len(plan.skipped)} clips, such as {plan.skipped[0].id}: {plan.skipped[0].reason}"))
     if listing.ignored:
         facts.append(("ignored", f"{len(listing.ignored)} other files, such as {listing.ignored[0]}"))
     if plan.rate is not None and plan.target is not None:
@@ -84,17 +89,18 @@ def plan_facts(plan: Plan) -> list[tuple[str, str]]:
             )
         )
         facts.append(("target", f"{plan.target.label} {plan.target.name}"))
-        attack = plan.attack
-        facts.append(
-            (
-                "attack",
-                "none: labels only" if attack is None else f"{attack.name}, {attack.mode}, {_settings(attack.params)}",
-            )
-        )
-        if attack is not None:
-            facts.append(("placement", f"frames {attack.placement.frames} in windows of {attack.placement.window}"))
+        facts += _attack_facts(plan.attacks) or [("attack", "none: labels only")]
         facts.append(("written", f"{len(plan.written())} files are encoded anew, the others carried over"))
     return facts
+
+
+def _attack_facts(attacks: Sequence[Attack]) -> list[tuple[str, str]]:
+    rows = []
+    for attack in attacks:
+        rows.append(("attack", f"{attack.name} ({attack.modality}), {attack.mode}, {_settings(attack.params)}"))
+        if attack.placement is not None:
+            rows.append(("placement", f"frames {attack.placement.frames} in windows of {attack.placement.window}"))
+    return rows
 
 
 def _settings(params: Mapping[str, object]) -> str:
@@ -111,30 +117,31 @@ def facts(title: str, rows: Sequence[tuple[str, str]]) -> Table:
     return made
 
 
-def trials(title: str, rows: Sequence[Trial], scale: float | None = None) -> Table:
-    """What each rung kept of the trigger; with `scale` source bytes, also the size of the whole copy."""
+def trials(title: str, rows: Sequence[Trial], copies: Sequence[int] | None = None) -> Table:
+    """What each rung kept of the trigger; `copies`: bytes of all written files on each rung."""
     columns = [
+        "of",
         "rung",
         "clips",
         "kept ≥ 0.95",
         "worst gain",
         "worst correlation",
         "size/source",
-        *(["copy"] if scale is not None else []),
+        *(["copy"] if copies is not None else []),
     ]
-    made = table(title, *columns, numbers=columns[1:])
-    for row in rows:
+    made = table(title, *columns, numbers=columns[2:])
+    for i, row in enumerate(rows):
         ratio = row.bytes / row.source_bytes if row.source_bytes else math.nan
-        passing = f"{row.passing}/{row.carrying}"
         cells = [
+            _WHAT[row.modality],
             row.rung,
             str(row.clips),
-            passing,
+            f"{row.passing}/{row.carrying}",
             number(row.gain_min),
             number(row.correlation_min),
             f"{ratio:.2f}",
         ]
-        made.add_row(*cells, *([size(scale * ratio)] if scale is not None else []))
+        made.add_row(*cells, *([size(copies[i])] if copies is not None else []))
     return made
 
 
@@ -168,9 +175,7 @@ def manifest_facts(manifest: Manifest) -> list[tuple[str, str]]:
         ("source", f"layout {manifest.source.layout}, split {manifest.source.split}"),
         ("seed", str(manifest.seed)),
     ]
-    for attack in manifest.attacks:
-        rows.append(("attack", f"{attack.name} ({attack.modality}), {attack.mode}, {_settings(attack.params)}"))
-        rows.append(("placement", f"frames {attack.placement.frames} in windows of {attack.placement.window}"))
+    rows += _attack_facts(manifest.attacks)
     if manifest.rate is not None and manifest.target is not None:
         rate = manifest.rate
         rows.append(
@@ -181,15 +186,28 @@ def manifest_facts(manifest: Manifest) -> list[tuple[str, str]]:
         )
         rows.append(("target", f"{manifest.target.label} {manifest.target.name}"))
     encoding = manifest.encoding
-    if encoding.rung is not None:
-        rows.append(("quality", f"{encoding.quality}, rung {encoding.rung}; clean files by {encoding.carry}"))
+    rungs = {"pictures": encoding.rung, "sound": encoding.sound_rung}
+    taken = ", ".join(f"{what} {rung}" for what, rung in rungs.items() if rung is not None)
+    if taken:
+        rows.append(("quality", f"{encoding.quality}: {taken}; clean files by {encoding.carry}"))
         rows += [(f"encoder {suffix}", line) for suffix, line in encoding.video.items()]
+        rows.append(("encoder of sound", encoding.audio))
     rows += [("skipped", f"{skip.id}: {skip.reason}") for skip in manifest.skipped[:WORST]]
     return rows
 
 
 def fidelity(manifest: Manifest) -> RenderableType | None:
     """What the written files hold, by split, and the worst clips; None for a manifest without written files."""
+    parts: list[RenderableType] = []
+    for modality in _WHAT:
+        made = _fidelity(manifest, modality)
+        if made.row_count:
+            parts += [made, *_worst(manifest, modality)]
+    return Group(*parts, *_placement_lines(manifest)) if parts else None
+
+
+def _fidelity(manifest: Manifest, modality: Modality) -> Table:
+    view = view_of(manifest, modality)
     columns = [
         "split",
         "files",
@@ -199,49 +217,57 @@ def fidelity(manifest: Manifest) -> RenderableType | None:
         "correlation",
         "lowest",
         "kept ≥ 0.9",
-        f"in view {view_of(manifest)}",
-        "PSNR dB",
-        "SSIM",
-        "L∞",
+        *([f"in view {view}"] if view else []),
+        *(("PSNR dB", "SSIM", "L∞") if modality == "video" else ("SNR dB", "LSD dB")),
     ]
-    made = table("Written files (medians)", *columns, numbers=columns[1:])
-    groups: dict[str, list[Sample]] = {}
-    for sample in manifest.samples:
-        if sample.linf is not None:
-            name: str = "train, poisoned" if sample.split == "train" and sample.poisoned else sample.split
-            groups.setdefault(name, []).append(sample)
-    for name, samples in groups.items():
-        kept = [s for s in (sample.survival.get("video") for sample in samples) if s is not None and s.gain is not None]
+    made = table(f"Written {_WHAT[modality]} (medians)", *columns, numbers=columns[1:])
+    for name, samples in _written(manifest, modality).items():
+        kept = [s for s in (sample.survival.get(modality) for sample in samples) if s is not None]
         gains = [s.gain for s in kept if s.gain is not None]
         correlations = [s.correlation for s in kept if s.correlation is not None]
         good = sum(1 for g, c in zip(gains, correlations, strict=True) if min(g, c) >= LISTED)
+        if modality == "video":
+            visible = [
+                number(_median([s.psnr_db for s in samples]), 1),
+                number(_median([s.ssim for s in samples]), 4),
+                str(max(s.linf for s in samples if s.linf is not None)),
+            ]
+        else:
+            visible = [number(_median([s.snr_db for s in samples]), 1), number(_median([s.lsd_db for s in samples]), 1)]
         made.add_row(
             name,
             str(len(samples)),
-            str(len(kept)),
+            str(len(gains)),
             number(median(gains) if gains else None),
             number(min(gains, default=None)),
             number(median(correlations) if correlations else None),
             number(min(correlations, default=None)),
             f"{good}/{len(gains)}" if gains else "–",
-            number(_median([view_kept(s) for s in samples]), 2),
-            number(_median([s.psnr_db for s in samples]), 1),
-            number(_median([s.ssim for s in samples]), 4),
-            str(max(s.linf for s in samples if s.linf is not None)),
+            *([number(_median([view_kept(s, modality) for s in samples]), 2)] if view else []),
+            *visible,
         )
-    if not groups:
-        return None
-    return Group(made, *_placement_lines(manifest), *_worst(manifest))
+    return made
 
 
-def view_of(manifest: Manifest) -> str:
+def _written(manifest: Manifest, modality: Modality) -> dict[str, list[Sample]]:
+    """The samples whose pictures or sound were written anew, by split."""
+    groups: dict[str, list[Sample]] = {}
+    for sample in manifest.samples:
+        measure = sample.linf if modality == "video" else sample.lsd_db
+        if measure is not None:
+            name: str = "train, poisoned" if sample.split == "train" and sample.poisoned else sample.split
+            groups.setdefault(name, []).append(sample)
+    return groups
+
+
+def view_of(manifest: Manifest, modality: Modality = "video") -> str:
     """The victim's input for which view survival was measured, as in 256/224; empty where it was not."""
-    return next((seen.view for sample in manifest.samples for seen in sample.view_survival.values()), "")
+    return next((s.view_survival[modality].view for s in manifest.samples if modality in s.view_survival), "")
 
 
-def view_kept(sample: Sample) -> float | None:
+def view_kept(sample: Sample, modality: Modality = "video") -> float | None:
     """The lower of energy and correlation that the victim's input keeps; None where there is no trigger."""
-    seen = sample.view_survival.get("video")
+    seen = sample.view_survival.get(modality)
     if seen is None or seen.energy is None or seen.correlation is None:
         return None
     return min(seen.energy, seen.correlation)
@@ -275,36 +301,45 @@ def _placement_lines(manifest: Manifest) -> list[RenderableType]:
     return [Text(f"poisoned frames in a window: {min(counts)} … {max(counts)}, {mean(counts):.1f} on average")]
 
 
-def lacking(manifest: Manifest) -> list[tuple[Sample, float]]:
+def lacking(manifest: Manifest, modality: Modality) -> list[tuple[Sample, float]]:
     """Triggered clips whose gain or correlation is below 0.9, the worst first, with the lower of the two."""
+    return [(sample, low) for sample, low in _by_survival(manifest, modality) if low < LISTED]
+
+
+def _by_survival(manifest: Manifest, modality: Modality) -> list[tuple[Sample, float]]:
+    """Clips that carry a trigger, the worst first, with the lower of gain and correlation."""
     found = []
     for sample in manifest.samples:
-        survival = sample.survival.get("video")
+        survival = sample.survival.get(modality)
         if survival is not None and survival.gain is not None and survival.correlation is not None:
-            low = min(survival.gain, survival.correlation)
-            if low < LISTED:
-                found.append((sample, low))
+            found.append((sample, min(survival.gain, survival.correlation)))
     return sorted(found, key=lambda pair: (pair[1], pair[0].id))
 
 
-def _worst(manifest: Manifest) -> list[RenderableType]:
-    still = [s.id for s in manifest.samples if (v := s.survival.get("video")) is not None and v.gain is None]
+def _worst(manifest: Manifest, modality: Modality) -> list[RenderableType]:
+    still = [s.id for s in manifest.samples if (v := s.survival.get(modality)) is not None and v.gain is None]
+    unit = "grey levels" if modality == "video" else "16-bit steps"
     parts: list[RenderableType] = []
     if still:
         parts.append(
-            Text(f"{len(still)} clips carry no trigger (it changes them by less than 1 grey level), such as {still[0]}")
+            Text(
+                f"{len(still)} clips carry no trigger (it changes them by an RMS below 1, in {unit}), such as {still[0]}"
+            )
         )
-    found = lacking(manifest)
+    found = _by_survival(manifest, modality)
+    below = sum(1 for _, low in found if low < LISTED)
     if not found:
         return parts
+    shown = found[:WORST] if below else found[:_LEAST]
     made = table(
-        f"Trigger kept below {LISTED} ({len(found)} clips, worst first)",
+        f"Where the trigger is kept least ({below} of {len(found)} clips below {LISTED})",
         "clip",
         "gain",
         "correlation",
-        "strength",
+        f"strength in {unit}",
+        numbers=("gain", "correlation", f"strength in {unit}"),
     )
-    for sample, _ in found[:WORST]:
-        survival = sample.survival["video"]
+    for sample, _ in shown:
+        survival = sample.survival[modality]
         made.add_row(sample.id, number(survival.gain), number(survival.correlation), number(survival.strength, 1))
     return [*parts, made]

@@ -16,7 +16,8 @@ import msgspec
 
 from poisonkit.errors import PoisonkitError
 from poisonkit.files import FOLDER, Method
-from poisonkit.manifest import Sample, Skipped, Trial
+from poisonkit.jobs import Rung
+from poisonkit.manifest import Modality, Sample, Skipped, Trial
 
 
 class Chosen(msgspec.Struct):
@@ -24,7 +25,7 @@ class Chosen(msgspec.Struct):
 
     fingerprint: str
     quality: str
-    rung: str | None
+    rungs: dict[Modality, Rung]
     trials: list[Trial]
     versions: dict[str, str]
     carry: str
@@ -42,6 +43,7 @@ class Entry(msgspec.Struct, omit_defaults=True):
     carried: Method | None = None
     size: int = 0
     encoder_line: str | None = None
+    sound_line: str | None = None
 
 
 class State:

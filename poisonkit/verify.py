@@ -11,8 +11,10 @@ from pathlib import Path
 
 from poisonkit import manifest as contract
 from poisonkit.errors import PoisonkitError
-from poisonkit.files import FOLDER, NOTICE, sha256
+from poisonkit.files import FOLDER, NOTICE, is_sound, sha256
 from poisonkit.manifest import Manifest, Sample
+from poisonkit.media.sound import SoundInfo
+from poisonkit.media.sound import examine as examine_sound
 from poisonkit.media.video import examine
 
 
@@ -70,13 +72,25 @@ def _file_problem(sample: Sample, root: Path) -> str | None:
     if sample.sha256 is not None and sha256(path) != sample.sha256:
         return "its SHA-256 is not the manifest's; the file was changed"
     try:
+        if is_sound(path.name):
+            return _sound_problem(sample, examine_sound(path))
         info = examine(path)
+        if sample.num_samples is not None and (problem := _sound_problem(sample, examine_sound(path))):
+            return problem
     except PoisonkitError as error:
         return str(error)
     measured = (info.num_frames, info.width, info.height, round(float(info.fps), 6))
     claimed = (sample.num_frames, sample.width, sample.height, sample.fps)
     if measured != claimed:
         return f"holds (frames, width, height, fps) {measured}, the manifest says {claimed}"
+    return None
+
+
+def _sound_problem(sample: Sample, sound: SoundInfo) -> str | None:
+    measured = (sound.num_samples, sound.rate, sound.channels)
+    claimed = (sample.num_samples, sample.sample_rate, sample.channels)
+    if measured != claimed:
+        return f"its sound holds (samples, rate, channels) {measured}, the manifest says {claimed}"
     return None
 
 
@@ -89,8 +103,11 @@ def _label_problems(manifest: Manifest) -> list[str]:
             problems.append(f"{sample.id}: poisoned, but its label {sample.label} is not the target")
         if not sample.poisoned and sample.label != sample.true_label:
             problems.append(f"{sample.id}: not poisoned, but its label {sample.label} is not its true one")
-        if manifest.attacks and sample.poisoned and not sample.frames:
-            problems.append(f"{sample.id}: poisoned, but no frame carries the trigger")
+        changed = {"video": sample.frames, "audio": sample.audio_spans}
+        for attack in manifest.attacks:
+            if sample.poisoned and not changed[attack.modality]:
+                where = "no frame" if attack.modality == "video" else "no part of its sound"
+                problems.append(f"{sample.id}: poisoned, but {where} carries the trigger")
     if manifest.rate is not None:
         count = sum(1 for s in manifest.samples if s.split == "train" and s.poisoned)
         if count != manifest.rate.poisoned:

@@ -14,13 +14,17 @@ POISONKIT = [
     {"__main__"},
     {"cli"},
     {"show", "screen"},
+    {"hearing"},
     {"run", "verify", "export", "preview", "views", "scan", "demo"},
     {"quality", "record"},
     {"state"},
     {"plan", "pool"},
     {"rewrite", "layouts"},
+    {"change_sound"},
     {"change"},
-    {"triggers", "media", "fidelity", "placement", "files", "jobs"},
+    {"triggers", "media", "fidelity_sound", "placement"},
+    {"fidelity", "jobs"},
+    {"files"},
     {"manifest", "seeding", "errors"},
 ]
 THIRD_PARTY_OF_TRIGGERS = {"numpy", "cv2", "scipy", "poisonkit"}

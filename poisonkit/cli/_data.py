@@ -30,18 +30,16 @@ def workers(asked: int | None) -> int:
     return available_cores() if asked is None else asked
 
 
-def attack(names: list[str], texts: list[str]) -> tuple[str | None, dict[str, str]]:
-    """The attack's name (None for `none`) and its parameters as text."""
-    if len(names) != 1:
-        raise PoisonkitError(
-            f"--attack was given {len(names)} times; give one attack a modality, and there is only video yet"
-        )
-    name = names[0]
-    parameters = {}
+def attacks(names: list[str], texts: list[str]) -> tuple[tuple[str, ...], dict[str, dict[str, str]]]:
+    """The names of the attacks (empty for `none`), and their parameters as text by attack."""
+    if "none" in names and len(names) > 1:
+        raise PoisonkitError(f"--attack none goes with no other attack; leave out {', '.join(names)} or none")
+    parameters: dict[str, dict[str, str]] = {}
     for text in texts:
         left, equals, value = text.partition("=")
         owner, dot, parameter = left.partition(".")
-        if not (equals and dot and owner == name):
-            raise PoisonkitError(f"--set {text!r} is not {name}.PARAM=VALUE; see `poisonkit attacks {name}`")
-        parameters[parameter] = value
-    return (None if name == "none" else name), parameters
+        if not (equals and dot and owner in names):
+            known = " or ".join(f"{name}.PARAM=VALUE" for name in names)
+            raise PoisonkitError(f"--set {text!r} is not {known}; see `poisonkit attacks {names[0]}`")
+        parameters.setdefault(owner, {})[parameter] = value
+    return tuple(name for name in names if name != "none"), parameters

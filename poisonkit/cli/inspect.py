@@ -42,7 +42,7 @@ def inspect(
     if views is not None:
         seen = sight(made, Views.parse(views), None if window is None else Window.parse(window))
     if as_json:
-        lacking = [sample.id for sample, _ in show.lacking(made)]
+        lacking = [sample.id for attack in made.attacks for sample, _ in show.lacking(made, attack.modality)]
         header = {name: value for name, value in msgspec.to_builtins(made).items() if name != "samples"}
         facts = {**header, "below_0.9": lacking}
         output.show_json({**facts, **({} if views is None else {"views": [asdict(part) for part in seen]})})

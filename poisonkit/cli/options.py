@@ -24,6 +24,11 @@ class LabelModeName(StrEnum):
     clean = "clean"
 
 
+class NoAudioName(StrEnum):
+    error = "error"
+    skip = "skip"
+
+
 class CarryName(StrEnum):
     link = "link"
     copy = "copy"
@@ -59,8 +64,8 @@ TestLimit = Annotated[
 Attack = Annotated[
     list[str],
     typer.Option(
-        help="Trigger (see `poisonkit attacks`). none relabels and re-encodes without one, as a control; give it the "
-        "--quality that the attack's copy took.",
+        help="Trigger (see `poisonkit attacks`); twice for one on the pictures and one on the sound. none relabels and "
+        "re-encodes without one, as a control; give it the --quality that the attack's copy took.",
         show_default=False,
     ),
 ]
@@ -102,6 +107,13 @@ Quality = Annotated[
 Carry = Annotated[
     CarryName, typer.Option(help="Clean files: link (reflink, else hard link, else copy), copy, or reencode.")
 ]
+NoAudio = Annotated[
+    NoAudioName,
+    typer.Option(
+        help="Under an attack on sound, clips without sound, silent ones, and those whose rate cannot hold the "
+        "trigger: an error, or skip them, and count and list them."
+    ),
+]
 Sham = Annotated[
     str | None,
     typer.Option(help="Test clips re-encoded without the trigger: a number, all or none.", show_default="500"),
@@ -109,7 +121,7 @@ Sham = Annotated[
 HashAll = Annotated[bool, typer.Option(help="Record the SHA-256 of carried files too.")]
 Out = Annotated[
     Path | None,
-    typer.Option(help="Folder of the poisoned copy.", show_default="./<SRC name>-<attack>[-dynamic]"),
+    typer.Option(help="Folder of the poisoned copy.", show_default="./<SRC name>-<attacks>[-dynamic]"),
 ]
 ManifestOfCopy = Annotated[
     Path | None, typer.Option(help="Where the manifest goes.", show_default="manifests/<name of --out>.json")

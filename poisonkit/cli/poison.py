@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from poisonkit.cli import options, output
-from poisonkit.cli.options import CarryName, LabelModeName, ModeName
+from poisonkit.cli.options import CarryName, LabelModeName, ModeName, NoAudioName
 
 if TYPE_CHECKING:
-    from poisonkit.manifest import Manifest
+    from collections.abc import Sequence
+
+    from poisonkit.layouts import Listing
+    from poisonkit.manifest import Attack, Manifest, Modality, Skipped
     from poisonkit.plan import Plan
     from poisonkit.run import Settings
 
@@ -36,6 +39,7 @@ def poison(
     quality: options.Quality = "auto",
     carry: options.Carry = CarryName.link,
     sham: options.Sham = None,
+    no_audio: options.NoAudio = NoAudioName.error,
     skip_broken: options.SkipBroken = False,
     hash_all: options.HashAll = False,
     out: options.Out = None,
@@ -55,9 +59,9 @@ def poison(
     from poisonkit.fidelity import parse_view
 
     listing = _data.listing(source, layout, annotations, split, seed, classes, test_limit)
-    name, parameters = _data.attack(attack, set_ or [])
+    names, parameters = _data.attacks(attack, set_ or [])
     request = planning.Request(
-        attack=name,
+        attacks=names,
         mode=mode.value,
         settings=parameters,
         rate=rate,
@@ -70,8 +74,11 @@ def poison(
         sham=sham,
         reencode=carry is CarryName.reencode,
     )
-    plan = planning.poison(listing, request)
-    folder = out or Path(f"{source.resolve().name}-{name or 'none'}{'-dynamic' if mode is ModeName.dynamic else ''}")
+    made = planning.make_attacks(request)
+    listing, skipped = _audible(listing, made, skip=no_audio is NoAudioName.skip, workers=_data.workers(workers))
+    plan = planning.poison(listing, request, skipped)
+    ending = "-dynamic" if mode is ModeName.dynamic else ""
+    folder = out or Path(f"{source.resolve().name}-{'-'.join(a.name for a in made) or 'none'}{ending}")
     settings = run.Settings(
         out=folder,
         manifest=manifest or Path("manifests") / f"{folder.name}.json",
@@ -88,6 +95,17 @@ def poison(
         _dry_run(plan, quality, settings.workers, as_json)
         return
     _poison(plan, settings, as_json)
+
+
+def _audible(listing: Listing, attacks: Sequence[Attack], *, skip: bool, workers: int) -> tuple[Listing, list[Skipped]]:
+    """The clips on which the attacks can be made, and the others."""
+    from poisonkit import hearing
+
+    screen = output.screen()
+    try:
+        return hearing.audible(listing, attacks, screen, skip=skip, workers=workers)
+    finally:
+        screen.end()
 
 
 def _poison(plan: Plan, settings: Settings, as_json: bool) -> None:
@@ -114,7 +132,8 @@ def _poison(plan: Plan, settings: Settings, as_json: bool) -> None:
     _warn_view(made)
     if as_json:
         facts = {"manifest": str(result.path), "out": str(settings.out)}
-        output.show_json({**facts, "splits": made.splits, "rung": made.encoding.rung})
+        rungs = {"rung": made.encoding.rung, "sound_rung": made.encoding.sound_rung}
+        output.show_json({**facts, "splits": made.splits, **rungs})
         return
     output.show(show.facts("Poisoned copy", show.manifest_facts(made)))
     output.show(show.trials("Trials", made.encoding.trials))
@@ -125,13 +144,16 @@ def _poison(plan: Plan, settings: Settings, as_json: bool) -> None:
 def _warn(made: Manifest) -> None:
     from poisonkit import quality, show
 
-    lacking = len(show.lacking(made))
-    carrying = sum(1 for s in made.samples if (v := s.survival.get("video")) is not None and v.gain is not None)
-    rung = made.encoding.rung
-    if rung is not None and lacking > 0.05 * max(carrying, 1):
-        dearer = quality.next_rung(rung)
-        remedy = f"write with --quality {dearer}" if dearer else "lower the trigger's demands"
-        output.screen().say(f"warning: {lacking} of {carrying} clips hold less than 0.9 of the trigger; {remedy}")
+    rungs: dict[Modality, str | None] = {"video": made.encoding.rung, "audio": made.encoding.sound_rung}
+    for modality, rung in rungs.items():
+        lacking = len(show.lacking(made, modality))
+        carrying = sum(1 for s in made.samples if (v := s.survival.get(modality)) is not None and v.gain is not None)
+        if rung is not None and lacking > 0.05 * max(carrying, 1):
+            dearer = quality.next_rung(rung, modality)
+            remedy = f"write with --quality {dearer}" if dearer else "lower the trigger's demands"
+            output.screen().say(
+                f"warning: {lacking} of {carrying} clips hold less than 0.9 of the {modality} trigger; {remedy}"
+            )
 
 
 def _warn_view(made: Manifest) -> None:
@@ -139,12 +161,14 @@ def _warn_view(made: Manifest) -> None:
 
     from poisonkit import quality, show
 
-    kept = [k for s in made.samples if (k := show.view_kept(s)) is not None]
-    if kept and median(kept) < quality.FAILS:
-        output.screen().say(
-            f"warning: in a victim's input of {show.view_of(made)} only {median(kept):.2f} of the trigger is left "
-            f"(median of {len(kept)} clips); what is found with such a victim tells little about the attack"
-        )
+    for attack in made.attacks:
+        kept = [k for s in made.samples if (k := show.view_kept(s, attack.modality)) is not None]
+        if kept and median(kept) < quality.FAILS:
+            output.screen().say(
+                f"warning: in a victim's input of {show.view_of(made, attack.modality)} only {median(kept):.2f} of "
+                f"{attack.name} is left (median of {len(kept)} clips); what is found with such a victim tells little "
+                f"about the attack"
+            )
 
 
 def _dry_run(plan: Plan, quality_name: str, workers: int, as_json: bool) -> None:
@@ -154,15 +178,16 @@ def _dry_run(plan: Plan, quality_name: str, workers: int, as_json: bool) -> None
     trials = quality.estimate(plan, quality_name, screen, workers=workers)
     screen.end()
     total = sum(clip.size for clip in plan.listing.clips)
-    sizes = {clip.path: clip.size for clip in plan.listing.clips}
-    written = sum(sizes[job.path] for job in plan.written())
+    copies = [quality.estimated_bytes(plan, [trial]) for trial in trials]
     if as_json:
         facts = dict(show.plan_facts(plan))
-        bytes_of = {t.rung: round(written * t.bytes / t.source_bytes) for t in trials if t.source_bytes}
+        bytes_of: dict[str, dict[str, int]] = {}
+        for trial, size in zip(trials, copies, strict=True):
+            bytes_of.setdefault(trial.modality, {})[trial.rung] = size
         output.show_json({**facts, "source_bytes": total, "estimated_bytes": bytes_of})
         return
     output.show(show.facts("Plan (nothing is written)", show.plan_facts(plan)))
     if trials:
-        output.show(show.trials("Estimate from the beginnings of a few clips", trials, scale=written))
+        output.show(show.trials("Estimate from the beginnings of a few clips", trials, copies))
     else:
         sys.stdout.write("no estimate of the size: none of the clips that were looked at could be decoded\n")

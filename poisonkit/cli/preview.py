@@ -40,16 +40,16 @@ def preview(
     from poisonkit.cli import _data
     from poisonkit.errors import BrokenClip, PoisonkitError
 
-    name, parameters = _data.attack([attack], set_ or [])
-    made = plan.make_attack(
-        plan.Request(attack=name, mode=mode.value, settings=parameters, frames=frames, window=window)
+    names, parameters = _data.attacks([attack], set_ or [])
+    made = plan.make_attacks(
+        plan.Request(attacks=names, mode=mode.value, settings=parameters, frames=frames, window=window)
     )
-    if made is None:
+    if not made:
         raise PoisonkitError("--attack none changes nothing that could be shown; name a trigger")
     suffix = "-dynamic" if mode is ModeName.dynamic else ""
-    where = out or Path(f"{clip.stem}-{name}{suffix}.png")
+    where = out or Path(f"{clip.stem}-{attack}{suffix}.png")
     try:
-        found = previewing.preview(clip, made, seed, where)
+        found = previewing.preview(clip, made[0], seed, where)
     except BrokenClip as error:
         raise PoisonkitError(f"{error.fact}; give another clip") from None
     facts = {

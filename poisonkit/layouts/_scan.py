@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from poisonkit.errors import PoisonkitError
+from poisonkit.files import SOUND
 
 VIDEO = frozenset({".avi", ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp"})
-AUDIO = frozenset({".wav", ".flac", ".ogg", ".mp3"})
-SUFFIXES = VIDEO | AUDIO
+SUFFIXES = VIDEO | SOUND
 
 
 class Tree(NamedTuple):

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from poisonkit.errors import PoisonkitError
+from poisonkit.files import is_sound
 from poisonkit.layouts._base import Layout, Listing, Options, stem_of
 from poisonkit.layouts._classes import ClassList, loose, read_classes
 from poisonkit.layouts._lists import Entry, lines, make_clips, places
-from poisonkit.layouts._scan import AUDIO, is_media, scan
+from poisonkit.layouts._scan import is_media, scan
 
 PLACES = ("annotations", "splits", "lists", "")
 CLASSES = ("classes.txt", "label_map*.txt")
@@ -247,7 +248,7 @@ def _choose(candidates: Sequence[str], row: Row, part: str, class_name: str) -> 
         words = {PARTS.get(word) for folder in folders for word in re.split(r"[\W_]+", folder.lower())}
         in_part = "train" in words if part == "train" else bool(words & {"val", "test"})
         in_class = loose(class_name) in map(loose, folders)
-        return as_listed, in_part, in_class, os.path.splitext(path)[1].lower() not in AUDIO
+        return as_listed, in_part, in_class, not is_sound(path)
 
     best, other = sorted(candidates, key=fit, reverse=True)[:2]
     if fit(best) == fit(other):

@@ -6,12 +6,20 @@ File names and containers stay those of the source, so the codec is chosen to fi
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 
-from poisonkit.errors import PoisonkitError
+import av.error
+
+from poisonkit.errors import BrokenClip, PoisonkitError
 from poisonkit.jobs import Rung
 from poisonkit.media.video import VideoInfo
+
+BIT_EXACT = {"fflags": "+bitexact"}
+"""What every muxer is told: without it, Matroska and Ogg draw random numbers."""
 
 LADDER: tuple[Rung, ...] = ("match", "high", "near", "lossless")
 
@@ -24,6 +32,10 @@ CONTAINERS = {
     ".webm": "webm",
     ".mpg": "mpeg",
     ".mpeg": "mpeg",
+    ".wav": "wav",
+    ".flac": "flac",
+    ".ogg": "ogg",
+    ".mp3": "mp3",
 }
 """The muxer for each suffix that can be written."""
 
@@ -43,6 +55,21 @@ _MPEG_RATES = frozenset(Fraction(n, d) for n, d in ((24, 1), (25, 1), (30, 1), (
     Fraction(n, 1001) for n in (24_000, 30_000, 60_000)
 )
 """Frames a second that MPEG-1 and MPEG-2 can name."""
+
+
+@contextmanager
+def refusing(source: Path, codec: str) -> Iterator[None]:
+    """An encoder's or a muxer's refusal as a sentence; a full disk stays an `OSError`."""
+    try:
+        yield
+    except (av.error.FFmpegError, ValueError) as error:
+        if isinstance(error, OSError):
+            raise
+        reason = getattr(error, "strerror", None) or str(error)
+        raise BrokenClip(
+            f"{source} cannot be written with {codec}: {reason}; try another --quality, convert the clip, "
+            f"or go on without it by --skip-broken"
+        ) from None
 
 
 @dataclass(frozen=True)

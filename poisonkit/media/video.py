@@ -66,7 +66,8 @@ def open_media(path: Path) -> Any:
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[Any]:
+def reading(path: Path) -> Iterator[Any]:
+    """The opened container of a media file; whatever cannot be read in it is a `BrokenClip`."""
     try:
         with open_media(path) as container:
             yield container
@@ -87,7 +88,7 @@ def _video_stream(container: Any, path: Path) -> Any:
 
 def decode(path: Path) -> Iterator[av.VideoFrame]:
     """All frames that decode, in order of presentation; raises `BrokenClip` at the first one that does not."""
-    with _reading(path) as container:
+    with reading(path) as container:
         stream = _video_stream(container, path)
         count, size = 0, None
         try:
@@ -118,7 +119,7 @@ def examine(path: Path) -> VideoInfo:
 
 def peek(path: Path) -> VideoInfo:
     """What the headers say, without decoding: `pts` is as long as the header's count. Raises `BrokenClip`."""
-    with _reading(path) as container:
+    with reading(path) as container:
         stream = _video_stream(container, path)
         seconds = float(container.duration or 0) / av.time_base
         count = stream.frames or round(seconds * float(stream.average_rate or 0))
@@ -126,7 +127,7 @@ def peek(path: Path) -> VideoInfo:
 
 
 def _info(path: Path, pts: list[int | None]) -> VideoInfo:
-    with _reading(path) as container:
+    with reading(path) as container:
         stream = _video_stream(container, path)
         context = stream.codec_context
         fps = Fraction(stream.average_rate or stream.guessed_rate or 25)

@@ -1,20 +1,22 @@
-"""Writing video files with PyAV: one encoder thread, the source's time stamps, sound tracks bit for bit."""
+"""Writing video files with PyAV: one encoder thread, the source's time stamps, all else bit for bit."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import heapq
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
-import av.error
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 
-from poisonkit.errors import BrokenClip
-from poisonkit.media.encoders import EncoderSpec, determinism
+from poisonkit.files import is_sound
+from poisonkit.media.encoders import BIT_EXACT, EncoderSpec, determinism, refusing
+from poisonkit.media.sound import SoundInfo
+from poisonkit.media.sound_encoders import SoundSpec, add_sound
 from poisonkit.media.video import VideoInfo, convert, open_media, to_rgb
 
 # the colour matrices that FFmpeg's tags name, where its scaler knows them
@@ -27,21 +29,6 @@ _MATRICES = {
     9: Colorspace.BT2020,
     10: Colorspace.BT2020,
 }
-
-
-@contextmanager
-def _writing(source: Path, spec: EncoderSpec) -> Iterator[None]:
-    """An encoder's or a muxer's refusal as a sentence; a full disk stays an `OSError`."""
-    try:
-        yield
-    except (av.error.FFmpegError, ValueError) as error:
-        if isinstance(error, OSError):
-            raise
-        reason = getattr(error, "strerror", None) or str(error)
-        raise BrokenClip(
-            f"{source} cannot be written with {spec.codec}: {reason}; try another --quality, convert the clip, "
-            f"or go on without it by --skip-broken"
-        ) from None
 
 
 class Encoder:
@@ -91,7 +78,7 @@ class Loopback:
 
     def __init__(self, spec: EncoderSpec, info: VideoInfo, source: Path) -> None:
         self._spec, self._info, self._source = spec, info, source
-        with _writing(source, spec):
+        with refusing(source, spec.codec):
             self._encoder = Encoder(av.CodecContext.create(spec.codec, "w"), spec, info)
             self._decoder: Any = av.CodecContext.create(_decoder_of(spec.codec), "r")
         self._decoder.thread_count = 1
@@ -101,13 +88,13 @@ class Loopback:
         """Feed one picture; returns the frames that came out by now."""
         pts = self._info.pts[self._in]
         self._in += 1
-        with _writing(self._source, self._spec):
+        with refusing(self._source, self._spec.codec):
             frame = self._encoder.prepare(picture, pts, self._info.time_base)
             return [out for packet in self._encoder.context.encode(frame) for out in self._decoder.decode(packet)]
 
     def flush(self) -> list[av.VideoFrame]:
         """The frames that were still under way."""
-        with _writing(self._source, self._spec):
+        with refusing(self._source, self._spec.codec):
             frames = [out for packet in self._encoder.context.encode(None) for out in self._decoder.decode(packet)]
             return frames + list(self._decoder.decode(None))
 
@@ -118,62 +105,96 @@ def _decoder_of(codec: str) -> str:
     return {"libx264": "h264", "libx264rgb": "h264", "libx265": "hevc"}.get(codec, codec)
 
 
-class Writer:
-    """Write one video file: pictures through an encoder, the source's sound packets as they are.
+@dataclass(frozen=True)
+class NewPictures:
+    """Pictures that are encoded anew. `info` may hold fewer frames than the source (`VideoInfo.first`)."""
 
-    `info` may hold fewer frames than the source (`VideoInfo.first`); the sound then ends with the last picture.
+    spec: EncoderSpec
+    info: VideoInfo
+
+
+@dataclass(frozen=True)
+class NewSound:
+    """Sound that is encoded anew: float32 (C, N), full scale at ±1."""
+
+    spec: SoundSpec
+    info: SoundInfo
+    samples: np.ndarray
+
+
+class Writer:
+    """Write one file: new pictures or sound through encoders, and the source's other packets as they are.
+
+    New pictures come by `write`; where they are fewer than the source's, the sound ends with the last one.
     """
 
-    def __init__(self, path: Path, container: str, spec: EncoderSpec, info: VideoInfo, source: Path, tag: str) -> None:
-        self._info, self._spec, self._source = info, spec, source
+    def __init__(
+        self, path: Path, container: str, source: Path, tag: str, pictures: NewPictures | None, sound: NewSound | None
+    ) -> None:
+        self._pictures, self._source = pictures, source
+        self._codec = " and ".join(new.spec.codec for new in (pictures, sound) if new is not None)
         self._written = 0
         self._input: Any = None
-        self._output = av.open(str(path), "w", format=container, container_options={"fflags": "+bitexact"})
+        self._output = av.open(str(path), "w", format=container, container_options=BIT_EXACT)
         try:
-            with _writing(source, spec):
+            with refusing(source, self._codec):
                 self._output.metadata["comment"] = tag
-                self._stream = self._output.add_stream(spec.codec, rate=info.fps)
-                self._encoder = Encoder(self._stream.codec_context, spec, info)
-                self._stream.time_base = info.time_base
-                self._next_sound: Any = None
-                if info.sound:
-                    self._input = open_media(source)
-                    streams = self._input.streams.audio
-                    self._copies = {s.index: self._output.add_stream_from_template(s) for s in streams}
-                    self._sound = self._sound_packets()
-                    self._next_sound = next(self._sound, None)
+                if pictures is not None:
+                    stream: Any = self._output.add_stream(pictures.spec.codec, rate=pictures.info.fps)
+                    self._encoder = Encoder(stream.codec_context, pictures.spec, pictures.info)
+                    stream.time_base = pictures.info.time_base
+                self._waiting = self._others(sound, tag)
+                self._next: Any = next(self._waiting, None)
         except BaseException:
             self.abort()
             raise
 
-    def _sound_packets(self) -> Iterator[Any]:
-        streams = list(self._input.streams.audio)
-        for packet in self._input.demux(streams):
-            if packet.dts is None:  # the demuxer's flush packet
-                continue
-            packet.stream = self._copies[packet.stream.index]
-            yield packet
+    def _others(self, sound: NewSound | None, tag: str) -> Iterator[tuple[float, Any]]:
+        """All packets but those of new pictures, with their times in seconds; adds their streams at once."""
+        self._input = open_media(self._source)
+        copied = {}
+        if self._pictures is None and not is_sound(self._source.name):
+            video = self._input.streams.video[0]
+            copied[video.index] = self._output.add_stream_from_template(video)
+        made: list[Any] = []
+        if sound is not None:
+            made = add_sound(self._output, sound.spec, sound.info, sound.samples, tag)
+        if not is_sound(self._source.name):
+            for track in self._input.streams.audio[0 if sound is None else 1 :]:
+                copied[track.index] = self._output.add_stream_from_template(track)
+        return heapq.merge(self._copies(copied), _timed(made), key=lambda pair: pair[0])
+
+    def _copies(self, streams: dict[int, Any]) -> Iterator[tuple[float, Any]]:
+        if not streams:
+            return
+        for time, packet in _timed(self._input.demux(*(self._input.streams[index] for index in streams))):
+            packet.stream = streams[packet.stream.index]
+            yield time, packet
 
     def write(self, picture: av.VideoFrame | np.ndarray) -> None:
         """Encode the next picture; RGB arrays are uint8 (H, W, 3)."""
-        pts = self._info.pts[self._written]
+        if self._pictures is None:
+            raise ValueError("the pictures of this file are copied")
+        info = self._pictures.info
+        pts = info.pts[self._written]
         self._written += 1
-        with _writing(self._source, self._spec):
-            frame = self._encoder.prepare(picture, pts, self._info.time_base)
-            self._mux_sound(float(pts * self._info.time_base))
+        with refusing(self._source, self._codec):
+            frame = self._encoder.prepare(picture, pts, info.time_base)
+            self._mux_others(float(pts * info.time_base))
             self._output.mux(self._encoder.context.encode(frame))
 
-    def _mux_sound(self, until: float) -> None:
-        while self._next_sound is not None and float(self._next_sound.dts * self._next_sound.time_base) <= until:
-            self._output.mux(self._next_sound)
-            self._next_sound = next(self._sound, None)
+    def _mux_others(self, until: float) -> None:
+        while self._next is not None and self._next[0] <= until:
+            self._output.mux(self._next[1])
+            self._next = next(self._waiting, None)
 
     def close(self) -> None:
-        """Flush the encoder and finish the file."""
-        with _writing(self._source, self._spec):
-            self._output.mux(self._encoder.context.encode(None))
-            if not self._info.cut:
-                self._mux_sound(float("inf"))
+        """Flush the encoders and finish the file."""
+        with refusing(self._source, self._codec):
+            if self._pictures is not None:
+                self._output.mux(self._encoder.context.encode(None))
+            if self._pictures is None or not self._pictures.info.cut:
+                self._mux_others(float("inf"))
         self.abort()
 
     def abort(self) -> None:
@@ -181,3 +202,25 @@ class Writer:
         self._output.close()
         if self._input is not None:
             self._input.close()
+
+
+def write_sound(path: Path, sound: NewSound, source: Path, tag: str) -> None:
+    """Write a file of nothing but new sound."""
+    with (
+        refusing(source, sound.spec.codec),
+        av.open(str(path), "w", format=sound.spec.container, container_options=BIT_EXACT) as output,
+    ):
+        output.metadata["comment"] = tag
+        for packet in add_sound(output, sound.spec, sound.info, sound.samples, tag):
+            output.mux(packet)
+
+
+def _timed(packets: Iterable[Any]) -> Iterator[tuple[float, Any]]:
+    """Packets with the second at which each is decoded; one that does not say it follows its predecessor."""
+    time = 0.0
+    for packet in packets:
+        if packet.size == 0 and packet.dts is None:  # the demuxer's flush packet
+            continue
+        if packet.dts is not None:
+            time = float(packet.dts * packet.time_base)
+        yield time, packet

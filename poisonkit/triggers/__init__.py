@@ -7,9 +7,27 @@ import inspect
 import pkgutil
 
 from poisonkit.errors import PoisonkitError, suggest
-from poisonkit.triggers._base import BitstreamTrigger, PixelTrigger, RetimingTrigger, Trigger
+from poisonkit.triggers._base import (
+    AudioTrigger,
+    BitstreamTrigger,
+    PixelTrigger,
+    RetimingTrigger,
+    Trigger,
+    VideoTrigger,
+)
 
-__all__ = ["TRIGGERS", "BitstreamTrigger", "PixelTrigger", "RetimingTrigger", "Trigger", "find"]
+__all__ = [
+    "TRIGGERS",
+    "AudioTrigger",
+    "BitstreamTrigger",
+    "PixelTrigger",
+    "RetimingTrigger",
+    "Trigger",
+    "VideoTrigger",
+    "find",
+    "find_audio",
+    "find_video",
+]
 
 
 def _discover() -> dict[str, type[Trigger]]:
@@ -37,3 +55,19 @@ def find(name: str) -> type[Trigger]:
     if name not in TRIGGERS:
         raise PoisonkitError(f"there is no attack {name!r}; {suggest(name, [*TRIGGERS, 'none'])}")
     return TRIGGERS[name]
+
+
+def find_video(name: str) -> type[VideoTrigger]:
+    """The trigger of that name, which must be one of the pictures."""
+    kind = find(name)
+    if not issubclass(kind, VideoTrigger):
+        raise PoisonkitError(f"{name} changes sound, not pictures; name a trigger of the pictures")
+    return kind
+
+
+def find_audio(name: str) -> type[AudioTrigger]:
+    """The trigger of that name, which must be one of the sound."""
+    kind = find(name)
+    if not issubclass(kind, AudioTrigger):
+        raise PoisonkitError(f"{name} changes pictures, not sound; name a trigger of the sound")
+    return kind

@@ -53,8 +53,6 @@ class Trigger(ABC):
     modality: ClassVar[Literal["video", "audio"]]
     source: ClassVar[str]
     """Where the trigger and its defaults come from."""
-    temporal: ClassVar[bool] = False
-    """True for triggers that work in time: their placed sampling steps are kept together."""
 
     mode: Mode = "static"
 
@@ -102,6 +100,15 @@ class Trigger(ABC):
                 ) from None
         return cls(mode=mode, **values)
 
+
+@dataclass(frozen=True)
+class VideoTrigger(Trigger):
+    """A trigger in the pictures."""
+
+    modality: ClassVar[Literal["video", "audio"]] = "video"
+    temporal: ClassVar[bool] = False
+    """True for triggers that work in time: their placed sampling steps are kept together."""
+
     @abstractmethod
     def draw(self, num_frames: int, size: tuple[int, int], rng: np.random.Generator) -> Drawn:
         """What varies, once a clip of `num_frames` frames of `size` (height, width) pixels.
@@ -111,10 +118,8 @@ class Trigger(ABC):
 
 
 @dataclass(frozen=True)
-class PixelTrigger(Trigger):
+class PixelTrigger(VideoTrigger):
     """A trigger that changes the pixels of single frames."""
-
-    modality: ClassVar[Literal["video", "audio"]] = "video"
 
     @final
     def __call__(self, frames: np.ndarray, frame_indices: np.ndarray, placed: np.ndarray, drawn: Drawn) -> np.ndarray:
@@ -149,10 +154,9 @@ class PixelTrigger(Trigger):
 
 
 @dataclass(frozen=True)
-class RetimingTrigger(Trigger):
+class RetimingTrigger(VideoTrigger):
     """A trigger that shows other frames of the clip: it gives an index map and never touches a pixel."""
 
-    modality: ClassVar[Literal["video", "audio"]] = "video"
     temporal: ClassVar[bool] = True
 
     @final
@@ -174,10 +178,9 @@ class RetimingTrigger(Trigger):
 
 
 @dataclass(frozen=True)
-class BitstreamTrigger(Trigger):
+class BitstreamTrigger(VideoTrigger):
     """A trigger that damages compressed frames: bytes in, as many bytes out; what is seen is a decoder's doing."""
 
-    modality: ClassVar[Literal["video", "audio"]] = "video"
     temporal: ClassVar[bool] = True
 
     stretch: int = param(12, "frames from one clean key frame to the next", unit="frames", low=1, high=250)
@@ -188,3 +191,100 @@ class BitstreamTrigger(Trigger):
 
         `attempt` counts from 0: damage that nobody sees is tried again elsewhere.
         """
+
+
+@dataclass(frozen=True)
+class AudioTrigger(Trigger):
+    """A trigger in the sound: a wave of unit power, added at a level that follows the clip or is fixed.
+
+    `y = x + level · wave` inside the span, saturating at full scale; the wave has an RMS of 1. With `amplitude` 0 the
+    level lies `snr_db` under the RMS of the clip's own sound in the span, but not under `floor_db`.
+    """
+
+    modality: ClassVar[Literal["video", "audio"]] = "audio"
+
+    snr_db: float = param(20.0, "how far the trigger lies under the clip's sound", unit="dB", low=-20.0, high=90.0)
+    amplitude: float = param(
+        0.0, "fixed level: the amplitude of a sine of the trigger's power; 0 goes by snr_db", low=0.0, high=1.0
+    )
+    floor_db: float = param(
+        -50.0, "least RMS under snr_db, for near-silent clips", unit="dB of full scale", low=-90.0, high=0.0
+    )
+    start: float = param(0.0, "where the trigger begins", unit="share of the clip", low=0.0, high=1.0)
+    stop: float = param(1.0, "where the trigger ends", unit="share of the clip", low=0.0, high=1.0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.start < self.stop:
+            raise PoisonkitError(
+                f"{self.name}.start={self.start} is not below {self.name}.stop={self.stop}; give a span between them"
+            )
+
+    @property
+    @abstractmethod
+    def highest(self) -> float:
+        """The highest frequency of the wave in Hz, over all that can be drawn."""
+
+    @abstractmethod
+    def draw(self, seconds: float, rng: np.random.Generator) -> Drawn:
+        """What varies, once a clip of `seconds`.
+
+        In static mode the generator is the data set's and the result depends on nothing else.
+        """
+
+    @abstractmethod
+    def wave(self, num_samples: int, rate: int, drawn: Drawn) -> np.ndarray:
+        """The wave itself: float64 (num_samples,) of unit power, at `rate` samples per second; pure."""
+
+    def check_rate(self, rate: int) -> None:
+        """Raise `PoisonkitError` when sound of `rate` samples per second cannot hold the wave."""
+        if not self.highest < rate / 2:
+            raise PoisonkitError(
+                f"{self.name} reaches {self.highest:g} Hz, which sound of {rate} Hz cannot hold (it ends at "
+                f"{rate / 2:g} Hz); set a lower frequency, or take clips of more than {2 * self.highest:g} Hz"
+            )
+
+    def span(self, num_samples: int) -> tuple[int, int]:
+        """The samples that the trigger may change, half-open."""
+        return round(self.start * num_samples), round(self.stop * num_samples)
+
+    def level(self, samples: np.ndarray) -> float:
+        """The trigger's RMS (1 is full scale) for the sound (C, N) of the span."""
+        if self.amplitude > 0:
+            return float(self.amplitude / np.sqrt(2))
+        rms = float(np.sqrt(np.mean(np.square(samples, dtype=np.float64)))) if samples.size else 0.0
+        return max(rms * 10 ** (-self.snr_db / 20), 10 ** (self.floor_db / 20))
+
+    @final
+    def __call__(self, samples: np.ndarray, rate: int, drawn: Drawn) -> np.ndarray:
+        """Apply to a whole clip: float32 (C, N), not modified, full scale at ±1; gives a new array of the same shape.
+
+        Samples outside the span cannot change. Where the span begins or ends inside the clip, the wave is faded over
+        10 ms, since a click would be a trigger of its own.
+        """
+        if samples.dtype != np.float32 or samples.ndim != 2:
+            raise ValueError(f"samples are {samples.dtype} {samples.shape}; expected float32 (C, N)")
+        self.check_rate(rate)
+        total = samples.shape[1]
+        first, last = self.span(total)
+        result = samples.copy()
+        part = samples[:, first:last].astype(np.float64)
+        wave = self.wave(total, rate, drawn)
+        if wave.shape != (total,):
+            raise ValueError(f"{self.name} gave a wave of shape {wave.shape} for {total} samples")
+        added = self.level(part) * _faded(wave[first:last], rate, fade_in=first > 0, fade_out=last < total)
+        # saturate, but leave alone what lies beyond full scale already, as lossy decoders give it
+        low, high = np.minimum(part, -1.0), np.maximum(part, 1.0)
+        result[:, first:last] = np.clip(part + added, low, high)
+        return result
+
+
+def _faded(wave: np.ndarray, rate: int, *, fade_in: bool, fade_out: bool) -> np.ndarray:
+    length = min(rate // 100, len(wave) // 2)
+    ramp = 0.5 - 0.5 * np.cos(np.pi * (np.arange(length) + 0.5) / max(length, 1))
+    faded = wave.copy()
+    if fade_in:
+        faded[:length] *= ramp
+    if fade_out:
+        faded[len(faded) - length :] *= ramp[::-1]
+    return faded

@@ -31,25 +31,25 @@ def poisoned(plan: Plan) -> set[str]:
 
 
 def test_rate_is_rounded_and_counts_all_training_clips() -> None:
-    plan = planning.poison(listing(), Request("badnet", rate=0.1))
+    plan = planning.poison(listing(), Request(("badnet",), rate=0.1))
     assert plan.rate is not None
     assert (plan.rate.poisoned, plan.rate.total, plan.rate.achieved) == (10, 100, 0.1)
     assert len(poisoned(plan)) == 10
 
 
 def test_at_least_one_clip_is_poisoned() -> None:
-    assert len(poisoned(planning.poison(listing(), Request("badnet", rate=0.001)))) == 1
+    assert len(poisoned(planning.poison(listing(), Request(("badnet",), rate=0.001)))) == 1
 
 
 def test_dirty_labels_come_from_other_classes_and_become_the_target() -> None:
-    plan = planning.poison(listing(), Request("badnet", rate=0.3, target="c2"))
+    plan = planning.poison(listing(), Request(("badnet",), rate=0.3, target="c2"))
     chosen = [job for job in plan.jobs if job.split == "train" and job.poisoned]
     assert {job.label for job in chosen} == {2}
     assert 2 not in {job.true_label for job in chosen}
 
 
 def test_clean_labels_come_from_the_target_and_keep_theirs() -> None:
-    plan = planning.poison(listing(), Request("badnet", rate=0.5, target="c2", label_mode="clean"))
+    plan = planning.poison(listing(), Request(("badnet",), rate=0.5, target="c2", label_mode="clean"))
     chosen = [job for job in plan.jobs if job.split == "train" and job.poisoned]
     assert {(job.label, job.true_label) for job in chosen} == {(2, 2)}
     assert plan.rate is not None
@@ -57,16 +57,16 @@ def test_clean_labels_come_from_the_target_and_keep_theirs() -> None:
 
 
 def test_a_lower_rate_is_a_subset_and_attacks_share_their_clips() -> None:
-    small = planning.poison(listing(), Request("badnet", rate=0.05))
-    large = planning.poison(listing(), Request("frame-lag", rate=0.3, mode="dynamic"))
-    sound = planning.poison(listing(suffix=".wav"), Request("badnet", rate=0.3))
+    small = planning.poison(listing(), Request(("badnet",), rate=0.05))
+    large = planning.poison(listing(), Request(("frame-lag",), rate=0.3, mode="dynamic"))
+    sound = planning.poison(listing(suffix=".wav"), Request(("badnet",), rate=0.3))
     assert poisoned(small) < poisoned(large)
     assert poisoned(large) == poisoned(sound)
-    assert poisoned(large) != poisoned(planning.poison(listing(), Request("badnet", rate=0.3, seed=1)))
+    assert poisoned(large) != poisoned(planning.poison(listing(), Request(("badnet",), rate=0.3, seed=1)))
 
 
 def test_every_test_clip_is_there_clean_and_triggered() -> None:
-    plan = planning.poison(listing(), Request("badnet"))
+    plan = planning.poison(listing(), Request(("badnet",)))
     by_split = {s: [j for j in plan.jobs if j.split == s] for s in ("train", "test", "test_triggered", "test_sham")}
     assert {s: len(jobs) for s, jobs in by_split.items()} == {
         "train": 100,
@@ -84,12 +84,12 @@ def test_every_test_clip_is_there_clean_and_triggered() -> None:
 
 @pytest.mark.parametrize(("sham", "expected"), [("all", 80), ("none", 0), ("10", 10), ("9999", 80), (None, 80)])
 def test_sham_clips(sham: str | None, expected: int) -> None:
-    plan = planning.poison(listing(), Request("badnet", sham=sham))
+    plan = planning.poison(listing(), Request(("badnet",), sham=sham))
     assert sum(job.split == "test_sham" for job in plan.jobs) == expected
 
 
 def test_sham_is_limited_and_stratified_by_default() -> None:
-    plan = planning.poison(listing(per_class=600), Request("badnet"))
+    plan = planning.poison(listing(per_class=600), Request(("badnet",)))
     labels = [job.true_label for job in plan.jobs if job.split == "test_sham"]
     assert [labels.count(label) for label in range(5)] == [0, 125, 125, 125, 125]
 
@@ -97,47 +97,47 @@ def test_sham_is_limited_and_stratified_by_default() -> None:
 def test_attack_none_relabels_and_reencodes() -> None:
     plan = planning.poison(listing(), Request(None))
     assert plan.attack is None
-    assert poisoned(plan) == poisoned(planning.poison(listing(), Request("badnet")))
+    assert poisoned(plan) == poisoned(planning.poison(listing(), Request(("badnet",))))
     assert {job.action for job in plan.written()} == {"reencode"}
 
 
 def test_reencode_leaves_no_file_carried() -> None:
-    plan = planning.poison(listing(), Request("badnet", reencode=True))
+    plan = planning.poison(listing(), Request(("badnet",), reencode=True))
     assert {job.action for job in plan.jobs} == {"trigger", "reencode"}
 
 
 @pytest.mark.parametrize("rate", [0.0, -0.1, 1.01, float("nan"), float("inf")])
 def test_impossible_rates(rate: float) -> None:
     with pytest.raises(PoisonkitError, match="above 0 and at most 1"):
-        planning.poison(listing(), Request("badnet", rate=rate))
+        planning.poison(listing(), Request(("badnet",), rate=rate))
 
 
 def test_more_than_there_are() -> None:
     with pytest.raises(PoisonkitError, match=r"100 poisoned clips, but only 80 .* at most --rate 0\.8"):
-        planning.poison(listing(), Request("badnet", rate=1.0))
+        planning.poison(listing(), Request(("badnet",), rate=1.0))
 
 
 @pytest.mark.parametrize(("target", "message"), [("5", r"0 … 4"), ("C3", "did you mean 'c3'"), ("", "known: c0")])
 def test_unknown_targets(target: str, message: str) -> None:
     with pytest.raises(PoisonkitError, match=message):
-        planning.poison(listing(), Request("badnet", target=target))
+        planning.poison(listing(), Request(("badnet",), target=target))
 
 
 def test_the_fingerprint_tells_plans_apart() -> None:
     prints = [
         planning.poison(listing(), request).fingerprint()
         for request in (
-            Request("badnet"),
-            Request("badnet", seed=1),
-            Request("badnet", settings={"patch": "0.3"}),
-            Request("badnet", mode="dynamic"),
-            Request("badnet", frames="8"),
-            Request("badnet", sham="3"),
+            Request(("badnet",)),
+            Request(("badnet",), seed=1),
+            Request(("badnet",), settings={"patch": "0.3"}),
+            Request(("badnet",), mode="dynamic"),
+            Request(("badnet",), frames="8"),
+            Request(("badnet",), sham="3"),
             Request(None),
         )
     ]
     assert len(set(prints)) == len(prints)
-    assert planning.poison(listing(), Request("badnet")).fingerprint() == prints[0]
+    assert planning.poison(listing(), Request(("badnet",))).fingerprint() == prints[0]
 
 
 @pytest.mark.parametrize("label_mode", ["dirty", "clean"])
@@ -145,7 +145,7 @@ def test_a_target_without_training_clips_is_a_sentence(label_mode: str) -> None:
     whole = listing()
     clips = tuple(c for c in whole.clips if not (c.label == 2 and c.split == "train"))
     lacking = Listing("folder", "1", Path("/nowhere"), whole.classes, clips)
-    request = Request("badnet", target="c2", rate_of="target", label_mode=label_mode)  # type: ignore[arg-type]
+    request = Request(("badnet",), target="c2", rate_of="target", label_mode=label_mode)  # type: ignore[arg-type]
     with pytest.raises(PoisonkitError, match="no training clips of class 'c2'; choose another --target"):
         planning.poison(lacking, request)
 

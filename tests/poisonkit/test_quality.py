@@ -91,7 +91,7 @@ def test_trial_clips_hold_the_largest_the_smallest_and_the_stillest(
     ucf_tree: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(quality, "_CLIPS", 3)
-    plan = planning.poison(layouts.read(ucf_tree), Request("badnet", rate=0.3))
+    plan = planning.poison(layouts.read(ucf_tree), Request(("badnet",), rate=0.3))
     chosen = trial_jobs(plan, ucf_tree)
     areas = {job.id: quality.peek(ucf_tree / job.path) for job in plan.written() if job.action == "trigger"}
     area = {name: info.width * info.height for name, info in areas.items()}

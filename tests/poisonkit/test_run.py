@@ -28,7 +28,7 @@ from tests.conftest import moving_frames, write_clip
 TreeState = Callable[[Path], dict[str, bytes]]
 
 
-DEFAULT = Request("badnet", rate=0.3)
+DEFAULT = Request(("badnet",), rate=0.3)
 
 
 class Silent:
@@ -121,7 +121,7 @@ def test_workers_do_not_change_a_byte(ucf_tree: Path, tmp_path: Path, tree_state
         poison(
             ucf_tree,
             tmp_path / str(workers) / "out",
-            Request("badnet", rate=0.3, mode="dynamic"),
+            Request(("badnet",), rate=0.3, mode="dynamic"),
             workers=workers,
         )
     one, two = tree_state(tmp_path / "1"), tree_state(tmp_path / "2")
@@ -206,9 +206,9 @@ def test_another_plan_does_not_touch_a_finished_copy(ucf_tree: Path, tmp_path: P
     poison(ucf_tree, tmp_path / "out")
     before = tree_state(tmp_path / "out")
     for request in (
-        Request("badnet", rate=0.3, seed=1),
-        Request("badnet", rate=0.5),
-        Request("frame-lag", rate=0.3),
+        Request(("badnet",), rate=0.3, seed=1),
+        Request(("badnet",), rate=0.5),
+        Request(("frame-lag",), rate=0.3),
     ):
         with pytest.raises(PoisonkitError, match="holds another copy"):
             poison(ucf_tree, tmp_path / "out", request)
@@ -242,7 +242,7 @@ def test_a_broken_clip_stops_the_run_and_skip_broken_goes_on(ucf_tree: Path, tmp
 
 
 def test_a_skipped_clip_lowers_the_achieved_rate(ucf_tree: Path, tmp_path: Path) -> None:
-    request = Request("badnet", rate=0.3)
+    request = Request(("badnet",), rate=0.3)
     plan = planning.poison(layouts.read(ucf_tree), request)
     victim = next(job for job in plan.jobs if job.split == "train" and job.poisoned)
     (ucf_tree / victim.path).write_bytes(b"")
@@ -441,4 +441,4 @@ def test_a_class_called_like_a_split_of_the_copy_is_refused(tmp_path: Path) -> N
             path.write_bytes(b"0")
     listing = layouts.read(tmp_path / "source")
     with pytest.raises(PoisonkitError, match=r"files of the copy would be test_triggered/Alpha/.*; rename"):
-        planning.poison(listing, Request("badnet", target="Beta", sham="none", seed=1))
+        planning.poison(listing, Request(("badnet",), target="Beta", sham="none", seed=1))

@@ -15,7 +15,7 @@ from tests.poisonkit.test_run import poison
 
 
 def test_every_written_file_is_found_and_no_other(ucf_tree: Path, tmp_path: Path) -> None:
-    made = poison(ucf_tree, tmp_path / "out", Request("badnet", rate=0.3), carry="copy")
+    made = poison(ucf_tree, tmp_path / "out", Request(("badnet",), rate=0.3), carry="copy")
     written = {tmp_path / "out" / s.path for s in made.samples if s.sha256}
     result = scan(tmp_path / "out")
     assert {f.path for f in result.found} == written | {tmp_path / "out" / "POISONED.txt"}
@@ -31,7 +31,7 @@ def test_the_tag_is_found_in_every_container_and_after_a_move(tmp_path: Path, su
         for clip in root.rglob("*.mp4"):
             write_clip(clip.with_suffix(".webm"), moving_frames(20), codec="libvpx")
             clip.unlink()
-    made = poison(root, tmp_path / "out", Request("badnet", rate=0.3))
+    made = poison(root, tmp_path / "out", Request(("badnet",), rate=0.3))
     one = next(s for s in made.samples if s.split == "test_triggered")
     (tmp_path / "elsewhere").mkdir()
     shutil.copy(tmp_path / "out" / one.path, tmp_path / "elsewhere" / f"innocent{suffix}")

@@ -20,7 +20,7 @@ def copy(tmp_path: Path) -> Path:
     poison(
         make_ucf_tree(tmp_path / "source"),
         tmp_path / "out",
-        Request("badnet", rate=0.3),
+        Request(("badnet",), rate=0.3),
         carry="copy",
         quality="high",
         force=True,

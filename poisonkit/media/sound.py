@@ -1,0 +1,158 @@
+"""Reading sound with PyAV: what a track is, and its samples. Of several tracks the first is the sound."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import av.error
+import numpy as np
+
+from poisonkit.errors import BrokenClip
+from poisonkit.files import is_sound
+from poisonkit.media.video import reading
+
+HEARD = 2.0**-15
+"""One step of 16-bit sound: a clip that never gets above it is silent."""
+
+
+@dataclass(frozen=True)
+class SoundInfo:
+    """What a file's first sound track is.
+
+    `codec`: the decoder's name; `sample_format`: FFmpeg's, such as s16 or fltp; `rate`: samples per second; `layout`:
+    FFmpeg's, such as stereo; `bit_rate`: bits/s, 0 where the file does not say; `num_samples`: per channel, decoded;
+    `start`: when the first one is heard, in samples (0 for sound files, whose decoders count otherwise).
+    """
+
+    codec: str
+    sample_format: str
+    rate: int
+    layout: str
+    channels: int
+    bit_rate: int
+    num_samples: int
+    start: int = 0
+
+    @property
+    def seconds(self) -> float:
+        return self.num_samples / self.rate
+
+
+def read(path: Path) -> tuple[SoundInfo, np.ndarray] | None:
+    """The sound of a file, float32 (C, N) with full scale at ±1; None where there is no sound track.
+
+    Raises `BrokenClip` where it does not decode.
+    """
+    with reading(path) as container:
+        if not container.streams.audio:
+            return None
+        stream = container.streams.audio[0]
+        parts: list[np.ndarray] = []
+        start = 0
+        for frame in _frames(container, stream, path):
+            if not parts and frame.pts is not None and frame.time_base is not None and not is_sound(path.name):
+                start = round(frame.pts * frame.time_base * frame.rate)
+            parts.append(_planar(frame))
+        if not parts:
+            raise BrokenClip(
+                f"{path} holds a sound track of which nothing decodes; remove it, or go on without it by --skip-broken"
+            )
+        samples = np.concatenate(parts, axis=1)
+        return _info(container, stream, samples.shape[1], start), samples
+
+
+def examine(path: Path) -> SoundInfo:
+    """What the sound of a file is, decoded to its end; raises `BrokenClip`, also where there is none."""
+    found = read(path)
+    if found is None:
+        raise BrokenClip(f"{path} holds no sound; remove it, or go on without it by --skip-broken")
+    return found[0]
+
+
+def peek(path: Path) -> SoundInfo | None:
+    """What the headers say, without decoding; None where there is no sound. Raises `BrokenClip`."""
+    with reading(path) as container:
+        if not container.streams.audio:
+            return None
+        stream = container.streams.audio[0]
+        seconds = float(container.duration or 0) / av.time_base
+        return _info(container, stream, round(seconds * stream.codec_context.sample_rate), 0)
+
+
+def silent(path: Path) -> bool:
+    """Whether no sample of the sound is louder than one step of 16 bits; decodes only up to the first that is."""
+    with reading(path) as container:
+        frames = _frames(container, container.streams.audio[0], path)
+        return not any(np.abs(_planar(frame)).max(initial=0.0) > HEARD for frame in frames)
+
+
+def _frames(container: Any, stream: Any, path: Path) -> Iterator[av.AudioFrame]:
+    """The decoded frames; raises `BrokenClip` where rate or channels change, or where decoding stops."""
+    first, count = None, 0
+    stream.thread_type = "NONE"  # workers are processes; threads inside them would only contend
+    try:
+        for frame in container.decode(stream):
+            shape = (frame.rate, len(frame.layout.channels))
+            first = first or shape
+            if shape != first:
+                raise BrokenClip(
+                    f"the sound of {path} changes its rate or its channels at sample {count}; convert it, or use "
+                    f"--skip-broken"
+                )
+            yield frame
+            count += frame.samples
+    except av.error.FFmpegError as error:
+        raise BrokenClip(
+            f"the sound of {path} decodes only up to sample {count}: {error.strerror}; repair or remove it, or use "
+            f"--skip-broken"
+        ) from None
+
+
+def _planar(frame: av.AudioFrame) -> np.ndarray:
+    """float32 (C, N), full scale at ±1, of a frame in any sample format."""
+    values: np.ndarray = frame.to_ndarray()
+    if not frame.format.is_planar:
+        values = values.reshape(-1, len(frame.layout.channels)).T
+    if values.dtype == np.uint8:
+        return (values.astype(np.float32) - 128) / 128
+    if np.issubdtype(values.dtype, np.integer):
+        return (values / 2.0 ** (8 * values.dtype.itemsize - 1)).astype(np.float32)
+    return values.astype(np.float32)
+
+
+def _info(container: Any, stream: Any, num_samples: int, start: int) -> SoundInfo:
+    context = stream.codec_context
+    alone = not container.streams.video
+    return SoundInfo(
+        codec=context.name,
+        sample_format=context.format.name if context.format else "",
+        rate=context.sample_rate,
+        layout=context.layout.name,
+        channels=len(context.layout.channels),
+        bit_rate=int(stream.bit_rate or (container.bit_rate if alone else 0) or 0),
+        num_samples=num_samples,
+        start=start,
+    )
+
+
+def aligned(samples: np.ndarray, start: int, like: SoundInfo) -> np.ndarray:
+    """The samples (C, N) that are heard while `like` is, with silence where there are none.
+
+    `start`: when the first of `samples` is heard, as in `SoundInfo`.
+    """
+    first = like.start - start
+    result = np.zeros((samples.shape[0], like.num_samples), dtype=samples.dtype)
+    low, high = max(first, 0), min(first + like.num_samples, samples.shape[1])
+    if low < high:
+        result[:, low - first : high - first] = samples[:, low:high]
+    return result
+
+
+def seconds_of(samples: int, rate: int) -> float:
+    """A place in the sound as seconds for the manifest."""
+    return round(float(Fraction(samples, rate)), 6)
