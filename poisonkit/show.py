@@ -321,11 +321,7 @@ def _worst(manifest: Manifest, modality: Modality) -> list[RenderableType]:
     unit = "grey levels" if modality == "video" else "16-bit steps"
     parts: list[RenderableType] = []
     if still:
-        parts.append(
-            Text(
-                f"{len(still)} clips carry no trigger (it changes them by an RMS below 1, in {unit}), such as {still[0]}"
-            )
-        )
+        parts.append(Text(f"{len(still)} clips carry no trigger (an RMS below 1, in {unit}), such as {still[0]}"))
     found = _by_survival(manifest, modality)
     below = sum(1 for _, low in found if low < LISTED)
     if not found:

@@ -21,7 +21,8 @@ from poisonkit.media.sound import SoundInfo
 SOUND_LADDER: tuple[Rung, ...] = ("match", "high", "lossless")
 """`match`: the source's codec and bit rate; `high`: its codec at a high rate; `lossless`: FLAC, ALAC or PCM.
 
-MP3, WebM and MPEG files can hold none of these: there the last rung is the highest rate.
+MP3, WebM and MPEG files hold none of these, and few readers of Ogg files know FLAC there: their last rung is the highest
+rate.
 """
 
 _KIND = {
@@ -50,7 +51,7 @@ _HOLDS = {
     "mp3": ("libmp3lame",),
 }
 """What a container can hold; the first is taken where the source's own codec cannot be written."""
-_LOSSLESS = {"mp4": "alac", "mov": "alac", "matroska": "flac", "avi": "pcm_s16le", "flac": "flac", "ogg": "flac"}
+_LOSSLESS = {"mp4": "alac", "mov": "alac", "matroska": "flac", "avi": "pcm_s16le", "flac": "flac"}
 _HIGHEST = {"aac": 160_000, "libmp3lame": 320_000, "ac3": 640_000, "libopus": 192_000}
 """Bits/s of the rung `high`: for AAC and Opus per channel, for the others whatever the number of channels."""
 _FORMAT = {"aac": "fltp", "libmp3lame": "fltp", "ac3": "fltp", "libopus": "flt"}
@@ -62,7 +63,7 @@ _LATE = {"mpeg": 256}
 
 @dataclass(frozen=True)
 class SoundSpec:
-    """One sound encoder with its settings: `bit_rate` in bits/s where one is asked for; Vorbis has a `quality`, 0 … 1."""
+    """One sound encoder with its settings; `bit_rate` in bits/s, or for Vorbis a `quality`, 0 … 1."""
 
     codec: str
     sample_format: str

@@ -59,7 +59,7 @@ def test_clean_labels_come_from_the_target_and_keep_theirs() -> None:
 def test_a_lower_rate_is_a_subset_and_attacks_share_their_clips() -> None:
     small = planning.poison(listing(), Request(("badnet",), rate=0.05))
     large = planning.poison(listing(), Request(("frame-lag",), rate=0.3, mode="dynamic"))
-    sound = planning.poison(listing(suffix=".wav"), Request(("badnet",), rate=0.3))
+    sound = planning.poison(listing(suffix=".wav"), Request(("sine",), rate=0.3))
     assert poisoned(small) < poisoned(large)
     assert poisoned(large) == poisoned(sound)
     assert poisoned(large) != poisoned(planning.poison(listing(), Request(("badnet",), rate=0.3, seed=1)))
@@ -95,8 +95,8 @@ def test_sham_is_limited_and_stratified_by_default() -> None:
 
 
 def test_attack_none_relabels_and_reencodes() -> None:
-    plan = planning.poison(listing(), Request(None))
-    assert plan.attack is None
+    plan = planning.poison(listing(), Request())
+    assert plan.attacks == ()
     assert poisoned(plan) == poisoned(planning.poison(listing(), Request(("badnet",))))
     assert {job.action for job in plan.written()} == {"reencode"}
 
@@ -129,11 +129,11 @@ def test_the_fingerprint_tells_plans_apart() -> None:
         for request in (
             Request(("badnet",)),
             Request(("badnet",), seed=1),
-            Request(("badnet",), settings={"patch": "0.3"}),
+            Request(("badnet",), settings={"badnet": {"patch": "0.3"}}),
             Request(("badnet",), mode="dynamic"),
             Request(("badnet",), frames="8"),
             Request(("badnet",), sham="3"),
-            Request(None),
+            Request(),
         )
     ]
     assert len(set(prints)) == len(prints)

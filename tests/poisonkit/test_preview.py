@@ -12,7 +12,7 @@ import pytest
 
 from poisonkit.errors import PoisonkitError
 from poisonkit.media.video import decode, to_rgb
-from poisonkit.plan import Request, make_attack
+from poisonkit.plan import Request, make_attacks
 from poisonkit.preview import preview
 from tests.conftest import moving_frames, write_lossless
 
@@ -23,7 +23,7 @@ def clip(tmp_path: Path) -> Path:
 
 
 def test_a_sheet_holds_clean_triggered_and_difference(clip: Path, tmp_path: Path) -> None:
-    found = preview(clip, make_attack(Request(("badnet",))), 0, tmp_path / "new" / "sheet.png")
+    found = preview(clip, make_attacks(Request(("badnet",)))[0], 0, tmp_path / "new" / "sheet.png")
     assert (found.frames, found.placed, found.num_frames) == ((0, 13, 26, 39), 40, 40)
     sheet = cv2.cvtColor(cv2.imread(str(tmp_path / "new" / "sheet.png")), cv2.COLOR_BGR2RGB)[28:]
     assert sheet.shape == (4 * 97, 3 * 131, 3)
@@ -35,15 +35,17 @@ def test_a_sheet_holds_clean_triggered_and_difference(clip: Path, tmp_path: Path
 
 
 def test_a_small_change_is_amplified_and_a_large_one_is_not(clip: Path, tmp_path: Path) -> None:
-    small = preview(clip, make_attack(Request(("sig",), settings={"delta": "5"})), 0, tmp_path / "s.png")
-    large = preview(clip, make_attack(Request(("badnet",), settings={"patch": "0.5"})), 0, tmp_path / "l.png")
+    small = preview(clip, make_attacks(Request(("sig",), settings={"sig": {"delta": "5"}}))[0], 0, tmp_path / "s.png")
+    large = preview(
+        clip, make_attacks(Request(("badnet",), settings={"badnet": {"patch": "0.5"}}))[0], 0, tmp_path / "l.png"
+    )
     assert small.amplified >= 20
     assert large.amplified == 1
     assert small.strength < 5 < large.strength
 
 
 def test_only_placed_frames_are_shown(clip: Path, tmp_path: Path) -> None:
-    found = preview(clip, make_attack(Request(("badnet",), frames="1", window="8x2")), 0, tmp_path / "s.png")
+    found = preview(clip, make_attacks(Request(("badnet",), frames="1", window="8x2"))[0], 0, tmp_path / "s.png")
     assert 0 < found.placed < 10
     sheet = cv2.imread(str(tmp_path / "s.png"))[28:]
     for row in range(len(found.frames)):
@@ -52,7 +54,7 @@ def test_only_placed_frames_are_shown(clip: Path, tmp_path: Path) -> None:
 
 
 def test_a_page_plays_by_itself_and_escapes_names(clip: Path, tmp_path: Path) -> None:
-    preview(clip, make_attack(Request(("frame-lag",), mode="dynamic")), 0, tmp_path / "page.html")
+    preview(clip, make_attacks(Request(("frame-lag",), mode="dynamic"))[0], 0, tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text()
     assert "a &lt;b&gt;.avi" in page
     assert "<b>" not in page
@@ -67,7 +69,7 @@ def test_a_page_plays_by_itself_and_escapes_names(clip: Path, tmp_path: Path) ->
 
 
 def test_mistakes_leave_nothing(clip: Path, tmp_path: Path) -> None:
-    attack = make_attack(Request(("sig",)))
+    attack = make_attacks(Request(("sig",)))[0]
     with pytest.raises(PoisonkitError, match=r"ends in \.png or \.html"):
         preview(clip, attack, 0, tmp_path / "out" / "sheet.gif")
     with pytest.raises(PoisonkitError, match="there is no file"):

@@ -18,7 +18,7 @@ from poisonkit.quality import TrialResult, choose, next_rung, summarise, trial_j
 
 JOB = Job("a", "train", "a.avi", "a.avi", 0, 1, True, "trigger", "a")
 SHAM = Job("a", "train", "a.avi", "a.avi", 0, 1, True, "reencode", "a")
-CONTEXT = Context(Path(), None, 0, None, None)
+CONTEXT = Context(Path(), None, 0)
 
 
 def kept(*values: float | None) -> list[TrialResult]:
@@ -32,10 +32,10 @@ def choosing(
     tried = []
 
     def run(work: Any, jobs: Sequence[Job], context: Context) -> Iterable[TrialResult]:
-        tried.append(str(context.rung))
-        return by_rung[str(context.rung)]
+        tried.append(context.rungs["video"])
+        return by_rung[context.rungs["video"]]
 
-    return choose(asked, [job], CONTEXT, run, force=force)[0], tried
+    return choose(asked, "video", [job], CONTEXT, run, force=force)[0], tried
 
 
 def test_the_cheapest_rung_that_keeps_the_trigger_is_taken() -> None:
@@ -77,14 +77,18 @@ def test_an_unknown_rung() -> None:
 
 
 def test_the_summary_by_hand() -> None:
-    summary, middle = summarise("high", [*kept(0.96, 0.5, None), TrialResult(Survival(0.99, 0.7, 3.0), 100, 50.0)])
+    summary, middle = summarise(
+        "high", "video", [*kept(0.96, 0.5, None), TrialResult(Survival(0.99, 0.7, 3.0), 100, 50.0)]
+    )
     assert (summary.clips, summary.carrying, summary.passing) == (4, 3, 1)
     assert (summary.gain_min, summary.correlation_min, middle) == (0.5, 0.5, 0.7)
     assert (summary.bytes, summary.source_bytes) == (700, 350)
 
 
 def test_the_next_rung() -> None:
-    assert [next_rung(r) for r in ("match", "high", "near", "lossless")] == ["high", "near", "lossless", None]
+    rungs = ("match", "high", "near", "lossless")
+    assert [next_rung(r, "video") for r in rungs] == ["high", "near", "lossless", None]
+    assert [next_rung(r, "audio") for r in ("match", "high", "lossless")] == ["high", "lossless", None]
 
 
 def test_trial_clips_hold_the_largest_the_smallest_and_the_stillest(
@@ -92,10 +96,10 @@ def test_trial_clips_hold_the_largest_the_smallest_and_the_stillest(
 ) -> None:
     monkeypatch.setattr(quality, "_CLIPS", 3)
     plan = planning.poison(layouts.read(ucf_tree), Request(("badnet",), rate=0.3))
-    chosen = trial_jobs(plan, ucf_tree)
-    areas = {job.id: quality.peek(ucf_tree / job.path) for job in plan.written() if job.action == "trigger"}
+    chosen = trial_jobs(plan, "video")
+    areas = {job.id: quality.video.peek(ucf_tree / job.path) for job in plan.written() if job.action == "trigger"}
     area = {name: info.width * info.height for name, info in areas.items()}
     assert len(chosen) == 3
     assert max(area[j.id] for j in chosen) == max(area.values())
     assert min(area[j.id] for j in chosen) == min(area.values())
-    assert [j.id for j in trial_jobs(plan, ucf_tree)] == [j.id for j in chosen]
+    assert [j.id for j in trial_jobs(plan, "video")] == [j.id for j in chosen]

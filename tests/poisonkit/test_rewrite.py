@@ -18,7 +18,7 @@ from tests.poisonkit.test_run import pixels, poison
 def test_survival_follows_from_the_source_the_sham_and_the_triggered_file(
     ucf_tree: Path, tmp_path: Path, rung: str
 ) -> None:
-    request = Request(("badnet",), rate=0.3, frames="5", window="8x2", settings={"patch": "0.5"})
+    request = Request(("badnet",), rate=0.3, frames="5", window="8x2", settings={"badnet": {"patch": "0.5"}})
     made = poison(ucf_tree, tmp_path / "out", request, quality=rung)
     by_id = {sample.id: sample for sample in made.samples}
     checked = 0
@@ -64,7 +64,10 @@ def test_a_still_clip_carries_no_frame_lag(tmp_path: Path) -> None:
 
 def test_lagged_frames_are_the_sources_frames(ucf_tree: Path, tmp_path: Path) -> None:
     made = poison(
-        ucf_tree, tmp_path / "out", Request(("frame-lag",), rate=0.3, settings={"hold": "2"}), quality="lossless"
+        ucf_tree,
+        tmp_path / "out",
+        Request(("frame-lag",), rate=0.3, settings={"frame-lag": {"hold": "2"}}),
+        quality="lossless",
     )
     for sample in made.samples:
         if sample.split == "test_triggered":

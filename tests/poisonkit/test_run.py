@@ -88,7 +88,7 @@ def test_a_poisoned_copy_end_to_end(ucf_tree: Path, tmp_path: Path, tree_state: 
 
 @pytest.mark.parametrize(("attack", "mode"), [("badnet", "static"), ("badnet", "dynamic"), ("frame-lag", "dynamic")])
 def test_only_placed_frames_change_in_a_lossless_file(ucf_tree: Path, tmp_path: Path, attack: str, mode: str) -> None:
-    request = Request(attack, rate=0.3, mode=mode, frames="5", window="8x2")  # type: ignore[arg-type]
+    request = Request((attack,), rate=0.3, mode=mode, frames="5", window="8x2")  # type: ignore[arg-type]
     made = poison(ucf_tree, tmp_path / "out", request, quality="lossless")
     changed_somewhere = False
     for sample in made.samples:
@@ -270,7 +270,7 @@ def test_index_describes_the_source_in_place(ucf_tree: Path, tmp_path: Path, tre
 
 
 def test_attack_none_writes_a_control(ucf_tree: Path, tmp_path: Path) -> None:
-    made = poison(ucf_tree, tmp_path / "out", Request(None, rate=0.3))
+    made = poison(ucf_tree, tmp_path / "out", Request(rate=0.3))
     assert made.attacks == []
     assert made.splits == {"train": 6, "test": 6, "test_triggered": 6}
     poisoned = [s for s in made.samples if s.poisoned and s.split == "train"]
@@ -295,10 +295,10 @@ def test_too_little_disk_is_refused_before_anything_is_written(
 
 def test_the_manifest_records_what_was_asked(ucf_tree: Path, tmp_path: Path) -> None:
     request = Request(
-        "frame-lag",
+        ("frame-lag",),
         rate=0.3,
         mode="dynamic",
-        settings={"hold": "3"},
+        settings={"frame-lag": {"hold": "3"}},
         frames="6",
         window="8x2",
         target="Gamma",
@@ -426,7 +426,7 @@ def test_a_refused_run_leaves_an_unfinished_one_alone(
     assert list((tmp_path / "out").iterdir()) == [], "an empty folder that was given is empty again"
     state = run.State(tmp_path / "out")
     state.acquire()
-    state.choose(run.Chosen("another", "high", "high", [], {}, "link", False, (256, 224)))
+    state.choose(run.Chosen("another", "high", {"video": "high"}, [], {}, "link", False, (256, 224)))
     state.close()
     with pytest.raises(PoisonkitError, match="unfinished run with other settings"):
         poison(ucf_tree, tmp_path / "out")

@@ -16,14 +16,14 @@ import pytest
 from poisonkit.errors import BrokenClip, PoisonkitError
 from poisonkit.media.encoders import LADDER, container_of, encoder
 from poisonkit.media.video import decode, examine, to_rgb
-from poisonkit.media.writer import Loopback, Writer
+from poisonkit.media.writer import Loopback, NewPictures, Writer
 from tests.conftest import moving_frames, write_clip, write_lossless
 
 
 def rewrite(source: Path, rung: str, target: Path, frames: np.ndarray | None = None) -> Path:
     info = examine(source)
     spec = encoder(rung, info, container_of(source.name))  # type: ignore[arg-type]
-    writer = Writer(target, container_of(source.name), spec, info, source, "a tag")
+    writer = Writer(target, container_of(source.name), source, "a tag", NewPictures(spec, info), None)
     for i, frame in enumerate(decode(source)):
         writer.write(frame if frames is None else frames[i])
     writer.close()
@@ -202,7 +202,7 @@ def test_a_suffix_that_lies_is_a_sentence(tmp_path: Path) -> None:
 def test_a_cut_clip_ends_its_sound_with_its_pictures(tmp_path: Path) -> None:
     source = write_clip(tmp_path / "a.mp4", moving_frames(100), sound_hz=440.0)
     info = examine(source).first(10)
-    writer = Writer(tmp_path / "b.mp4", "mp4", encoder("high", info, "mp4"), info, source, "")
+    writer = Writer(tmp_path / "b.mp4", "mp4", source, "", NewPictures(encoder("high", info, "mp4"), info), None)
     for frame, _ in zip(decode(source), range(10), strict=False):
         writer.write(frame)
     writer.close()

@@ -10,7 +10,7 @@ import pytest
 
 from poisonkit.errors import PoisonkitError
 from poisonkit.placement import Window
-from poisonkit.triggers import TRIGGERS, PixelTrigger, RetimingTrigger, Trigger, find
+from poisonkit.triggers import TRIGGERS, AudioTrigger, PixelTrigger, RetimingTrigger, Trigger, VideoTrigger, find
 from tests.conftest import moving_frames
 
 MODES = ("static", "dynamic")
@@ -18,6 +18,11 @@ PIXEL = sorted(name for name, kind in TRIGGERS.items() if issubclass(kind, Pixel
 RETIMING = sorted(name for name, kind in TRIGGERS.items() if issubclass(kind, RetimingTrigger))
 each_pixel_trigger = pytest.mark.parametrize(("name", "mode"), [(n, m) for n in PIXEL for m in MODES])
 each_retiming_trigger = pytest.mark.parametrize(("name", "mode"), [(n, m) for n in RETIMING for m in MODES])
+VIDEO = sorted(name for name, kind in TRIGGERS.items() if issubclass(kind, VideoTrigger))
+AUDIO = sorted(name for name, kind in TRIGGERS.items() if issubclass(kind, AudioTrigger))
+RATE = 48_000
+each_video_trigger = pytest.mark.parametrize(("name", "mode"), [(n, m) for n in VIDEO for m in MODES])
+each_audio_trigger = pytest.mark.parametrize(("name", "mode"), [(n, m) for n in AUDIO for m in MODES])
 each_trigger = pytest.mark.parametrize(("name", "mode"), [(n, m) for n in TRIGGERS for m in MODES])
 
 
@@ -25,7 +30,12 @@ def build(name: str, mode: str) -> Trigger:
     return find(name).build(mode, {})  # type: ignore[arg-type]
 
 
+def sound(seconds: float = 1.2, channels: int = 2, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(0, 0.1, (channels, round(seconds * RATE))).astype(np.float32)
+
+
 def drawn_for(trigger: Trigger, frames: np.ndarray, seed: int = 0) -> dict[str, np.ndarray]:
+    assert isinstance(trigger, VideoTrigger)
     return trigger.draw(len(frames), frames.shape[1:3], np.random.default_rng(seed))
 
 
@@ -42,9 +52,10 @@ def test_round_trip_through_the_manifest(name: str, mode: str) -> None:
     assert type(trigger).build(trigger.mode, msgspec.json.decode(text)) == trigger
 
 
-@each_trigger
+@each_video_trigger
 def test_static_draws_depend_on_the_seed_alone(name: str, mode: str) -> None:
     trigger = build(name, mode)
+    assert isinstance(trigger, VideoTrigger)
     one = trigger.draw(40, (48, 64), np.random.default_rng(5))
     other = trigger.draw(90, (33, 47), np.random.default_rng(5))
     equal = all(np.array_equal(one[key], other[key]) for key in one)
@@ -108,6 +119,88 @@ def test_static_is_the_same_on_every_frame_and_dynamic_is_not(name: str, mode: s
     result = trigger(still, np.arange(6), np.ones(6, dtype=bool), drawn_for(trigger, still))
     equal = all(np.array_equal(result[0], frame) for frame in result[1:])
     assert equal == (mode == "static")
+
+
+@each_audio_trigger
+def test_sound_is_untouched_and_the_result_deterministic(name: str, mode: str) -> None:
+    trigger, samples = build(name, mode), sound()
+    assert isinstance(trigger, AudioTrigger)
+    before = samples.copy()
+    drawn = trigger.draw(1.2, np.random.default_rng(3))
+    first = trigger(samples, RATE, drawn)
+    assert np.array_equal(samples, before)
+    assert first.dtype == np.float32
+    assert np.array_equal(first, trigger(samples, RATE, drawn))
+    assert not np.array_equal(first, samples)
+
+
+@each_audio_trigger
+def test_static_sound_is_the_same_for_all_clips_and_dynamic_is_not(name: str, mode: str) -> None:
+    trigger = build(name, mode)
+    assert isinstance(trigger, AudioTrigger)
+    one, other = (trigger.draw(1.2, np.random.default_rng(seed)) for seed in (1, 2))
+    again = trigger.draw(7.9, np.random.default_rng(1))
+    same = all(np.array_equal(one[key], again[key]) for key in one)
+    # what is drawn by the quarter of a second depends on the clip's length, and belongs to it
+    assert same or mode == "dynamic"
+    if mode == "dynamic":
+        assert not np.array_equal(trigger.wave(RATE, RATE, one), trigger.wave(RATE, RATE, other))
+        assert any(not np.array_equal(one[key], other[key]) for key in one)
+
+
+@each_audio_trigger
+@pytest.mark.parametrize("share", [(0.0, 1.0), (0.25, 0.5)])
+def test_the_level_is_as_asked_and_nothing_outside_the_span_changes(
+    name: str, mode: str, share: tuple[float, float]
+) -> None:
+    start, stop = share
+    trigger = find(name).build(mode, {"start": start, "stop": stop, "snr_db": 20})  # type: ignore[arg-type]
+    assert isinstance(trigger, AudioTrigger)
+    samples = sound(seconds=4)
+    added = trigger(samples, RATE, trigger.draw(4, np.random.default_rng(0))).astype(float) - samples
+    first, last = round(start * samples.shape[1]), round(stop * samples.shape[1])
+    assert not added[:, :first].any()
+    assert not added[:, last:].any()
+    inside = slice(first + RATE // 100, last - RATE // 100)  # without the fades
+    level = 20 * np.log10(np.sqrt(np.mean(samples[:, inside] ** 2)) / np.sqrt(np.mean(added[:, inside] ** 2)))
+    assert level == pytest.approx(20, abs=0.3)
+
+
+@each_audio_trigger
+def test_sound_saturates_and_near_silence_gets_the_floor(name: str, mode: str) -> None:
+    trigger = build(name, mode)
+    assert isinstance(trigger, AudioTrigger)
+    drawn = trigger.draw(1.0, np.random.default_rng(0))
+    loud = np.full((1, RATE), 0.999, dtype=np.float32)
+    assert np.abs(trigger(loud, RATE, drawn)).max() <= 1
+    over = np.full((1, RATE), 1.2, dtype=np.float32)  # as lossy decoders give it
+    assert trigger(over, RATE, drawn).max() <= np.float32(1.2)
+    quiet = np.zeros((1, RATE), dtype=np.float32)
+    rms = np.sqrt(np.mean(trigger(quiet, RATE, drawn).astype(float) ** 2))
+    assert 20 * np.log10(rms) == pytest.approx(-50, abs=0.3)
+
+
+@each_audio_trigger
+def test_the_amplitude_is_that_of_a_sine_of_the_same_power(name: str, mode: str) -> None:
+    trigger = find(name).build(mode, {"amplitude": 0.05})  # type: ignore[arg-type]
+    assert isinstance(trigger, AudioTrigger)
+    added = trigger(np.zeros((1, 4 * RATE), dtype=np.float32), RATE, trigger.draw(4.0, np.random.default_rng(0)))
+    assert np.sqrt(2 * np.mean(added.astype(float) ** 2)) == pytest.approx(0.05, rel=0.03)
+
+
+@each_audio_trigger
+def test_a_rate_that_cannot_hold_the_wave_is_refused(name: str, mode: str) -> None:
+    trigger = build(name, mode)
+    assert isinstance(trigger, AudioTrigger)
+    rate = int(2 * trigger.highest)
+    with pytest.raises(PoisonkitError, match="cannot hold"):
+        trigger(np.zeros((1, 1000), dtype=np.float32), rate, trigger.draw(1.0, np.random.default_rng(0)))
+    trigger.check_rate(rate + 2)
+
+
+def test_an_empty_span_is_refused() -> None:
+    with pytest.raises(PoisonkitError, match=r"start=0\.5 is not below"):
+        find("sine").build("static", {"start": 0.5, "stop": 0.5})
 
 
 @each_retiming_trigger
