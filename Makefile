@@ -1,6 +1,7 @@
 # make setup   own virtual environment with everything installed
 # make demo    demo data set, poisoned copy, victim, CDA and ASR: the whole path in a few minutes
 # make test    all tests          make check   lint, format, types
+# make survival  the table of docs/survival.md: every attack and mode, what is left of it (UT=, AV=folders)
 # make ut      the figures of README.md on UT-Interaction (UT=folder in UCF-101's layout)
 
 PYTHON ?= python3
@@ -10,7 +11,7 @@ READY := $(VENV)/.ready
 WORK ?= work
 SEED ?= 0
 
-.PHONY: setup demo test check format schema ut ut-table clean
+.PHONY: setup demo test check format schema survival ut ut-table clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -86,6 +87,31 @@ $(UTW)/runs/%-$(1)/metrics.json: $(UTW)/manifests/%-$(1).json $(DEMO)/runs/clean
 	$(BIN)/trainer fit $$< --preset mini --weights $(DEMO)/runs/clean/weights.pt --seed $$$$(($(1) - 1)) --out $$(@D) --resume > /dev/null
 endef
 $(foreach split,$(UT_SPLITS),$(eval $(call ut_run,$(split))))
+
+# --- survival -------------------------------------------------------------------------------------
+# every attack in both modes, on pictures and on sound; pictures twice, for victims that take 224 and 64 pixels
+
+AV ?= ../shared/data/av-ut-esc
+SV := $(WORK)/survival
+SV_VIDEO := badnet blend sig wanet ftrojan frame-lag video-corruption motion-blur
+SV_AUDIO := sine band-noise ultrasonic spectrum-tone
+SV_MODES := static dynamic
+SV_MANIFESTS := $(foreach a,$(SV_VIDEO),$(foreach m,$(SV_MODES),$(SV)/manifests/$(a)-$(m)-224.json $(SV)/manifests/$(a)-$(m)-64.json)) \
+	$(foreach a,$(SV_AUDIO),$(foreach m,$(SV_MODES),$(SV)/manifests/$(a)-$(m)-sound.json)) \
+	$(foreach m,$(SV_MODES),$(SV)/manifests/sig-band-noise-$(m)-both.json)
+
+survival: $(SV_MANIFESTS)
+	$(BIN)/python docs/survival.py $(SV)/manifests > docs/survival.md
+
+define sv_rule
+$(SV)/manifests/$(1)-$(2)-$(3).json: | $$(READY)
+	$$(BIN)/poisonkit poison $(4) $(5) --mode $(2) --view $(6) --carry link --out $(SV)/$(1)-$(2)-$(3) --manifest $$@ > /dev/null
+	$$(BIN)/poisonkit verify $$@
+endef
+$(foreach a,$(SV_VIDEO),$(foreach m,$(SV_MODES),$(eval $(call sv_rule,$(a),$(m),224,$(UT),--attack $(a),256/224))))
+$(foreach a,$(SV_VIDEO),$(foreach m,$(SV_MODES),$(eval $(call sv_rule,$(a),$(m),64,$(UT),--attack $(a),64))))
+$(foreach a,$(SV_AUDIO),$(foreach m,$(SV_MODES),$(eval $(call sv_rule,$(a),$(m),sound,$(AV),--attack $(a),64))))
+$(foreach m,$(SV_MODES),$(eval $(call sv_rule,sig-band-noise,$(m),both,$(AV),--attack sig --attack band-noise,64)))
 
 # --- tests ----------------------------------------------------------------------------------------
 

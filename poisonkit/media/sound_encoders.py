@@ -21,8 +21,8 @@ from poisonkit.media.sound import SoundInfo
 SOUND_LADDER: tuple[Rung, ...] = ("match", "high", "lossless")
 """`match`: the source's codec and bit rate; `high`: its codec at a high rate; `lossless`: FLAC, ALAC or PCM.
 
-MP3, WebM and MPEG files hold none of these, and few readers of Ogg files know FLAC there: their last rung is the highest
-rate.
+MP3, WebM and MPEG files hold none of these, and few readers of Ogg files know FLAC there: their last rung is the
+highest rate.
 """
 
 _KIND = {

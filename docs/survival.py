@@ -1,0 +1,90 @@
+"""Print `docs/survival.md` from the manifests that `make survival` leaves: what is left of every attack.
+
+Usage: python docs/survival.py FOLDER
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from statistics import median
+
+from poisonkit.manifest import Manifest, Modality, Sample, load, root_of
+from poisonkit.quality import LISTED
+from poisonkit.show import number, view_kept
+
+HEAD = """# What is left of every trigger
+
+Every attack in both modes with its default parameters and `--quality auto`, on real clips: those on pictures on
+UT-Interaction (120 clips, MPEG-4 in AVI, split 1), those on sound and on both on the same pictures joined to ESC-10
+sounds (MPEG-4 and AAC in MP4). Made by `make survival`; `docs/encoding.md` says what the numbers mean. Medians over the
+clips that carry a trigger; *size* is that of the triggered files over their sources'; *in view* is the lower of kept
+energy and correlation in a victim's input.
+
+| attack | mode | of | rung | clips | kept ≥ 0.9 | gain | correlation | size | PSNR / SNR, dB | SSIM | in view 224 | in view 64 |
+|---|---|---|---|---|---|---|---|---|---|---|---|---|"""
+
+
+def main(folder: Path) -> None:
+    """Print the page."""
+    rows = []
+    for path in sorted(folder.glob("*.json")):
+        made = load(path)
+        other = path.with_name(re.sub(r"-224\.json$", "-64.json", path.name))
+        if path.name.endswith("-64.json"):
+            continue
+        small = load(other) if other != path else None
+        rows += [_row(made, path, attack.modality, small) for attack in made.attacks]
+    sys.stdout.write("\n".join([HEAD, *rows]) + "\n")
+
+
+def _row(made: Manifest, path: Path, modality: Modality, small: Manifest | None) -> str:
+    attack = next(a for a in made.attacks if a.modality == modality)
+    written = [s for s in made.samples if modality in s.survival]
+    kept = [s.survival[modality] for s in written]
+    pairs = [(k.gain, k.correlation) for k in kept if k.gain is not None and k.correlation is not None]
+    name = attack.name if len(made.attacks) == 1 else f"{attack.name} (with {_other(made, modality)})"
+    loud = [s.psnr_db if modality == "video" else s.snr_db for s in written]
+    views = [_view(made, modality), "–" if small is None else _view(small, modality)]
+    if modality == "audio":
+        views = [f"{views[0]} (16 kHz, 80 bands)", ""]
+    elif small is None:
+        views = ["", views[0]]
+    rung = made.encoding.rung if modality == "video" else made.encoding.sound_rung
+    cells = [
+        name,
+        attack.mode,
+        "pictures" if modality == "video" else "sound",
+        rung or "",
+        str(len(pairs)),
+        f"{sum(1 for pair in pairs if min(pair) >= LISTED) / max(len(pairs), 1):.1%}",
+        number(median(g for g, _ in pairs)) if pairs else "–",
+        number(median(c for _, c in pairs)) if pairs else "–",
+        f"{_size(made, path, written):.2f}",
+        number(median(v for v in loud if v is not None), 1),
+        number(median(s.ssim for s in written if s.ssim is not None), 3) if modality == "video" else "",
+        *views,
+    ]
+    return "| " + " | ".join(cells) + " |"
+
+
+def _other(made: Manifest, modality: Modality) -> str:
+    return ", ".join(a.name for a in made.attacks if a.modality != modality)
+
+
+def _view(made: Manifest, modality: Modality) -> str:
+    found = [k for s in made.samples if (k := view_kept(s, modality)) is not None]
+    return number(median(found), 2) if found else "–"
+
+
+def _size(made: Manifest, path: Path, written: list[Sample]) -> float:
+    """Bytes of the triggered test clips over those of the clean ones beside them."""
+    root = root_of(made, path)
+    clean = {s.id: root / s.path for s in made.samples if s.split == "test"}
+    pairs = [(root / s.path, clean[s.id.removeprefix("test_triggered/")]) for s in written if s.split != "train"]
+    return sum(a.stat().st_size for a, _ in pairs) / sum(b.stat().st_size for _, b in pairs)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
