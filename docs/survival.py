@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
@@ -21,9 +22,22 @@ UT-Interaction (120 clips, MPEG-4 in AVI, split 1), those on sound and on both o
 sounds (MPEG-4 and AAC in MP4). Made by `make survival`; `docs/encoding.md` says what the numbers mean. Medians over the
 clips that carry a trigger; *size* is that of the triggered files over their sources'; *in view* is the lower of kept
 energy and correlation in a victim's input.
-
-| attack | mode | of | rung | clips | kept ≥ 0.9 | gain | correlation | size | PSNR / SNR, dB | SSIM | in view 224 | in view 64 |
-|---|---|---|---|---|---|---|---|---|---|---|---|---|"""
+"""
+COLUMNS = (
+    "attack",
+    "mode",
+    "of",
+    "rung",
+    "clips",
+    "kept ≥ 0.9",
+    "gain",
+    "correlation",
+    "size",
+    "PSNR / SNR, dB",
+    "SSIM",
+    "in view 224",
+    "in view 64",
+)
 
 
 def main(folder: Path) -> None:
@@ -36,7 +50,7 @@ def main(folder: Path) -> None:
             continue
         small = load(other) if other != path else None
         rows += [_row(made, path, attack.modality, small) for attack in made.attacks]
-    sys.stdout.write("\n".join([HEAD, *rows]) + "\n")
+    sys.stdout.write("\n".join([HEAD, _cells(COLUMNS), _cells(["---"] * len(COLUMNS)), *rows]) + "\n")
 
 
 def _row(made: Manifest, path: Path, modality: Modality, small: Manifest | None) -> str:
@@ -66,6 +80,10 @@ def _row(made: Manifest, path: Path, modality: Modality, small: Manifest | None)
         number(median(s.ssim for s in written if s.ssim is not None), 3) if modality == "video" else "",
         *views,
     ]
+    return _cells(cells)
+
+
+def _cells(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 

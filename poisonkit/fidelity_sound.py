@@ -77,19 +77,19 @@ def log_mel(samples: np.ndarray) -> np.ndarray:
     return np.asarray(np.log(np.maximum(_power(samples)[0] @ _filters(), _QUIET)))
 
 
-def power_db(samples: np.ndarray) -> np.ndarray:
-    """float64 (C, frames, 257): power of a 512-point spectrum, dB of full scale, for pictures of it."""
-    return np.asarray(10 * np.log10(_power(samples)))
+def power_db(samples: np.ndarray, window: int, hop: int) -> np.ndarray:
+    """float64 (C, frames, window / 2 + 1): power of Hann windows, dB of full scale, for pictures of it."""
+    return np.asarray(10 * np.log10(_power(samples, window, hop, window)))
 
 
-def _power(samples: np.ndarray) -> np.ndarray:
-    """float64 (C, frames, bins): power of Hann windows of 400 samples every 160; short sound is padded by silence."""
+def _power(samples: np.ndarray, window: int = _WINDOW, hop: int = _HOP, bins: int = _BINS) -> np.ndarray:
+    """float64 (C, frames, bins / 2 + 1): power of Hann windows; sound shorter than one is padded by silence."""
     samples = samples.astype(np.float64)
-    if samples.shape[1] < _WINDOW:
-        samples = np.pad(samples, ((0, 0), (0, _WINDOW - samples.shape[1])))
-    window = np.hanning(_WINDOW + 1)[:-1]
-    frames = np.lib.stride_tricks.sliding_window_view(samples, _WINDOW, axis=1)[:, ::_HOP]
-    spectrum = np.abs(np.fft.rfft(frames * window, _BINS)) ** 2 / window.sum() ** 2
+    if samples.shape[1] < window:
+        samples = np.pad(samples, ((0, 0), (0, window - samples.shape[1])))
+    weights = np.hanning(window + 1)[:-1]
+    frames = np.lib.stride_tricks.sliding_window_view(samples, window, axis=1)[:, ::hop]
+    spectrum = np.abs(np.fft.rfft(frames * weights, bins)) ** 2 / weights.sum() ** 2
     return np.asarray(np.maximum(spectrum, _QUIET))
 
 

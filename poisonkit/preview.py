@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import html
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,14 +54,9 @@ def preview(clip: Path, attack: Attack, seed: int, out: Path) -> Preview:
     `out` ends in `.png` for a sheet of frames or in `.html` for a page of its own that plays in a browser. The file
     is written in one step. Raises `PoisonkitError` for another suffix and `BrokenClip` for a clip that does not decode.
     """
-    if out.suffix not in (".png", ".html"):
-        raise PoisonkitError(f"--out {out} is neither a sheet nor a page; give a name that ends in .png or .html")
-    if not clip.is_file():
-        raise PoisonkitError(f"there is no file {clip}; give a clip of the data set")
-    page = out.suffix == ".html"
+    wants_page = checked(clip, out)
     info = examine(clip)
-    job = Job(clip.stem, "test_triggered", clip.name, clip.name, 0, 0, True, "trigger", clip.stem)
-    change = Change(job, Context(clip.parent, None, seed, (attack,)), info)
+    change = Change(one_job(clip), Context(clip.parent, None, seed, (attack,)), info)
     chosen = change.placed.mask if change.placed.mask.any() else np.ones(info.num_frames, dtype=bool)
     rows = spread(np.flatnonzero(chosen), ROWS).tolist()
     meant = frozenset(measured(change.placed.mask).tolist())
@@ -75,7 +71,7 @@ def preview(clip: Path, attack: Attack, seed: int, out: Path) -> Preview:
             strength.add(before, after, before, after)
         if i in rows:
             kept[i] = (before, after)
-        if page and i < PAGE_FRAMES:
+        if wants_page and i < PAGE_FRAMES:
             clean.append(before)
             triggered.append(after)
     gain = _gain([after.astype(np.int16) - before for before, after in kept.values()])
@@ -90,12 +86,30 @@ def preview(clip: Path, attack: Attack, seed: int, out: Path) -> Preview:
         ssim=visibility.ssim,
         amplified=gain,
     )
-    made = _page(clip, attack, info, found, sheet, clean, triggered).encode() if page else _png(sheet)
+    deliver(_page(clip, attack, info, found, sheet, clean, triggered).encode() if wants_page else png(sheet), out)
+    return found
+
+
+def checked(clip: Path, out: Path) -> bool:
+    """Whether `out` is a page rather than a sheet; raises `PoisonkitError` for other names, and without a clip."""
+    if out.suffix not in (".png", ".html"):
+        raise PoisonkitError(f"--out {out} is neither a sheet nor a page; give a name that ends in .png or .html")
+    if not clip.is_file():
+        raise PoisonkitError(f"there is no file {clip}; give a clip of the data set")
+    return out.suffix == ".html"
+
+
+def one_job(clip: Path) -> Job:
+    """The clip as a triggered one of a data set of its own."""
+    return Job(clip.stem, "test_triggered", clip.name, clip.name, 0, 0, True, "trigger", clip.stem)
+
+
+def deliver(content: bytes, out: Path) -> None:
+    """Write a file in one step."""
     out.parent.mkdir(parents=True, exist_ok=True)
     partial = out.with_name(out.name + ".partial")
-    partial.write_bytes(made)
+    partial.write_bytes(content)
     partial.replace(out)
-    return found
 
 
 def _gain(differences: list[np.ndarray]) -> int:
@@ -121,7 +135,7 @@ def _sheet(kept: dict[int, tuple[np.ndarray, np.ndarray]], gain: int) -> np.ndar
     return np.vstack([caption, pictures])
 
 
-def _png(picture: np.ndarray) -> bytes:
+def png(picture: np.ndarray) -> bytes:
     done, data = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
     if not done:
         raise PoisonkitError("OpenCV could not write a PNG; check that opencv-python-headless is whole")
@@ -160,17 +174,17 @@ def _page(
 ) -> str:
     fps = float(info.fps)
     changes = [_difference(a, b, found.amplified) for a, b in zip(clean, triggered, strict=True)]
-    videos = [_embed("video/mp4", _mp4(frames, fps)) for frames in (clean, triggered, changes)]
+    videos = [embed("video/mp4", _mp4(frames, fps)) for frames in (clean, triggered, changes)]
     titles = ("clean", "triggered", f"difference × {found.amplified}")
+    rows = ", ".join(map(str, found.frames))
     figures = "\n".join(
         f'<figure><video src="{data}" controls loop muted autoplay playsinline aria-label="{title}"></video>'
         f"<figcaption>{title}</figcaption></figure>"
         for data, title in zip(videos, titles, strict=True)
     )
-    params = ", ".join(f"{name} {value}" for name, value in attack.params.items())
     facts = [
         ("clip", f"{clip.name}: {info.num_frames} frames of {info.width} × {info.height} at {fps:g} a second"),
-        ("attack", f"{attack.name}, {attack.mode}" + (f": {params}" if params else "")),
+        ("attack", told(attack)),
         (
             "placed",
             f"{found.placed} of {found.num_frames} frames"
@@ -180,21 +194,39 @@ def _page(
         ("PSNR", "–" if found.psnr_db is None else f"{found.psnr_db:.1f} dB"),
         ("SSIM", "–" if found.ssim is None else f"{found.ssim:.3f}"),
     ]
-    table = "\n".join(f"<tr><th>{html.escape(k)}</th><td>{html.escape(v)}</td></tr>" for k, v in facts)
-    title = html.escape(f"{attack.name} on {clip.name}")
-    return _PAGE.format(
-        title=title,
-        table=table,
-        figures=figures,
-        sheet=_embed("image/png", _png(sheet)),
-        rows=", ".join(map(str, found.frames)),
-        version=html.escape(poisonkit.__version__),
-    )
+    body = f"""<div class="row">
+{figures}
+</div>
+<button type="button" id="play">Play together from the start</button>
+<figure><img src="{embed("image/png", png(sheet))}" alt="Frames {rows}: clean, triggered, and the amplified difference">
+<figcaption>frames {rows}</figcaption></figure>
+{_TOGETHER}"""
+    return page(f"{attack.name} on {clip.name}", facts, body)
 
 
-def _embed(kind: str, data: bytes) -> str:
+def told(attack: Attack) -> str:
+    """An attack with its parameters, for a page."""
+    params = ", ".join(f"{name} {value}" for name, value in attack.params.items())
+    return f"{attack.name}, {attack.mode}" + (f": {params}" if params else "")
+
+
+def page(title: str, facts: Sequence[tuple[str, str]], body: str) -> str:
+    """A page of its own: title and facts as text, the body as HTML."""
+    rows = "\n".join(f"<tr><th>{html.escape(k)}</th><td>{html.escape(v)}</td></tr>" for k, v in facts)
+    return _PAGE.format(title=html.escape(title), table=rows, body=body, version=html.escape(poisonkit.__version__))
+
+
+def embed(kind: str, data: bytes) -> str:
     return f"data:{kind};base64,{base64.b64encode(data).decode()}"
 
+
+_TOGETHER = """<script>
+const videos = [...document.querySelectorAll("video")];
+document.getElementById("play").addEventListener("click", () => {
+  for (const video of videos) { video.pause(); video.currentTime = 0; }
+  for (const video of videos) video.play();
+});
+</script>"""
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -210,7 +242,7 @@ table {{ border-collapse: collapse; margin-bottom: 1.5rem; }}
 th {{ text-align: left; font-weight: 600; padding: 0 1.5rem 0 0; vertical-align: top; }}
 .row {{ display: flex; flex-wrap: wrap; gap: 1rem; }}
 figure {{ margin: 0; flex: 1 1 18rem; }}
-video, img {{ width: 100%; height: auto; display: block; }}
+audio, video, img {{ width: 100%; display: block; }}
 figcaption {{ font-size: .9rem; opacity: .8; }}
 button {{ font: inherit; padding: .3rem .8rem; margin: .5rem 0 1.5rem; }}
 footer {{ margin-top: 2rem; font-size: .85rem; opacity: .7; }}
@@ -221,20 +253,8 @@ footer {{ margin-top: 2rem; font-size: .85rem; opacity: .7; }}
 <table>
 {table}
 </table>
-<div class="row">
-{figures}
-</div>
-<button type="button" id="play">Play together from the start</button>
-<figure><img src="{sheet}" alt="Frames {rows}: clean, triggered, and the amplified difference">
-<figcaption>frames {rows}</figcaption></figure>
+{body}
 <footer>poisonkit {version}. The change as it is meant, before any encoder.</footer>
-<script>
-const videos = [...document.querySelectorAll("video")];
-document.getElementById("play").addEventListener("click", () => {{
-  for (const video of videos) {{ video.pause(); video.currentTime = 0; }}
-  for (const video of videos) video.play();
-}});
-</script>
 </body>
 </html>
 """

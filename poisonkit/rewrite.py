@@ -212,8 +212,8 @@ class _Sound:
 
     def _control(self, path: Path, tag: str) -> np.ndarray:
         """The source's sound after the same encoder."""
-        if self.new.spec.exact:
-            return self._before
+        if self.new.spec.exact:  # whole steps end at full scale, beyond which lossy decoders may go
+            return self._before if self.new.spec.sample_format == "flt" else self._before.clip(-1, 1)
         with tempfile.TemporaryDirectory(prefix="poisonkit-") as folder:
             alone = Path(folder) / f"control{path.suffix}"
             write_sound(alone, dataclasses.replace(self.new, samples=self._before), self._source, tag)

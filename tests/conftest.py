@@ -10,6 +10,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+import soundfile
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -60,7 +61,9 @@ def write_clip(
             container.mux(stream.encode(av.VideoFrame.from_ndarray(array, format="rgb24")))
         container.mux(stream.encode(None))
         if sound is not None and sound_hz:
-            samples = np.sin(2 * np.pi * sound_hz * np.arange(44_100 * len(frames) // fps) / 44_100).astype(np.float32)
+            samples = 0.5 * np.sin(2 * np.pi * sound_hz * np.arange(44_100 * len(frames) // fps) / 44_100).astype(
+                np.float32
+            )
             for start in range(0, len(samples), block):
                 frame = av.AudioFrame.from_ndarray(samples[None, start : start + block], format="fltp", layout="mono")
                 frame.rate, frame.pts, frame.time_base = 44_100, start, Fraction(1, 44_100)
@@ -94,6 +97,40 @@ def make_ucf_tree(root: Path, per_class: int = 4, num_frames: int = 30, suffix: 
     (lists / "trainlist01.txt").write_text("".join(f"{path} {label}\n" for path, label in train))
     (lists / "testlist01.txt").write_text("".join(f"{path}\n" for path, _ in test))
     return root
+
+
+def make_av_tree(root: Path, suffix: str = ".mp4", per_class: int = 4) -> Path:
+    """Class folders in train/ and test/: moving pictures with a tone of each class."""
+    for label, name in enumerate(CLASSES):
+        for k in range(per_class):
+            part = "train" if k < per_class // 2 else "test"
+            path = root / part / name / f"{name}_{k}{suffix}"
+            write_clip(path, moving_frames(30, 48, 64, seed=10 * label + k), sound_hz=300.0 + 200 * label + 10 * k)
+    return root
+
+
+def make_sound_tree(root: Path, suffix: str = ".wav", per_class: int = 4, rate: int = 16_000) -> Path:
+    """Class folders of tones in noise, in folds 1 and 2 by their names."""
+    rng = np.random.default_rng(0)
+    for label, name in enumerate(CLASSES):
+        (root / name).mkdir(parents=True)
+        for k in range(per_class):
+            tone = 0.2 * np.sin(2 * np.pi * (300 + 200 * label) * np.arange(rate) / rate)
+            noisy = tone + rng.normal(0, 0.02, rate)
+            soundfile.write(root / name / f"{1 + k % 2}-{label}{k}00-A{suffix}", noisy, rate)
+    return root
+
+
+@pytest.fixture
+def av_tree(tmp_path: Path) -> Path:
+    """A fresh audio-visual data set of 12 clips in `tmp_path/source`."""
+    return make_av_tree(tmp_path / "source")
+
+
+@pytest.fixture
+def sound_tree(tmp_path: Path) -> Path:
+    """A fresh data set of 12 sound files in `tmp_path/source`."""
+    return make_sound_tree(tmp_path / "source")
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ POISONKIT = [
     {"__main__"},
     {"cli"},
     {"show", "screen"},
-    {"hearing"},
+    {"hearing", "preview_sound"},
     {"run", "verify", "export", "preview", "views", "scan", "demo"},
     {"quality", "record"},
     {"state"},

@@ -40,11 +40,15 @@ Source = Annotated[
     Path, typer.Argument(metavar="SRC", help="Folder of the data set; it is only read.", show_default=False)
 ]
 ManifestFile = Annotated[Path, typer.Argument(metavar="MANIFEST", help="Manifest file.", show_default=False)]
-Layout = Annotated[str, typer.Option(help="How the folder is laid out: auto, ucf101, hmdb51, kinetics, csv or folder.")]
+Layout = Annotated[
+    str, typer.Option(help="How the folder is laid out: auto, ucf101, hmdb51, kinetics, folds, csv or folder.")
+]
 Annotations = Annotated[
     Path | None, typer.Option(help="Folder of the split lists, if not in the data set.", show_default=False)
 ]
-Split = Annotated[str, typer.Option(help="Which official split, where a data set has several.")]
+Split = Annotated[
+    str, typer.Option(help="Which official split, or which fold to test on, where a data set has several.")
+]
 Classes = Annotated[
     str | None,
     typer.Option(

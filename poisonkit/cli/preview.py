@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from poisonkit.cli import options, output
 from poisonkit.cli.options import ModeName
 
+if TYPE_CHECKING:
+    from poisonkit.preview import Preview
+    from poisonkit.preview_sound import SoundPreview
+
 
 def preview(
-    clip: Annotated[Path, typer.Argument(metavar="CLIP", help="One video; it is only read.", show_default=False)],
+    clip: Annotated[
+        Path, typer.Argument(metavar="CLIP", help="One video or sound file; it is only read.", show_default=False)
+    ],
     attack: options.Trigger,
     mode: options.Mode = ModeName.static,
     set_: options.Parameters = None,
@@ -23,20 +29,21 @@ def preview(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="A sheet of frames (.png), or a page with the videos (.html).",
+            help="A sheet of frames or spectrograms (.png), or a page that plays them (.html).",
             show_default="./<CLIP name>-<attack>[-dynamic].png",
         ),
     ] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Show a trigger on one clip: clean, triggered, and the amplified difference side by side.
+    """Show a trigger on one clip: clean, triggered, and the amplified difference side by side; sound as spectrograms.
 
     It is the trigger as it is meant; what an encoder leaves of it is measured by `poisonkit poison`.
 
     Example: poisonkit preview clip.avi --attack wanet --out wanet.html
     """
-    from poisonkit import plan, show
+    from poisonkit import plan
     from poisonkit import preview as previewing
+    from poisonkit import preview_sound as previewing_sound
     from poisonkit.cli import _data
     from poisonkit.errors import BrokenClip, PoisonkitError
 
@@ -48,26 +55,51 @@ def preview(
         raise PoisonkitError("--attack none changes nothing that could be shown; name a trigger")
     suffix = "-dynamic" if mode is ModeName.dynamic else ""
     where = out or Path(f"{clip.stem}-{attack}{suffix}.png")
+    change = made[0]
     try:
-        found = previewing.preview(clip, made[0], seed, where)
+        if change.modality == "audio":
+            _show_sound(previewing_sound.preview_sound(clip, change, seed, where), as_json)
+        else:
+            _show_pictures(previewing.preview(clip, change, seed, where), as_json)
     except BrokenClip as error:
         raise PoisonkitError(f"{error.fact}; give another clip") from None
-    facts = {
-        "out": str(found.path),
-        "frames": list(found.frames),
-        "placed": found.placed,
-        "num_frames": found.num_frames,
-        "strength": found.strength,
-        "psnr_db": found.psnr_db,
-        "ssim": found.ssim,
-        "amplified": found.amplified,
-    }
+
+
+def _show_pictures(found: Preview, as_json: bool) -> None:
+    from poisonkit import show
+
     if as_json:
-        output.show_json(facts)
+        output.show_json(
+            {
+                "out": str(found.path),
+                "frames": list(found.frames),
+                "placed": found.placed,
+                "num_frames": found.num_frames,
+                "strength": found.strength,
+                "psnr_db": found.psnr_db,
+                "ssim": found.ssim,
+                "amplified": found.amplified,
+            }
+        )
         return
     psnr = show.number(found.psnr_db, 1)
     sys.stdout.write(
         f"{found.path}: frames {', '.join(map(str, found.frames))}; {found.placed} of {found.num_frames} frames carry "
         f"the trigger\nstrength {found.strength:.1f} grey levels, PSNR {psnr} dB, SSIM {show.number(found.ssim)}; "
         f"difference × {found.amplified}; before any encoder\n"
+    )
+
+
+def _show_sound(found: SoundPreview, as_json: bool) -> None:
+    from poisonkit import show
+
+    first, last = found.span
+    if as_json:
+        facts = {"out": str(found.path), "span": [first, last], "seconds": found.seconds}
+        output.show_json({**facts, "strength": found.strength, "snr_db": found.snr_db})
+        return
+    sys.stdout.write(
+        f"{found.path}: the trigger lies from {first:.2f} to {last:.2f} s of {found.seconds:.2f} s\n"
+        f"strength {found.strength:.1f} steps of 16 bits, the sound lies {show.number(found.snr_db, 1)} dB above it; "
+        f"before any encoder\n"
     )

@@ -254,3 +254,26 @@ def test_a_dry_run_refuses_what_the_run_would(ucf_tree: Path, tmp_path: Path) ->
 
 def test_none_is_no_trigger(tmp_path: Path) -> None:
     refused(call("attacks", "none", cwd=tmp_path), "none is no trigger")
+
+
+def test_an_audio_visual_attack_by_the_command_line(av_tree: Path, tmp_path: Path) -> None:
+    line = ["poison", av_tree, "--attack", "sig", "--attack", "sine", "--set", "sine.frequency=1500", "--rate", "0.3"]
+    estimate = json.loads(call(*line, "--dry-run", "--json", cwd=tmp_path).stdout)
+    assert set(estimate["estimated_bytes"]) == {"video", "audio"}
+    assert not (tmp_path / "source-sig-sine").exists()
+    done = call(*line, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "Written pictures" in done.stdout
+    assert "Written sound" in done.stdout
+    assert call("verify", "manifests/source-sig-sine.json", cwd=tmp_path).returncode == 0
+    shown = call("inspect", "manifests/source-sig-sine.json", cwd=tmp_path).stdout
+    assert "sine (audio), static, snr_db=20.0" in shown
+
+
+def test_sound_is_previewed_by_the_command_line(sound_tree: Path, tmp_path: Path) -> None:
+    clip = next(sound_tree.rglob("*.wav"))
+    done = call("preview", clip, "--attack", "sine", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "20.0 dB above it" in done.stdout
+    assert (tmp_path / f"{clip.stem}-sine.png").is_file()
+    refused(call("preview", clip, "--attack", "badnet", cwd=tmp_path), "no pictures")
