@@ -7,14 +7,13 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
-import av
 import numpy as np
 
 from poisonkit import seeding
 from poisonkit.jobs import Context, Job
 from poisonkit.manifest import Sample
 from poisonkit.media.damage import Stretch
-from poisonkit.media.video import VideoInfo, to_rgb
+from poisonkit.media.video import VideoInfo, rgb_of
 from poisonkit.placement import Placed, Window, place, to_runs
 from poisonkit.triggers import BitstreamTrigger, PixelTrigger, RetimingTrigger, VideoTrigger, find_video
 from poisonkit.triggers._base import Drawn
@@ -68,7 +67,7 @@ class Change:
             rng = seeding.generator(context.seed, owner, f"draw {attack.name}")
             self.drawn = self.trigger.draw(info.num_frames, (info.height, info.width), rng)
 
-    def pictures(self, frames: Iterator[av.VideoFrame]) -> Iterator[Pictures]:
+    def pictures(self, frames: Iterator[Any]) -> Iterator[Pictures]:
         """The pictures of the first `num_frames` frames."""
         if self._kind is not None and issubclass(self._kind, BitstreamTrigger):
             yield from self._damaged(self._stretch, frames)
@@ -81,30 +80,30 @@ class Change:
             if not (through_rgb and self.placed.mask[i]):
                 yield Pictures(frame, frame, frame)
                 continue
-            rgb = to_rgb(frame)
+            rgb = rgb_of(frame)
             if isinstance(self.trigger, PixelTrigger):
                 yield Pictures(rgb, rgb, self.trigger(rgb[None], np.array([i]), np.array([True]), self.drawn)[0])
             else:
                 yield Pictures(rgb, rgb, rgb)
 
-    def _retimed(self, trigger: RetimingTrigger, frames: Iterator[av.VideoFrame]) -> Iterator[Pictures]:
+    def _retimed(self, trigger: RetimingTrigger, frames: Iterator[Any]) -> Iterator[Pictures]:
         shown = trigger.shown(self._steps, self.placed.mask, self.drawn)
         # frames that a later place still shows are kept; the map never looks back further than a hold
         needed_until = np.zeros(len(shown), dtype=np.int64)
         np.maximum.at(needed_until, shown, np.arange(len(shown)))
-        kept: dict[int, av.VideoFrame] = {}
+        kept: dict[int, Any] = {}
         for i, frame in zip(range(self._info.num_frames), frames, strict=False):
             kept[i] = frame
             yield Pictures(frame, frame, kept[int(shown[i])])
             kept = {k: f for k, f in kept.items() if needed_until[k] > i}
 
-    def _damaged(self, most: int, frames: Iterator[av.VideoFrame]) -> Iterator[Pictures]:
+    def _damaged(self, most: int, frames: Iterator[Any]) -> Iterator[Pictures]:
         """Placed frames in stretches of at most `most`, each after the frame before it."""
         before: np.ndarray | None = None
         waiting: list[np.ndarray] = []
         for i, frame in zip(range(self._info.num_frames), frames, strict=False):
             if self.placed.mask[i]:
-                waiting.append(to_rgb(frame))
+                waiting.append(rgb_of(frame))
                 if len(waiting) == most:
                     yield from self._hurt(before, waiting, i + 1 - most)
                     before, waiting = waiting[-1], []
@@ -112,7 +111,7 @@ class Change:
             yield from self._hurt(before, waiting, i - len(waiting))
             waiting = []
             if i + 1 < self._info.num_frames and self.placed.mask[i + 1]:
-                before = to_rgb(frame)
+                before = rgb_of(frame)
             yield Pictures(frame, frame, frame)
         yield from self._hurt(before, waiting, self._info.num_frames - len(waiting))
 

@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Literal, Self
 
 from poisonkit.files import is_sound
-from poisonkit.manifest import Attack, Modality, Split
+from poisonkit.geometry import AS_IS, Geometry
+from poisonkit.manifest import Attack, Modality, Rung, Split
 
-Rung = Literal["match", "high", "near", "lossless"]
-"""A step of the quality ladder, cheapest first."""
 Action = Literal["examine", "carry", "reencode", "trigger"]
 
 
@@ -38,7 +37,7 @@ class Context:
     """What all jobs of a run share. `out` is None when nothing is written (`poisonkit index`).
 
     `attacks`: at most one a modality; `rungs`: the quality of what is written anew, by modality; `view`: the victim's
-    input for the view survival, short side and crop in pixels.
+    input for the view survival, short side and crop in pixels; `geometry`: which frames are written, at which size.
     """
 
     source: Path
@@ -49,6 +48,7 @@ class Context:
     link: bool = True
     hash_all: bool = False
     view: tuple[int, int] = (256, 224)
+    geometry: Geometry = AS_IS
 
     def attack(self, modality: Modality) -> Attack | None:
         """The attack on the pictures or on the sound."""

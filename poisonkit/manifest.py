@@ -22,6 +22,8 @@ _READS = re.compile(re.escape(SCHEMA) + r"(\.\d+)?")
 
 Scalar = int | float | str | bool | None
 Split = Literal["train", "test", "test_triggered", "test_sham"]
+Rung = Literal["match", "high", "near", "lossless"]
+"""A step of the quality ladder, cheapest first."""
 Modality = Literal["video", "audio"]
 SPLITS: tuple[Split, ...] = ("train", "test", "test_triggered", "test_sham")
 
@@ -89,7 +91,7 @@ class Encoding(msgspec.Struct):
     """How files were written: the rungs of pictures and sound, encoder lines by suffix, how clean files were carried.
 
     `rung` or `sound_rung` is null where the pictures or the sound of all files are the source's; `audio` is then
-    `copy`.
+    `copy`. `clip` and `short_side`: what the written pictures were sampled and scaled to, null for as they are.
     """
 
     quality: str
@@ -99,6 +101,8 @@ class Encoding(msgspec.Struct):
     carry: Literal["reflink", "hardlink", "copy", "reencode", "none"]
     trials: list[Trial] = []
     sound_rung: str | None = None
+    clip: str | None = None
+    short_side: int | None = None
 
 
 class Survival(msgspec.Struct):

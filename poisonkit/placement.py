@@ -61,6 +61,15 @@ class Window:
             return frames // self.stride
         return (frames * self.length + self.length - 1) // max(num_frames, 1)
 
+    def middle(self, num_frames: int) -> np.ndarray:
+        """The frames of the one window in the middle of a clip, int64 (length,); shorter clips are looped."""
+        k = np.arange(self.length, dtype=np.int64)
+        if self.stride is None:
+            return (2 * k + 1) * num_frames // (2 * self.length)
+        if num_frames < self.span:
+            return self.looped(num_frames)
+        return (num_frames - self.span) // 2 + k * self.stride
+
     def looped(self, num_frames: int) -> np.ndarray:
         """The frames that the only window of a clip shorter than `span` visits, int64 (length,)."""
         k = np.arange(self.length, dtype=np.int64)

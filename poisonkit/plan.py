@@ -13,6 +13,7 @@ import msgspec
 from poisonkit import seeding
 from poisonkit.errors import PoisonkitError, suggest
 from poisonkit.files import is_sound
+from poisonkit.geometry import Geometry
 from poisonkit.jobs import Action, Context, Job
 from poisonkit.layouts import Clip, Listing
 from poisonkit.manifest import Attack, Modality, Placement, Rate, Skipped, Target
@@ -29,7 +30,7 @@ class Request:
     """What the user asks for; the defaults are those of the command line.
 
     `attacks`: at most one a modality; none at all re-encodes and relabels without a trigger. `sham` is `all`, `none`, a
-    number of clips, or None for the default. `settings` are parameters as text, by attack and name.
+    number of clips, or None for the default. `clip` and `short_side` are as on the command line. `settings` are parameters as text, by attack and name.
     """
 
     attacks: tuple[str, ...] = ()
@@ -44,6 +45,8 @@ class Request:
     window: str = "32x2"
     sham: str | None = None
     reencode: bool = False
+    clip: str | None = None
+    short_side: int | None = None
 
 
 @dataclass(frozen=True)
@@ -59,10 +62,12 @@ class Plan:
     window: str | None
     jobs: tuple[Job, ...]
     skipped: tuple[Skipped, ...] = ()
+    geometry: Geometry = Geometry()
 
     def fingerprint(self) -> str:
         """SHA-256 (hex) of all that decides the written files; a run continues only what has the same."""
         facts: list[Any] = [self.seed, self.label_mode, self.target, self.attacks, self.listing.classes]
+        facts += [self.geometry.text(), self.geometry.short_side]
         facts += [(j.id, j.path, j.out_path, j.label, j.poisoned, j.action) for j in self.jobs]
         return hashlib.sha256(msgspec.json.encode(facts)).hexdigest()
 
@@ -112,9 +117,21 @@ def poison(listing: Listing, request: Request, skipped: Sequence[Skipped] = ()) 
     for clip in choose_sham(test, request, target):
         jobs.append(_job(clip, f"test_sham/{clip.path}", "test_sham", "reencode"))
     _check_names(jobs)
-    window = request.window if any(attack.placement for attack in attacks) or not attacks else None
-    parts = (target, attacks, rate, window, tuple(jobs), tuple(skipped))
+    window = str(_placement_window(request)) if any(attack.placement for attack in attacks) or not attacks else None
+    geometry = Geometry.parse(request.clip, request.short_side)
+    _check_geometry(geometry, attacks)
+    parts = (target, attacks, rate, window, tuple(jobs), tuple(skipped), geometry)
     return Plan(listing, request.seed, request.label_mode, *parts)
+
+
+def _check_geometry(geometry: Geometry, attacks: Sequence[Attack]) -> None:
+    name = next((attack.name for attack in attacks if attack.modality == "audio"), None)
+    if geometry.clip is not None and name is not None:
+        raise PoisonkitError(
+            f"--clip {geometry.text()} writes pictures without sound, which {name} needs; leave it out"
+        )
+    if not geometry.plain and attacks and not any(attack.modality == "video" for attack in attacks):
+        raise PoisonkitError(f"--short-side scales pictures, and {name} carries them over as they are; leave it out")
 
 
 def _check_pictures(listing: Listing, attacks: Sequence[Attack]) -> None:
@@ -167,7 +184,7 @@ def find_target(target: str, classes: Sequence[str]) -> Target:
 
 def make_attacks(request: Request) -> tuple[Attack, ...]:
     """The attacks with all their parameters, checked, those on pictures first; empty for `--attack none`."""
-    window = Window.parse(request.window)
+    window = _placement_window(request)
     check_rule(request.frames, window)
     kinds = [find(name) for name in request.attacks]
     for owner, values in request.settings.items():
@@ -185,6 +202,14 @@ def make_attacks(request: Request) -> tuple[Attack, ...]:
         placement = Placement(frames=request.frames, window=str(window)) if kind.modality == "video" else None
         made[kind.modality] = Attack(kind.name, kind.modality, trigger.mode, trigger.params(), placement)
     return tuple(made[modality] for modality in sorted(made, reverse=True))
+
+
+def _placement_window(request: Request) -> Window:
+    """The victim's window in frames of the written file: a clip that is written sampled is taken frame by frame."""
+    clip = Geometry.parse(request.clip, request.short_side).clip
+    if clip is None:
+        return Window.parse(request.window)
+    return clip if clip.stride is None else Window(clip.length, 1)
 
 
 def choose(train: Sequence[Clip], request: Request, target: Target) -> tuple[set[str], Rate]:

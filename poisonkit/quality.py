@@ -11,8 +11,8 @@ from typing import Any
 
 from poisonkit import seeding
 from poisonkit.errors import BrokenClip, PoisonkitError
-from poisonkit.jobs import Context, Job, Rung
-from poisonkit.manifest import Modality, Survival, Trial
+from poisonkit.jobs import Context, Job
+from poisonkit.manifest import Modality, Rung, Survival, Trial
 from poisonkit.media import sound, video
 from poisonkit.media.encoders import LADDER
 from poisonkit.media.sound_encoders import SOUND_LADDER
@@ -99,7 +99,7 @@ def trial(job: Job, context: Context, max_frames: int = _FRAMES) -> TrialResult 
         try:
             share = 1.0
             outcome = write(job, context, Path(folder) / f"trial{source.suffix}", max_frames=max_frames)
-            if modality == "video":
+            if modality == "video" and context.geometry.clip is None:
                 share = min(1.0, outcome.sample.num_frames / max(video.peek(source).num_frames, 1))
         except BrokenClip:
             return None  # the run itself will say so
@@ -170,7 +170,7 @@ def ladder(modality: Modality) -> tuple[Rung, ...]:
 
 def estimate(plan: Plan, quality: str, reporter: Any, workers: int = 1) -> list[Trial]:
     """What the rungs in question make of the beginnings of a few clips, for `--dry-run`; empty if none decodes."""
-    context = Context(plan.listing.root, None, plan.seed, plan.attacks)
+    context = Context(plan.listing.root, None, plan.seed, plan.attacks, geometry=plan.geometry)
     work = functools.partial(trial, max_frames=_ESTIMATE_FRAMES)
     trials = []
     with Pool(workers) as pool:

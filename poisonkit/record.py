@@ -14,6 +14,7 @@ import soundfile
 import poisonkit
 from poisonkit import manifest as contract
 from poisonkit.files import Method, overall
+from poisonkit.geometry import Geometry
 from poisonkit.manifest import Encoding, Manifest, Sample, Skipped, Source
 from poisonkit.plan import Plan
 from poisonkit.state import Chosen, Entry
@@ -35,7 +36,7 @@ def versions() -> dict[str, str]:
     }
 
 
-def encoding(chosen: Chosen, entries: Sequence[Entry], *, reencoded: bool) -> Encoding:
+def encoding(chosen: Chosen, entries: Sequence[Entry], geometry: Geometry, *, reencoded: bool) -> Encoding:
     """How the files were written; `reencoded`: the clean ones too."""
     lines: dict[str, set[str]] = {}
     sounds = {entry.sound_line for entry in entries if entry.sound_line is not None}
@@ -51,6 +52,8 @@ def encoding(chosen: Chosen, entries: Sequence[Entry], *, reencoded: bool) -> En
         carry="reencode" if reencoded else overall(methods),
         trials=chosen.trials,
         sound_rung=chosen.rungs.get("audio"),
+        clip=geometry.text(),
+        short_side=geometry.short_side,
     )
 
 

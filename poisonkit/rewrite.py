@@ -7,7 +7,6 @@ import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
@@ -25,7 +24,7 @@ from poisonkit.media.sound import SoundInfo, aligned
 from poisonkit.media.sound import examine as examine_sound
 from poisonkit.media.sound import read as read_sound
 from poisonkit.media.sound_encoders import sound_encoder
-from poisonkit.media.video import VideoInfo, decode, examine, to_rgb
+from poisonkit.media.video import VideoInfo, decode, examine, rgb_of, to_rgb
 from poisonkit.media.writer import Loopback, NewPictures, NewSound, Writer, write_sound
 
 
@@ -102,7 +101,7 @@ def write(job: Job, context: Context, path: Path, max_frames: int | None = None)
     if "audio" in wanted:
         sound = _Sound(job, context, source, container)
     if "video" in wanted:
-        pictures = _Pictures(job, context, source, container, _writable(info, source, max_frames))
+        pictures = _Pictures(job, context, source, container, _writable(info, source), max_frames)
     writer = Writer(
         path, container, source, _tag(context), pictures.new if pictures else None, sound.new if sound else None
     )
@@ -128,8 +127,8 @@ def write(job: Job, context: Context, path: Path, max_frames: int | None = None)
     )
 
 
-def _writable(info: VideoInfo | None, source: Path, max_frames: int | None) -> VideoInfo:
-    """The clip's pictures, of which `max_frames` at most; raises `BrokenClip` where they cannot be written anew."""
+def _writable(info: VideoInfo | None, source: Path) -> VideoInfo:
+    """The clip's pictures; raises `BrokenClip` where they cannot be written anew."""
     if info is None:
         raise BrokenClip(f"{source} holds no pictures; attack its sound, or leave it out of the data set")
     if info.rotation:
@@ -137,13 +136,19 @@ def _writable(info: VideoInfo | None, source: Path, max_frames: int | None) -> V
             f"{source} is shown turned by {info.rotation} degrees, which a written copy would not be; turn its "
             f"pictures themselves (ffmpeg does when it re-encodes), or go on without it by --skip-broken"
         )
-    return info if max_frames is None else info.first(max_frames)
+    return info
 
 
 class _Pictures:
     """The pictures of one clip, written anew."""
 
-    def __init__(self, job: Job, context: Context, source: Path, container: str, info: VideoInfo) -> None:
+    def __init__(
+        self, job: Job, context: Context, source: Path, container: str, found: VideoInfo, max_frames: int | None
+    ) -> None:
+        info = context.geometry.of(found)
+        if max_frames is not None:
+            info = info.first(max_frames)
+        self._found, self._geometry = found, context.geometry
         spec = encoder(context.rungs["video"], info, container)
         self.new = NewPictures(spec, info)
         self._change = Change(job, context, info)
@@ -154,7 +159,7 @@ class _Pictures:
         self._loop = Loopback(spec, info, source) if needed else None
 
     def write(self, writer: Writer) -> None:
-        for i, pictures in enumerate(self._change.pictures(decode(self._source))):
+        for i, pictures in enumerate(self._change.pictures(self._geometry.frames(self._source, self._found))):
             writer.write(pictures.triggered)
             if self._loop is not None:
                 self._take.back(self._loop.write(pictures.control))
@@ -166,6 +171,8 @@ class _Pictures:
         """Decode the written file, check its length, and fill in fidelity and placement."""
         view = None if self._change.trigger is None else ViewMeter(*self._view)
         _measure(sample, self._take, path, self.new.info, view)
+        if self._geometry.clip is not None and self._geometry.clip.stride is not None:
+            sample.stride = 1
         self._change.describe(sample)
 
 
@@ -238,19 +245,15 @@ class _Take:
     def add(self, i: int, pictures: Pictures) -> None:
         if i in self.wanted:
             source, control, triggered = pictures
-            self.source[i] = _rgb(source)
-            self.control[i] = self.source[i] if control is source else _rgb(control)
-            self.triggered[i] = self.control[i] if triggered is control else _rgb(triggered)
+            self.source[i] = rgb_of(source)
+            self.control[i] = self.source[i] if control is source else rgb_of(control)
+            self.triggered[i] = self.control[i] if triggered is control else rgb_of(triggered)
 
     def back(self, frames: list[av.VideoFrame]) -> None:
         for frame in frames:
             if self.seen_back in self.wanted:
                 self.control_back[self.seen_back] = to_rgb(frame)
             self.seen_back += 1
-
-
-def _rgb(picture: Any) -> np.ndarray:
-    return picture if isinstance(picture, np.ndarray) else to_rgb(picture)
 
 
 def _measure(sample: Sample, take: _Take, path: Path, info: VideoInfo, view: ViewMeter | None) -> None:

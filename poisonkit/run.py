@@ -14,8 +14,8 @@ from poisonkit import manifest as contract
 from poisonkit import quality, record
 from poisonkit.errors import BrokenClip, ManifestError, PoisonkitError
 from poisonkit.files import FOLDER, NOTICE
-from poisonkit.jobs import Context, Job, Rung
-from poisonkit.manifest import Encoding, Manifest, Modality, Skipped
+from poisonkit.jobs import Context, Job
+from poisonkit.manifest import Encoding, Manifest, Modality, Rung, Skipped
 from poisonkit.media.encoders import container_of
 from poisonkit.plan import Plan
 from poisonkit.pool import Pool, available_cores
@@ -98,7 +98,7 @@ def poison(plan: Plan, settings: Settings, reporter: Reporter) -> Result:
         if nothing_done:  # a refused run leaves no trace
             _remove(settings.out, created, plan)
         raise
-    encoding = record.encoding(chosen, entries, reencoded=settings.carry == "reencode")
+    encoding = record.encoding(chosen, entries, plan.geometry, reencoded=settings.carry == "reencode")
     manifest = record.manifest(plan, settings.manifest, settings.out, entries, encoding)
     (settings.out / NOTICE).write_text(record.notice(manifest), encoding="utf-8")
     contract.save(manifest, settings.manifest)
@@ -163,6 +163,8 @@ def _finished_before(plan: Plan, settings: Settings) -> Manifest | None:
         == (plan.seed, plan.target, plan.label_mode),
         "attack": manifest.attacks == list(plan.attacks),
         "source": manifest.source.fingerprint == plan.listing.fingerprint,
+        "--clip": manifest.encoding.clip == plan.geometry.text(),
+        "--short-side": manifest.encoding.short_side == plan.geometry.short_side,
         "--quality": manifest.encoding.quality == settings.quality,
         "--carry": _carried_as_asked(manifest, settings),
         "--view": all(
@@ -259,6 +261,7 @@ def _context(plan: Plan, settings: Settings, rungs: Mapping[Modality, Rung]) -> 
         link=settings.carry != "copy",
         hash_all=settings.hash_all,
         view=settings.view,
+        geometry=plan.geometry,
     )
 
 

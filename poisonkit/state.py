@@ -16,8 +16,7 @@ import msgspec
 
 from poisonkit.errors import PoisonkitError
 from poisonkit.files import FOLDER, Method
-from poisonkit.jobs import Rung
-from poisonkit.manifest import Modality, Sample, Skipped, Trial
+from poisonkit.manifest import Modality, Rung, Sample, Skipped, Trial
 
 
 class Chosen(msgspec.Struct):

@@ -22,8 +22,9 @@ POISONKIT = [
     {"rewrite", "layouts"},
     {"change_sound"},
     {"change"},
-    {"triggers", "media", "fidelity_sound", "placement"},
-    {"fidelity", "jobs"},
+    {"jobs"},
+    {"triggers", "fidelity_sound", "geometry"},
+    {"fidelity", "media", "placement"},
     {"files"},
     {"manifest", "seeding", "errors"},
 ]

@@ -98,6 +98,18 @@ Seed = Annotated[
 Frames = Annotated[str, typer.Option(help="Frames that carry the trigger: all, N in every window, or random.")]
 Window = Annotated[str, typer.Option(help="The victim's sampling: LENGTHxSTRIDE or uniform:SEGMENTS.")]
 
+Clip = Annotated[
+    str | None,
+    typer.Option(
+        metavar="WINDOW@SHORT",
+        help="Write of each new clip only the frames of one window, as a victim samples them, at that short side and "
+        "without sound, such as 32x2@256: the attacker who knows the pipeline.",
+        show_default=False,
+    ),
+]
+ShortSide = Annotated[
+    int | None, typer.Option(help="Scale new clips to this short side before the trigger goes in.", show_default=False)
+]
 View = Annotated[
     str,
     typer.Option(help="The victim's input, for what its resize and centre crop leave of the trigger: SHORT/CROP."),

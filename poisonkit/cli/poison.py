@@ -35,6 +35,8 @@ def poison(
     classes: options.Classes = None,
     frames: options.Frames = "all",
     window: options.Window = "32x2",
+    clip: options.Clip = None,
+    short_side: options.ShortSide = None,
     view: options.View = "256/224",
     quality: options.Quality = "auto",
     carry: options.Carry = CarryName.link,
@@ -73,6 +75,8 @@ def poison(
         window=window,
         sham=sham,
         reencode=carry is CarryName.reencode,
+        clip=clip,
+        short_side=short_side,
     )
     made = planning.make_attacks(request)
     listing, skipped = _audible(listing, made, skip=no_audio is NoAudioName.skip, workers=_data.workers(workers))

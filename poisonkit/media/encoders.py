@@ -15,7 +15,7 @@ from pathlib import Path
 import av.error
 
 from poisonkit.errors import BrokenClip, PoisonkitError
-from poisonkit.jobs import Rung
+from poisonkit.manifest import Rung
 from poisonkit.media.video import VideoInfo
 
 BIT_EXACT = {"fflags": "+bitexact"}

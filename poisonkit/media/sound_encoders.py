@@ -15,7 +15,7 @@ import av
 import numpy as np
 import soundfile
 
-from poisonkit.jobs import Rung
+from poisonkit.manifest import Rung
 from poisonkit.media.sound import SoundInfo
 
 SOUND_LADDER: tuple[Rung, ...] = ("match", "high", "lossless")

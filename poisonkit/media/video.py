@@ -166,6 +166,11 @@ def convert(frame: av.VideoFrame, pix_fmt: str, **colour: Any) -> av.VideoFrame:
     return _converter.reformat(frame, format=pix_fmt, threads=1, **colour)
 
 
+def rgb_of(picture: av.VideoFrame | np.ndarray) -> np.ndarray:
+    """uint8 (H, W, 3) RGB of a frame; arrays are RGB already."""
+    return picture if isinstance(picture, np.ndarray) else to_rgb(picture)
+
+
 def to_rgb(frame: av.VideoFrame) -> np.ndarray:
     """uint8 (H, W, 3) RGB; the one place where planes become the RGB that triggers are defined on."""
     return convert(frame, "rgb24").to_ndarray()

@@ -161,6 +161,8 @@ class Writer:
             made = add_sound(self._output, sound.spec, sound.info, sound.samples, tag)
         if not is_sound(self._source.name):
             for track in self._input.streams.audio[0 if sound is None else 1 :]:
+                if self._pictures is not None and not self._pictures.info.sound:
+                    break  # sampled pictures have another time, in which the sound would not fit
                 copied[track.index] = self._output.add_stream_from_template(track)
         return heapq.merge(self._copies(copied), _timed(made), key=lambda pair: pair[0])
 

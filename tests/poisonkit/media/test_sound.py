@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from poisonkit.errors import BrokenClip
-from poisonkit.jobs import Rung
+from poisonkit.manifest import Rung
 from poisonkit.media import sound
 from poisonkit.media.encoders import container_of
 from poisonkit.media.sound_encoders import SOUND_LADDER, sound_encoder
