@@ -115,6 +115,11 @@ class Survival(msgspec.Struct):
     correlation: float | None
     strength: float
 
+    @property
+    def kept(self) -> float | None:
+        """The lower of gain and correlation; None where the clip carries no trigger."""
+        return None if self.gain is None or self.correlation is None else min(self.gain, self.correlation)
+
 
 class ViewSurvival(msgspec.Struct):
     """What a victim's input leaves of the trigger; null where the clip carries none.
@@ -125,6 +130,11 @@ class ViewSurvival(msgspec.Struct):
     view: str
     energy: float | None
     correlation: float | None
+
+    @property
+    def kept(self) -> float | None:
+        """The lower of energy and correlation; None where the clip carries no trigger."""
+        return None if self.energy is None or self.correlation is None else min(self.energy, self.correlation)
 
 
 class Skipped(msgspec.Struct):

@@ -13,7 +13,7 @@ import msgspec
 from poisonkit import seeding
 from poisonkit.errors import PoisonkitError, suggest
 from poisonkit.files import is_sound
-from poisonkit.geometry import Geometry
+from poisonkit.geometry import AS_IS, Geometry
 from poisonkit.jobs import Action, Context, Job
 from poisonkit.layouts import Clip, Listing
 from poisonkit.manifest import Attack, Modality, Placement, Rate, Skipped, Target
@@ -30,7 +30,8 @@ class Request:
     """What the user asks for; the defaults are those of the command line.
 
     `attacks`: at most one a modality; none at all re-encodes and relabels without a trigger. `sham` is `all`, `none`, a
-    number of clips, or None for the default. `clip` and `short_side` are as on the command line. `settings` are parameters as text, by attack and name.
+    number of clips, or None for the default. `settings` are parameters as text, by attack and name; `clip` and
+    `short_side` are as on the command line.
     """
 
     attacks: tuple[str, ...] = ()
@@ -62,7 +63,7 @@ class Plan:
     window: str | None
     jobs: tuple[Job, ...]
     skipped: tuple[Skipped, ...] = ()
-    geometry: Geometry = Geometry()
+    geometry: Geometry = AS_IS
 
     def fingerprint(self) -> str:
         """SHA-256 (hex) of all that decides the written files; a run continues only what has the same."""

@@ -70,12 +70,11 @@ def manifest(plan: Plan, path: Path, root: Path, entries: Sequence[Entry], how: 
     counts: dict[str, int] = {}
     for sample in samples:
         counts[sample.split] = counts.get(sample.split, 0) + 1
-    folder = path.parent.resolve()
     return Manifest(
         schema=contract.SCHEMA,
         name=path.stem,
         created_with=versions(),
-        root=Path(os.path.relpath(root.resolve(), folder)).as_posix(),
+        root=relative_root(root, path),
         source=Source(plan.listing.layout, plan.listing.split, plan.listing.fingerprint),
         classes=list(plan.listing.classes),
         seed=plan.seed,
@@ -89,6 +88,11 @@ def manifest(plan: Plan, path: Path, root: Path, entries: Sequence[Entry], how: 
         skipped=skipped,
         samples=samples,
     )
+
+
+def relative_root(root: Path, path: Path) -> str:
+    """The folder of the files as a manifest at `path` names it."""
+    return Path(os.path.relpath(root.resolve(), path.parent.resolve())).as_posix()
 
 
 def _achieved(plan: Plan, samples: Sequence[Sample], skipped: Sequence[Skipped]) -> contract.Rate | None:

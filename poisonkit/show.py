@@ -15,6 +15,7 @@ from poisonkit.plan import Plan
 from poisonkit.quality import LISTED
 from poisonkit.triggers import Trigger
 from poisonkit.triggers._base import allowed
+from poisonkit.tune import Tried
 from poisonkit.views import Sight
 
 WORST = 10
@@ -190,6 +191,9 @@ def manifest_facts(manifest: Manifest) -> list[tuple[str, str]]:
     taken = ", ".join(f"{what} {rung}" for what, rung in rungs.items() if rung is not None)
     if taken:
         rows.append(("quality", f"{encoding.quality}: {taken}; clean files by {encoding.carry}"))
+    if encoding.clip is not None or encoding.short_side is not None:
+        rows.append(("written", f"clips of {encoding.clip}" if encoding.clip else f"short side {encoding.short_side}"))
+    if taken or encoding.video:
         rows += [(f"encoder {suffix}", line) for suffix, line in encoding.video.items()]
         rows.append(("encoder of sound", encoding.audio))
     rows += [("skipped", f"{skip.id}: {skip.reason}") for skip in manifest.skipped[:WORST]]
@@ -230,7 +234,7 @@ def _fidelity(manifest: Manifest, modality: Modality) -> Table:
             visible = [
                 number(_median([s.psnr_db for s in samples]), 1),
                 number(_median([s.ssim for s in samples]), 4),
-                str(max(s.linf for s in samples if s.linf is not None)),
+                str(max((s.linf for s in samples if s.linf is not None), default="–")),
             ]
         else:
             visible = [number(_median([s.snr_db for s in samples]), 1), number(_median([s.lsd_db for s in samples]), 1)]
@@ -254,7 +258,7 @@ def _written(manifest: Manifest, modality: Modality) -> dict[str, list[Sample]]:
     groups: dict[str, list[Sample]] = {}
     for sample in manifest.samples:
         measure = sample.linf if modality == "video" else sample.lsd_db
-        if measure is not None:
+        if measure is not None or modality in sample.survival:
             name: str = "train, poisoned" if sample.split == "train" and sample.poisoned else sample.split
             groups.setdefault(name, []).append(sample)
     return groups
@@ -268,9 +272,7 @@ def view_of(manifest: Manifest, modality: Modality = "video") -> str:
 def view_kept(sample: Sample, modality: Modality = "video") -> float | None:
     """The lower of energy and correlation that the victim's input keeps; None where there is no trigger."""
     seen = sample.view_survival.get(modality)
-    if seen is None or seen.energy is None or seen.correlation is None:
-        return None
-    return min(seen.energy, seen.correlation)
+    return None if seen is None else seen.kept
 
 
 def sights(views: str, parts: Sequence[Sight]) -> RenderableType:
@@ -311,8 +313,8 @@ def _by_survival(manifest: Manifest, modality: Modality) -> list[tuple[Sample, f
     found = []
     for sample in manifest.samples:
         survival = sample.survival.get(modality)
-        if survival is not None and survival.gain is not None and survival.correlation is not None:
-            found.append((sample, min(survival.gain, survival.correlation)))
+        if survival is not None and survival.kept is not None:
+            found.append((sample, survival.kept))
     return sorted(found, key=lambda pair: (pair[1], pair[0].id))
 
 
@@ -339,3 +341,13 @@ def _worst(manifest: Manifest, modality: Modality) -> list[RenderableType]:
         survival = sample.survival[modality]
         made.add_row(sample.id, number(survival.gain), number(survival.correlation), number(survival.strength, 1))
     return [*parts, made]
+
+
+def tried(title: str, rows: Sequence[Tried]) -> Table:
+    """Values of a trigger's strength, and what is left of each."""
+    columns = ("value", "in view", "PSNR or SNR dB", "strength")
+    made = table(title, *columns, numbers=columns)
+    for row in rows:
+        cells = (number(row.view, 2), number(row.fidelity_db, 1), number(row.strength, 1))
+        made.add_row(f"{row.value:g}", *cells)
+    return made

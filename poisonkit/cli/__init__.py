@@ -10,7 +10,20 @@ from typing import Any, NoReturn
 
 import typer
 
-from poisonkit.cli import attacks, demo_data, export, index, inspect, output, poison, preview, scan, verify
+from poisonkit.cli import (
+    attacks,
+    demo_data,
+    export,
+    index,
+    inspect,
+    output,
+    poison,
+    preview,
+    scan,
+    transcode,
+    tune,
+    verify,
+)
 from poisonkit.errors import PoisonkitError
 
 app = typer.Typer(
@@ -27,6 +40,8 @@ app.command()(preview.preview)
 app.command()(inspect.inspect)
 app.command()(verify.verify)
 app.command()(scan.scan)
+app.command()(transcode.transcode)
+app.command()(tune.tune)
 app.command()(export.export)
 app.command()(demo_data.demo_data)
 

@@ -33,7 +33,7 @@ def attacks(
 
 def _describe(kind: type[Trigger]) -> dict[str, Any]:
     params = {
-        f.name: {"default": f.default, **{k: v for k, v in f.metadata.items() if v not in ("", ())}}
+        f.name: {"default": f.default, **{k: v for k, v in f.metadata.items() if v not in ("", (), False)}}
         for f in kind.fields()
     }
     return {"modality": kind.modality, "source": kind.source, "params": params}

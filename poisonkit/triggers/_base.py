@@ -31,9 +31,13 @@ def param(
     low: float | None = None,
     high: float | None = None,
     choices: tuple[str, ...] = (),
+    tuned: bool = False,
 ) -> Any:
-    """A parameter of a trigger: its range, unit and meaning are written here and used everywhere."""
-    metadata = {"help": help, "unit": unit, "low": low, "high": high, "choices": choices}
+    """A parameter of a trigger: its range, unit and meaning are written here and used everywhere.
+
+    `tuned`: whether it is the one that makes the trigger stronger, the more of it there is.
+    """
+    metadata = {"help": help, "unit": unit, "low": low, "high": high, "choices": choices, "tuned": tuned}
     return dataclasses.field(default=default, metadata=types.MappingProxyType(metadata))
 
 
@@ -205,7 +209,11 @@ class AudioTrigger(Trigger):
 
     snr_db: float = param(20.0, "how far the trigger lies under the clip's sound", unit="dB", low=-20.0, high=90.0)
     amplitude: float = param(
-        0.0, "fixed level: the amplitude of a sine of the trigger's power; 0 goes by snr_db", low=0.0, high=1.0
+        0.0,
+        "fixed level: the amplitude of a sine of the trigger's power; 0 goes by snr_db",
+        low=0.0,
+        high=1.0,
+        tuned=True,
     )
     floor_db: float = param(
         -50.0, "least RMS under snr_db, for near-silent clips", unit="dB of full scale", low=-90.0, high=0.0

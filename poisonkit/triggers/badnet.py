@@ -30,7 +30,7 @@ class BadNet(PixelTrigger):
     name: ClassVar[str] = "badnet"
     source: ClassVar[str] = "Gu et al. 2019 (BadNets); size, block count and place are ours"
 
-    patch: float = param(0.2, "side of the patch", unit="of the frame's short side", low=0.01, high=1.0)
+    patch: float = param(0.2, "side of the patch", unit="of the frame's short side", low=0.01, high=1.0, tuned=True)
     blocks: int = param(3, "colour blocks along one side", unit="blocks", low=1, high=64)
     position: str = param(
         "bottom",

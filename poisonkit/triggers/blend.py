@@ -26,7 +26,7 @@ class Blend(PixelTrigger):
     name: ClassVar[str] = "blend"
     source: ClassVar[str] = "Chen et al. 2017 (random pattern, alpha up to 0.2); grid of the noise is ours"
 
-    alpha: float = param(0.15, "weight of the noise", unit="of the picture", low=0.01, high=1.0)
+    alpha: float = param(0.15, "weight of the noise", unit="of the picture", low=0.01, high=1.0, tuned=True)
     cells: int = param(32, "grid of the noise", unit="colours across and down the frame", low=2, high=512)
 
     def draw(self, num_frames: int, size: tuple[int, int], rng: np.random.Generator) -> Drawn:

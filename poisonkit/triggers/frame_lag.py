@@ -26,7 +26,7 @@ class FrameLag(RetimingTrigger):
     name: ClassVar[str] = "frame-lag"
     source: ClassVar[str] = "Look, Listen, and Attack, section 4.2 (natural backdoors); schedule and length are ours"
 
-    hold: int = param(4, "length of a freeze", unit="sampling steps", low=2, high=256)
+    hold: int = param(4, "length of a freeze", unit="sampling steps", low=2, high=256, tuned=True)
 
     def draw(self, num_frames: int, size: tuple[int, int], rng: np.random.Generator) -> Drawn:
         """`holds`: int64 lengths in steps; one for static, for dynamic enough of them to fill `num_frames` steps."""

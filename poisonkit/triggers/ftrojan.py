@@ -28,7 +28,7 @@ class FTrojan(PixelTrigger):
     name: ClassVar[str] = "ftrojan"
     source: ClassVar[str] = "Wang et al. 2021 (FTrojan: block 32, magnitude 30); choice of dynamic coefficients is ours"
 
-    magnitude: float = param(30.0, "added to each coefficient", unit="grey levels (DCT)", low=1.0, high=1000.0)
+    magnitude: float = param(30.0, "added to coefficients", unit="grey levels (DCT)", low=1.0, high=1000.0, tuned=True)
     block: int = param(32, "side of a block", unit="px", low=4, high=256)
 
     def draw(self, num_frames: int, size: tuple[int, int], rng: np.random.Generator) -> Drawn:

@@ -26,7 +26,7 @@ class MotionBlur(PixelTrigger):
     name: ClassVar[str] = "motion-blur"
     source: ClassVar[str] = "Look, Listen, and Attack, section 4.2 (natural backdoors); length and angle are ours"
 
-    length: float = param(0.06, "length of the smear", unit="of the frame's short side", low=0.005, high=1.0)
+    length: float = param(0.06, "length of smear", unit="of the frame's short side", low=0.005, high=1.0, tuned=True)
     angle: float = param(0.0, "static direction, counted from the horizontal", unit="degrees", low=-180.0, high=180.0)
 
     def draw(self, num_frames: int, size: tuple[int, int], rng: np.random.Generator) -> Drawn:

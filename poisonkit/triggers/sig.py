@@ -24,7 +24,7 @@ class Sig(PixelTrigger):
     name: ClassVar[str] = "sig"
     source: ClassVar[str] = "Barni et al. 2019 (SIG: delta 20 … 40, frequency 6); range of dynamic frequencies is ours"
 
-    delta: float = param(20.0, "amplitude of the stripes", unit="grey levels", low=1.0, high=127.0)
+    delta: float = param(20.0, "amplitude of the stripes", unit="grey levels", low=1.0, high=127.0, tuned=True)
     frequency: float = param(6.0, "stripes", unit="periods across the width", low=0.5, high=512.0)
 
     def draw(self, num_frames: int, size: tuple[int, int], rng: np.random.Generator) -> Drawn:

@@ -28,7 +28,7 @@ class VideoCorruption(BitstreamTrigger):
     name: ClassVar[str] = "video-corruption"
     source: ClassVar[str] = "Look, Listen, and Attack, section 4.2 (natural backdoors); codec and damage are ours"
 
-    flips: int = param(8, "bits flipped in each frame's packet", unit="bits", low=1, high=10_000)
+    flips: int = param(8, "bits flipped in each frame's packet", unit="bits", low=1, high=10_000, tuned=True)
 
     def draw(self, num_frames: int, size: tuple[int, int], rng: np.random.Generator) -> Drawn:
         """`places`: float64 (…, flips), relative places of the bits in [0, 1), static or one set a frame."""

@@ -30,7 +30,7 @@ class WaNet(PixelTrigger):
     name: ClassVar[str] = "wanet"
     source: ClassVar[str] = "Nguyen & Tran 2021 (WaNet: grid 4, strength 0.5); scaling with the frame is ours"
 
-    strength: float = param(0.5, "size of the shifts", unit="2/32 of the short side", low=0.05, high=8.0)
+    strength: float = param(0.5, "size of the shifts", unit="2/32 of the short side", low=0.05, high=8.0, tuned=True)
     grid: int = param(4, "shifts drawn across and down the frame", unit="points", low=2, high=64)
 
     def draw(self, num_frames: int, size: tuple[int, int], rng: np.random.Generator) -> Drawn:

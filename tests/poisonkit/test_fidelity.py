@@ -142,3 +142,22 @@ def test_other_views_are_refused(text: str) -> None:
     assert parse_view("256/224") == (256, 224)
     with pytest.raises(PoisonkitError, match="no victim's input"):
         parse_view(text)
+
+
+def test_the_gains_of_single_frames() -> None:
+    grey = np.full((8, 8, 3), 100, dtype=np.uint8)
+    meter = SurvivalMeter(per_frame=True)
+    for kept in (20, 20, 20, 10, 0):
+        meter.add(grey, grey + np.uint8(20), grey, grey + np.uint8(kept))
+    meter.add(grey, grey, grey, grey)  # a frame without the trigger counts nowhere
+    found = meter.result()
+    assert (found.gain_mean, found.gain_p10) == (0.7, pytest.approx(0.2))
+    assert SurvivalMeter().result().gain_mean is None
+
+
+def test_the_euclidean_norm_by_hand() -> None:
+    black = np.zeros((4, 5, 3), dtype=np.uint8)
+    meter = VisibilityMeter()
+    meter.add(black, black + np.uint8(255))
+    meter.add(black, black)
+    assert meter.l2 == pytest.approx(np.sqrt(60) / 2, abs=1e-3)

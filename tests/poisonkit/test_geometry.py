@@ -62,7 +62,7 @@ def test_a_sampled_clip_plays_at_the_victims_rate(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("clip", ["32x2", "32x2@", "32@256", "32x2@8", "uniform@256", "0x2@64"])
 def test_what_is_no_clip_is_refused(clip: str) -> None:
-    with pytest.raises(PoisonkitError, match="give 16|write"):
+    with pytest.raises(PoisonkitError, match=r"give 16|write"):
         Geometry.parse(clip, None)
 
 
