@@ -40,9 +40,12 @@ class SurvivalMeter:
 
     With `d = triggered − source` and `D = decode(encode(triggered)) − decode(encode(source))` at the same settings:
     `gain = ⟨D, d⟩ / ‖d‖²`, `correlation = ⟨D, d⟩ / (‖D‖ ‖d‖)`, `strength = RMS of d`, all over the measured frames.
-    Taking the source instead of the re-encoded source would count the codec's own blur as the trigger's.
+    Taking the source instead of the re-encoded source would count the codec's own blur as the trigger's. With
+    `per_frame` the gains of single frames that carry the trigger are summed up too.
     """
 
+    per_frame: bool = False
+    _gains: list[float] = field(default_factory=list)
     _dd: float = 0.0
     _rr: float = 0.0
     _rd: float = 0.0
@@ -53,9 +56,12 @@ class SurvivalMeter:
     ) -> None:
         intended = _flat(triggered) - _flat(source)
         left = _flat(triggered_back) - _flat(source_back)
-        self._dd += float(intended @ intended)
+        meant, kept = float(intended @ intended), float(left @ intended)
+        self._dd += meant
         self._rr += float(left @ left)
-        self._rd += float(left @ intended)
+        self._rd += kept
+        if self.per_frame and math.sqrt(meant / intended.size) >= CARRIES:
+            self._gains.append(kept / meant)
         self._count += intended.size
 
     def result(self) -> Survival:
@@ -63,7 +69,11 @@ class SurvivalMeter:
         if strength < CARRIES:
             return Survival(gain=None, correlation=None, strength=_round(strength))
         correlation = self._rd / math.sqrt(self._dd * self._rr) if self._rr else 0.0
-        return Survival(gain=_round(self._rd / self._dd), correlation=_round(correlation), strength=_round(strength))
+        found = Survival(gain=_round(self._rd / self._dd), correlation=_round(correlation), strength=_round(strength))
+        if self._gains:
+            found.gain_mean = _round(float(np.mean(self._gains)))
+            found.gain_p10 = _round(float(np.percentile(self._gains, 10)))
+        return found
 
 
 @dataclass
@@ -136,16 +146,22 @@ def _round(value: float) -> float:
 
 @dataclass
 class VisibilityMeter:
-    """PSNR (dB), SSIM and L∞ (grey levels) of the written frames against the source's, over the measured frames."""
+    """PSNR (dB), SSIM, L2 and L∞ of the written frames against the source's, over the measured frames.
+
+    L2 is the Euclidean norm of a frame's difference with pixels in 0 … 1, the mean over frames; L∞ is in grey levels.
+    """
 
     _squares: float = 0.0
     _count: int = 0
     _ssim: list[float] = field(default_factory=list)
+    _norms: list[float] = field(default_factory=list)
     _linf: int = 0
 
     def add(self, source: np.ndarray, written: np.ndarray) -> None:
         difference = cv2.absdiff(source, written)
-        self._squares += float(cv2.norm(difference, cv2.NORM_L2SQR))
+        squares = float(cv2.norm(difference, cv2.NORM_L2SQR))
+        self._squares += squares
+        self._norms.append(math.sqrt(squares) / 255)
         self._count += difference.size
         self._linf = max(self._linf, int(difference.max()))
         self._ssim.append(ssim(source, written))
@@ -160,6 +176,10 @@ class VisibilityMeter:
     @property
     def ssim(self) -> float | None:
         return _round(float(np.mean(self._ssim))) if self._ssim else None
+
+    @property
+    def l2(self) -> float | None:
+        return _round(float(np.mean(self._norms))) if self._norms else None
 
     @property
     def linf(self) -> int:

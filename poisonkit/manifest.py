@@ -105,15 +105,18 @@ class Encoding(msgspec.Struct):
     short_side: int | None = None
 
 
-class Survival(msgspec.Struct):
+class Survival(msgspec.Struct, omit_defaults=True):
     """How much of the intended change the written file holds; gain and correlation are null below a strength of 1.
 
-    `strength` is the RMS of the change: in grey levels for pictures, in steps of 16 bits for sound.
+    `strength` is the RMS of the change: in grey levels for pictures, in steps of 16 bits for sound. `gain_mean` and
+    `gain_p10`, for dynamic triggers of pictures, are mean and 10th percentile of the gains of single frames.
     """
 
     gain: float | None
     correlation: float | None
     strength: float
+    gain_mean: float | None = None
+    gain_p10: float | None = None
 
     @property
     def kept(self) -> float | None:
@@ -166,6 +169,7 @@ class Sample(msgspec.Struct, omit_defaults=True):
     sha256: str | None = None
     psnr_db: float | None = None
     ssim: float | None = None
+    l2: float | None = None
     linf: int | None = None
     snr_db: float | None = None
     survival: dict[Modality, Survival] = {}

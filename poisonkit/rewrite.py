@@ -170,7 +170,8 @@ class _Pictures:
     def measure(self, sample: Sample, path: Path) -> None:
         """Decode the written file, check its length, and fill in fidelity and placement."""
         view = None if self._change.trigger is None else ViewMeter(*self._view)
-        _measure(sample, self._take, path, self.new.info, view)
+        dynamic = self._change.trigger is not None and self._change.trigger.mode == "dynamic"
+        _measure(sample, self._take, path, self.new.info, view, dynamic=dynamic)
         if self._geometry.clip is not None and self._geometry.clip.stride is not None:
             sample.stride = 1
         self._change.describe(sample)
@@ -256,9 +257,11 @@ class _Take:
             self.seen_back += 1
 
 
-def _measure(sample: Sample, take: _Take, path: Path, info: VideoInfo, view: ViewMeter | None) -> None:
+def _measure(
+    sample: Sample, take: _Take, path: Path, info: VideoInfo, view: ViewMeter | None, *, dynamic: bool
+) -> None:
     """Decode the written file, check it against the source and fill in fidelity and, with a `view`, survival."""
-    survival_meter, visibility = SurvivalMeter(), VisibilityMeter()
+    survival_meter, visibility = SurvivalMeter(per_frame=dynamic), VisibilityMeter()
     count = 0
     for frame in decode(path):
         if count in take.wanted:
@@ -276,7 +279,8 @@ def _measure(sample: Sample, take: _Take, path: Path, info: VideoInfo, view: Vie
             f"{sample.id}: the written file holds {count} frames where {info.num_frames} were written; "
             f"try another --quality"
         )
-    sample.psnr_db, sample.ssim, sample.linf = visibility.psnr_db, visibility.ssim, visibility.linf
+    sample.psnr_db, sample.ssim = visibility.psnr_db, visibility.ssim
+    sample.l2, sample.linf = visibility.l2, visibility.linf
     if view is not None:
         sample.survival["video"] = survival_meter.result()
         sample.view_survival["video"] = view.result()

@@ -212,6 +212,7 @@ def fidelity(manifest: Manifest) -> RenderableType | None:
 
 def _fidelity(manifest: Manifest, modality: Modality) -> Table:
     view = view_of(manifest, modality)
+    single = any((v := s.survival.get(modality)) is not None and v.gain_p10 is not None for s in manifest.samples)
     columns = [
         "split",
         "files",
@@ -221,6 +222,7 @@ def _fidelity(manifest: Manifest, modality: Modality) -> Table:
         "correlation",
         "lowest",
         "kept ≥ 0.9",
+        *(["frames' gain, p10"] if single else []),
         *([f"in view {view}"] if view else []),
         *(("PSNR dB", "SSIM", "L∞") if modality == "video" else ("SNR dB", "LSD dB")),
     ]
@@ -247,6 +249,7 @@ def _fidelity(manifest: Manifest, modality: Modality) -> Table:
             number(median(correlations) if correlations else None),
             number(min(correlations, default=None)),
             f"{good}/{len(gains)}" if gains else "–",
+            *([number(_median([s.gain_p10 for s in kept]))] if single else []),
             *([number(_median([view_kept(s, modality) for s in samples]), 2)] if view else []),
             *visible,
         )

@@ -152,6 +152,7 @@ def _hand_through(
         sha256=sha256(path),
         psnr_db=None,
         ssim=None,
+        l2=None,
         linf=None,
         snr_db=None,
         lsd_db=None,
