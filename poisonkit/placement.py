@@ -65,10 +65,15 @@ class Window:
         """The frames of the one window in the middle of a clip, int64 (length,); shorter clips are looped."""
         k = np.arange(self.length, dtype=np.int64)
         if self.stride is None:
-            return (2 * k + 1) * num_frames // (2 * self.length)
+            return self.segments(num_frames, 0.5)
         if num_frames < self.span:
             return self.looped(num_frames)
         return (num_frames - self.span) // 2 + k * self.stride
+
+    def segments(self, num_frames: int, within: float) -> np.ndarray:
+        """One frame of each of `length` segments, int64 (length,), at the share `within` (0 ≤ … < 1) of each."""
+        borders = np.arange(self.length + 1, dtype=np.int64) * num_frames // self.length
+        return borders[:-1] + (within * np.diff(borders)).astype(np.int64)
 
     def looped(self, num_frames: int) -> np.ndarray:
         """The frames that the only window of a clip shorter than `span` visits, int64 (length,)."""

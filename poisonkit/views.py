@@ -96,9 +96,7 @@ def windows(window: Window, sample: Sample, count: int) -> list[np.ndarray]:
     """The frames of `count` windows spread over a clip, equal ones once; a single one lies in the middle."""
     total = sample.num_frames
     if window.stride is None:
-        within = (np.arange(count) + 0.5) / count
-        places = (np.arange(window.length)[None] + within[:, None]) * total / window.length
-        return list(np.unique(np.minimum(places.astype(np.int64), total - 1), axis=0))
+        return list(np.unique([window.segments(total, (k + 0.5) / count) for k in range(count)], axis=0))
     stride = sample.stride or window.stride
     last = max(total - (window.length - 1) * stride - 1, 0)
     starts = np.unique(np.round(np.linspace(0, last, count))) if count > 1 else np.array([last // 2])

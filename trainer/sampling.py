@@ -73,8 +73,9 @@ class Uniform:
         return [np.array(window) for window in sorted({tuple(window) for window in windows})]
 
     def _place(self, within: NDArray[np.float64], num_frames: int) -> Indices:
-        places = (np.arange(self.frames) + within) * num_frames / self.frames
-        return np.minimum(places.astype(np.int64), num_frames - 1)
+        # whole frames on either side of each border: a frame that two segments shared could be taken twice
+        borders = np.arange(self.frames + 1) * num_frames // self.frames
+        return borders[:-1] + (within * np.diff(borders)).astype(np.int64)
 
 
 Sampling = Dense | Uniform

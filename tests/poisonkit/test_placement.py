@@ -107,3 +107,38 @@ def test_windows_that_are_none(text: str) -> None:
 def test_rules_that_no_window_holds(frames: str) -> None:
     with pytest.raises(PoisonkitError, match="1 … 32"):
         check_rule(frames, Window.parse("32x2"))
+
+
+@pytest.mark.parametrize("contiguous", [False, True])
+@pytest.mark.parametrize("count", range(1, 33))
+def test_every_window_of_every_long_clip_holds_exactly_n(count: int, contiguous: bool) -> None:
+    """All lengths from 63 to 400 frames, all starts."""
+    window = Window.parse("32x2")
+    for num_frames in range(63, 401):
+        rng = np.random.default_rng(1000 * count + num_frames)
+        placed = place(str(count), window, num_frames, rng, contiguous=contiguous)
+        frames = np.arange(num_frames - 62)[:, None] + 2 * np.arange(32)
+        assert (placed.mask[frames].sum(axis=1) == count).all(), num_frames
+        assert placed.count == count
+
+
+@pytest.mark.parametrize("contiguous", [False, True])
+@pytest.mark.parametrize("num_frames", range(1, 63))
+def test_the_count_of_every_short_clip_is_that_of_its_looped_window(num_frames: int, contiguous: bool) -> None:
+    window = Window.parse("32x2")
+    for count in range(1, 33):
+        rng = np.random.default_rng(1000 * count + num_frames)
+        placed = place(str(count), window, num_frames, rng, contiguous=contiguous)
+        assert {placed.count} == counts_in_all_windows(placed.mask, 32, 2)
+        assert placed.count >= 1
+        if num_frames % 2 and num_frames > 31 and not contiguous:  # each frame is seen at most once
+            assert placed.count == count
+
+
+@pytest.mark.parametrize("count", range(1, 9))
+def test_every_uniform_clip_holds_n_whatever_is_taken(count: int) -> None:
+    window = Window.parse("uniform:8")
+    for num_frames in range(8, 200):
+        placed = place(str(count), window, num_frames, np.random.default_rng(num_frames), contiguous=False)
+        for within in (0.0, 0.3, 0.5, 0.99):
+            assert placed.mask[window.segments(num_frames, within)].sum() == count == placed.count
