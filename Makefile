@@ -1,6 +1,7 @@
 # make setup   own virtual environment with everything installed
 # make demo    demo data set, poisoned copy, victim, CDA and ASR: the whole path in a few minutes
 # make test    all tests          make check   lint, format, types
+# make bench-triggers   milliseconds per frame of every trigger on pixels
 # make survival  the table of docs/survival.md: every attack and mode, what is left of it (UT=, AV=folders)
 # make ut      the figures of README.md on UT-Interaction (UT=folder in UCF-101's layout)
 
@@ -11,7 +12,7 @@ READY := $(VENV)/.ready
 WORK ?= work
 SEED ?= 0
 
-.PHONY: setup demo test check format schema survival ut ut-table clean
+.PHONY: setup demo test check format schema survival bench-triggers ut ut-table clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -112,6 +113,9 @@ $(foreach a,$(SV_VIDEO),$(foreach m,$(SV_MODES),$(eval $(call sv_rule,$(a),$(m),
 $(foreach a,$(SV_VIDEO),$(foreach m,$(SV_MODES),$(eval $(call sv_rule,$(a),$(m),64,$(UT),--attack $(a),64))))
 $(foreach a,$(SV_AUDIO),$(foreach m,$(SV_MODES),$(eval $(call sv_rule,$(a),$(m),sound,$(AV),--attack $(a),64))))
 $(foreach m,$(SV_MODES),$(eval $(call sv_rule,sig-band-noise,$(m),both,$(AV),--attack sig --attack band-noise,64)))
+
+bench-triggers: $(READY)
+	$(BIN)/python benchmarks/triggers.py
 
 # --- tests ----------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ POISONKIT = [
     {"__main__"},
     {"cli"},
     {"show", "screen"},
-    {"hearing", "preview_sound", "transcode", "tune"},
+    {"hearing", "preview_sound", "transcode", "tune", "perceived"},
     {"run", "verify", "export", "preview", "views", "scan", "demo"},
     {"quality", "record"},
     {"state"},

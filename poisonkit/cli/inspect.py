@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
 from typing import Annotated
 
@@ -27,13 +28,17 @@ def inspect(
             show_default="the manifest's",
         ),
     ] = None,
+    lpips: Annotated[
+        bool,
+        typer.Option("--lpips", help="Also measure LPIPS of the triggered test clips (needs the package lpips)."),
+    ] = False,
     as_json: options.Json = False,
 ) -> None:
     """Show what a manifest holds: header, splits, and how much of the trigger the files still carry."""
     import msgspec
 
     from poisonkit import manifest as contract
-    from poisonkit import show
+    from poisonkit import perceived, show
     from poisonkit.placement import Window
     from poisonkit.views import Views, sight
 
@@ -41,15 +46,18 @@ def inspect(
     seen = []
     if views is not None:
         seen = sight(made, Views.parse(views), None if window is None else Window.parse(window))
+    distances = perceived.lpips(manifest) if lpips else {}
     if as_json:
         lacking = [sample.id for attack in made.attacks for sample, _ in show.lacking(made, attack.modality)]
         header = {name: value for name, value in msgspec.to_builtins(made).items() if name != "samples"}
-        facts = {**header, "below_0.9": lacking}
+        facts = {**header, "below_0.9": lacking, **({"lpips": distances} if lpips else {})}
         output.show_json({**facts, **({} if views is None else {"views": [asdict(part) for part in seen]})})
         return
     output.show(show.facts(str(manifest), show.manifest_facts(made)))
     if made.encoding.trials:
         output.show(show.trials("Trials", made.encoding.trials))
     output.show(show.fidelity(made))
+    if lpips:
+        sys.stdout.write(perceived.summary(distances) + "\n\n")
     if views is not None:
         output.show(show.sights(views, seen))
