@@ -36,6 +36,8 @@ class TrainingClips(Dataset[tuple[Tensor, int]]):
         sample, preset = self.store.samples[index], self.preset
         rng = generator(self.seed, "clip", epoch, sample.id)
         frames = self.store.frames(index, preset.sampling.train(sample.num_frames, sample.stride, rng))
+        if not isinstance(preset.augment, Augment):
+            raise TypeError(f"{preset.name} is a preset of sound")
         return augment(frames, preset.augment, preset.crop_size, rng), sample.label
 
 
@@ -115,13 +117,14 @@ class EpochBatches(Sampler[list[Key]]):
 
 
 class TrainingLoader:
-    """Batches of training pictures `uint8 (N, 3, T, S, S)` and labels `int64 (N,)`, read by `workers`
-    processes.
+    """Batches of training clips and labels `int64 (N,)`, read by `workers` processes.
+
+    Pictures are `uint8 (N, 3, T, S, S)`, sound is `float32 (N, 1, F, B)`.
 
     `sampler` is where Lightning looks for `set_epoch`.
     """
 
-    def __init__(self, clips: TrainingClips, sampler: EpochBatches, workers: int) -> None:
+    def __init__(self, clips: Dataset[tuple[Tensor, int]], sampler: EpochBatches, workers: int) -> None:
         self.sampler = sampler
         self._loader = DataLoader(
             _Careful(clips),
@@ -138,7 +141,7 @@ class TrainingLoader:
         return _raising(self._loader)
 
 
-def read_views(clips: TestClips, workers: int) -> Iterator[Tensor]:
+def read_views(clips: Dataset[Tensor], workers: int) -> Iterator[Tensor]:
     """The views of every test clip in order, read by `workers` processes."""
     return _raising(DataLoader(_Careful(clips), batch_size=None, num_workers=workers))
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
 from torch.nn.functional import softmax
+from torch.utils.data import Dataset
 
 from trainer import manifest as manifests
 from trainer import metrics, models, runs
@@ -22,6 +24,7 @@ from trainer.presets import Preset
 from trainer.progress import Progress
 from trainer.runs import ManifestStamp, Metrics, Settings
 from trainer.sampling import Views, parse_views
+from trainer.sounds import TestSounds
 from trainer.stores import FileStore
 from trainer.versions import versions
 
@@ -116,7 +119,11 @@ def predict(
     """The mean softmax over the views of each sample. Source: MMAction2's `average_clips='prob'`."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = weights.to_channels_last(model).to(device).eval()
-    clips = TestClips(FileStore(manifest, samples, views.short_side), preset, views)
+    clips: Dataset[Tensor]
+    if model.modality == "audio":
+        clips = TestSounds(manifest, samples, preset, views)
+    else:
+        clips = TestClips(FileStore(manifest, samples, views.short_side), preset, views)
     predictions = []
     with torch.inference_mode():
         for sample, pictures in zip(samples, read_views(clips, workers=1), strict=True):

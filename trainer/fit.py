@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Literal
 
 import torch
+from torch import Tensor
+from torch.utils.data import Dataset
 
 from trainer import evaluate, models, runs, stores
 from trainer import manifest as manifests
@@ -23,10 +25,11 @@ from trainer.models import _public as public
 from trainer.models import weights
 from trainer.models._base import Victim
 from trainer.models.weights import Weights
-from trainer.presets import Preset, Recipe
+from trainer.presets import Masks, Preset, Recipe
 from trainer.progress import Progress
 from trainer.runs import ManifestStamp, Metrics, Settings
 from trainer.sampling import parse_views
+from trainer.sounds import SoundStore, TrainingSounds
 from trainer.stores import FileStore, RamStore, Store
 from trainer.versions import versions
 
@@ -84,13 +87,17 @@ def fit(options: FitOptions, progress: Progress) -> Metrics | None:
     if options.resume and not folder.exists():
         progress.say(f"there is no run in {folder} to go on with: a new one begins")
     progress.say(f"{settings.model} {preset.name}: {len(samples)} clips, {settings.epochs} epochs → {folder}")
-    torch.manual_seed(settings.seed)
+    start = time.monotonic()
+    heard = _sounds(manifest, samples, preset, progress) if _hears(preset) else None
     geometry = preset.geometry if initial is None else weights.adopt(preset.geometry, initial.geometry)
+    if heard is not None and initial is None:
+        mean, deviation = heard.statistics()
+        geometry = replace(geometry, mean=(mean,), std=(deviation,))
+    torch.manual_seed(settings.seed)
     model = models.find(settings.model)(geometry, len(manifest.classes), recipe.dropout)
     if initial is not None:
         _report(weights.initialise(model, geometry, initial, force=options.force), progress)
-    start = time.monotonic()
-    store = _store(manifest, samples, preset, options.cache, progress)
+    store = heard or _store(manifest, samples, preset, options.cache, progress)
     seconds = {"load": round(time.monotonic() - start, 1)}
     if not _is_helper():  # not before: a broken clip or unfit weights shall leave no folder behind
         runs.claim(folder, settings)
@@ -105,7 +112,7 @@ def fit(options: FitOptions, progress: Progress) -> Metrics | None:
 
 def train(
     model: Victim,
-    store: Store,
+    store: Store | SoundStore,
     preset: Preset,
     recipe: Recipe,
     settings: Settings,
@@ -123,7 +130,12 @@ def train(
     from lightning.pytorch.loggers import TensorBoardLogger
 
     sampler = EpochBatches(len(store.samples), settings.batch_size, settings.seed, _rank(), settings.devices)
-    loader = TrainingLoader(TrainingClips(store, preset, settings.seed), sampler, _workers(store, settings.devices))
+    clips: Dataset[tuple[Tensor, int]]
+    if isinstance(store, SoundStore):
+        clips = TrainingSounds(store, preset, settings.seed)
+    else:
+        clips = TrainingClips(store, preset, settings.seed)
+    loader = TrainingLoader(clips, sampler, _workers(store, settings.devices))
     learner = Learner(weights.to_channels_last(model), recipe, len(loader) * settings.epochs, settings.seed)
     checkpoints = ModelCheckpoint(
         folder / "checkpoints",
@@ -175,7 +187,7 @@ def _initial(options: FitOptions, preset: Preset) -> tuple[Weights | None, str]:
 
 def _check_sampling(manifest: Manifest, preset: Preset, progress: Progress) -> None:
     """Say so when the trigger's placement was made for other windows than this victim's."""
-    if manifest.target is not None and manifest.sampling not in (None, str(preset.sampling)):
+    if not _hears(preset) and manifest.target is not None and manifest.sampling not in (None, str(preset.sampling)):
         progress.say(
             f"note: the trigger was placed for windows of {manifest.sampling}, this victim samples {preset.sampling}: "
             f"it may see more or fewer poisoned frames than planned (poison with --window {preset.sampling})"
@@ -246,9 +258,18 @@ def _is_helper() -> bool:
     return _rank() > 0
 
 
-def _workers(store: Store, devices: int) -> int:
+def _hears(preset: Preset) -> bool:
+    return isinstance(preset.augment, Masks)
+
+
+def _sounds(manifest: Manifest, samples: list[Sample], preset: Preset, progress: Progress) -> SoundStore:
+    with progress.stage("listening", len(samples)) as step:
+        return SoundStore(manifest, samples, preset.short_side, step)
+
+
+def _workers(store: Store | SoundStore, devices: int) -> int:
     """Worker processes: a share of the CPUs, none where the CPU trains on frames in memory."""
-    if isinstance(store, RamStore) and not torch.cuda.is_available():
+    if isinstance(store, RamStore | SoundStore) and not torch.cuda.is_available():
         return 0
     return max((os.cpu_count() or 1) // devices, 1)
 

@@ -17,7 +17,8 @@ class Geometry:
     """The shape of a model and of its input; weights of one geometry do not fit another.
 
     `width`: channels of the stem. `differences`: frame differences are stacked onto the colours as more
-    channels. `mean` and `std` (RGB, 0 … 255) belong to the weights. Models with two paths: the fast one sees
+    channels. `mean` and `std` (RGB, 0 … 255; of sound one
+    number each, of the log-mel) belong to the weights. Models with two paths: the fast one sees
     `alpha` frames for each of the slow one's; `fusion_kernel` frames are fused at a time, with a norm and an
     activation after it or without.
     """
@@ -27,8 +28,8 @@ class Geometry:
     stem_stride: int
     pool_stride: int
     differences: bool
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
     alpha: int = 1
     fusion_kernel: int = 0
     fusion_norm: bool = True
@@ -52,6 +53,21 @@ class Augment:
     jitter: float = 0.0
     gap: int = 0
     places: Literal[5, 13] = 5
+
+
+@dataclass(frozen=True)
+class Masks:
+    """How a training spectrogram is drawn from a clip's.
+
+    Rolled in time if `roll`, its level changed by up to `gain_db`, and `count` times up to `frames` frames and up to
+    `bands` bands hidden.
+    """
+
+    bands: int
+    frames: int
+    count: int
+    gain_db: float
+    roll: bool = True
 
 
 @dataclass(frozen=True)
@@ -85,8 +101,9 @@ class Recipe:
 class Preset:
     """Everything that `--preset` stands for.
 
-    Frames are scaled to `short_side`, training pictures are `crop_size` squared, test pictures `views.size`
-    squared. `finetuning` is the recipe for a training that starts from weights, where that is another one.
+    Frames are scaled to `short_side`, training pictures are `crop_size` squared, test pictures `views.size` squared; of
+    sound all three are the number of mel bands. `finetuning` is the recipe for a training that starts from weights,
+    where that is another one.
     """
 
     name: str
@@ -95,7 +112,7 @@ class Preset:
     short_side: int
     crop_size: int
     views: Views
-    augment: Augment
+    augment: Augment | Masks
     recipe: Recipe
     cache: Literal["ram", "none"]
     finetuning: Recipe | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -14,12 +14,16 @@ from trainer.presets import Geometry, Preset
 class Victim(nn.Module, ABC):
     """A network from clips to class scores, which also gives the features that its head sees.
 
-    A clip is `(N, 3, T, H, W)` RGB in 0 … 255, `uint8` or floating point; it is normalised here, since mean
-    and deviation belong to the weights. Subclasses set `name` and `presets`, build their layers, and give
-    `features` and `head`.
+    Pictures are `(N, 3, T, H, W)` RGB in 0 … 255, `uint8` or floating point; sound is a log-mel spectrogram
+    `(N, 1, F, B)`. Either is normalised here, since mean and deviation belong to the weights. Subclasses set `name` and
+    `presets`, build their layers, and give `features` and `head`.
     """
 
     name: ClassVar[str]
+    modality: ClassVar[Literal["video", "audio"]] = "video"
+    axes: ClassVar[int] = 3
+    """Of the input, behind clips and channels: time, height, width."""
+    memory_format: ClassVar[torch.memory_format] = torch.channels_last_3d
     presets: ClassVar[dict[str, Preset]]
 
     mean: Tensor
@@ -27,9 +31,10 @@ class Victim(nn.Module, ABC):
 
     def __init__(self, geometry: Geometry, classes: int, dropout: float = 0.5) -> None:
         super().__init__()
+        shape = (1, -1, *[1] * self.axes)
         # not in the state dict: the checkpoint's header carries them
-        self.register_buffer("mean", torch.tensor(geometry.mean).view(1, 3, 1, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(geometry.std).view(1, 3, 1, 1, 1), persistent=False)
+        self.register_buffer("mean", torch.tensor(geometry.mean).view(shape), persistent=False)
+        self.register_buffer("std", torch.tensor(geometry.std).view(shape), persistent=False)
 
     @property
     @abstractmethod
@@ -46,5 +51,5 @@ class Victim(nn.Module, ABC):
 
     def normalise(self, clips: Tensor) -> Tensor:
         """Floating point clips with the weights' mean and deviation taken out."""
-        clips = clips.to(self.mean.dtype, memory_format=torch.channels_last_3d)
+        clips = clips.to(self.mean.dtype, memory_format=self.memory_format)
         return (clips - self.mean) / self.std

@@ -1,0 +1,71 @@
+"""Audio: torchvision's ResNet-18 on the log-mel spectrogram of the whole clip.
+
+He et al. 2016; its input is one channel of 256 frames × 80 bands of 16 kHz sound, as in the paper. A clip's frames are
+taken one from each of 256 equal segments, so that all of it is heard whatever its length.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+from torchvision.models import resnet18  # type: ignore[import-untyped]
+
+from trainer.models._base import Victim
+from trainer.presets import Geometry, Masks, Preset, Recipe
+from trainer.sampling import Uniform, Views
+
+PAPER = Preset(
+    name="paper",
+    # mean and deviation are replaced by those of the training split
+    geometry=Geometry(64, 256, 2, 2, False, (-12.0,), (5.0,)),
+    sampling=Uniform(256),
+    short_side=80,
+    crop_size=80,
+    views=Views(1, 1, 80),
+    augment=Masks(bands=12, frames=40, count=2, gain_db=6.0),
+    # the paper says no more than that it trains from scratch; these are ours
+    recipe=Recipe("adamw", 1e-3, 0.05, 32, "cosine", warmup=0.1, clips_seen=60_000, min_epochs=40, label_smoothing=0.1),
+    cache="ram",
+)
+MINI = replace(
+    PAPER,
+    name="mini",
+    recipe=replace(PAPER.recipe, batch_size=16, clips_seen=8000, min_epochs=25, dropout=0.2),
+)
+
+
+class Audio(Victim):
+    """ResNet-18 on spectrograms `(N, 1, F, B)`; `mini` is the same network, trained for less long."""
+
+    name: ClassVar[str] = "audio"
+    modality: ClassVar[Literal["video", "audio"]] = "audio"
+    axes: ClassVar[int] = 2
+    memory_format: ClassVar[torch.memory_format] = torch.channels_last
+    presets: ClassVar[dict[str, Preset]] = {"paper": PAPER, "mini": MINI}
+
+    def __init__(self, geometry: Geometry, classes: int, dropout: float = 0.5) -> None:
+        super().__init__(geometry, classes, dropout)
+        self.net = resnet18(num_classes=classes)
+        self.net.conv1 = nn.Conv2d(1, 64, kernel_size=7, stride=2, padding=3, bias=False)
+        self.dropout = nn.Dropout(dropout)
+
+    @property
+    def head(self) -> nn.Linear:
+        layer: nn.Linear = self.net.fc
+        return layer
+
+    @head.setter
+    def head(self, layer: nn.Linear) -> None:
+        self.net.fc = layer
+
+    def features(self, clips: Tensor) -> Tensor:
+        net, x = self.net, self.normalise(clips)
+        x = net.maxpool(net.relu(net.bn1(net.conv1(x))))
+        x = net.layer4(net.layer3(net.layer2(net.layer1(x))))
+        return x.mean(dim=(2, 3))
+
+    def forward(self, clips: Tensor) -> Tensor:
+        return self.head(self.dropout(self.features(clips)))
