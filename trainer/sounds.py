@@ -39,7 +39,7 @@ def decode(path: Path) -> NDArray[np.float32]:
     Raises `ClipError` where there is none, or where it does not decode.
     """
     parts = []
-    resampler = av.AudioResampler(format="fltp", layout="mono", rate=RATE)
+    resampler = av.AudioResampler(format="fltp", rate=RATE)
     try:
         with av.open(str(path), metadata_errors="ignore") as container:
             if not container.streams.audio:
@@ -54,7 +54,8 @@ def decode(path: Path) -> NDArray[np.float32]:
         raise ClipError(f"cannot decode the sound of {path} ({error}); restore the file") from None
     if not parts:
         raise ClipError(f"the sound of {path} is empty; take the clip out of the data set and write the manifest anew")
-    return np.concatenate(parts, axis=1)[0].astype(np.float32)
+    # the mean of the channels, not their sum over √2 as FFmpeg mixes them: equal channels then sound like one
+    return np.concatenate(parts, axis=1).mean(axis=0).astype(np.float32)
 
 
 def log_mel(samples: NDArray[np.float32], bands: int) -> Mel:

@@ -18,8 +18,9 @@ def build(name: str, classes: int = 5) -> Victim:
 
 
 def example(name: str) -> torch.Tensor:
-    frames = models.preset_of(name, "mini").geometry.frames
-    return torch.randint(0, 256, (2, 3, frames, 48, 48), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    frames, draw = models.preset_of(name, "mini").geometry.frames, torch.Generator().manual_seed(0)
+    shape = (2, 1, frames, 80) if models.find(name).modality == "audio" else (2, 3, frames, 48, 48)
+    return torch.randint(0, 256, shape, dtype=torch.uint8, generator=draw)
 
 
 @pytest.mark.parametrize("name", models.names())
@@ -50,10 +51,12 @@ def test_bytes_and_floats_are_the_same(name: str) -> None:
 
 @pytest.mark.parametrize("name", models.names())
 def test_normalisation_follows_the_geometry(name: str) -> None:
-    geometry = replace(models.preset_of(name, "mini").geometry, mean=(1.0, 2.0, 3.0), std=(2.0, 4.0, 8.0))
+    channels, axes = (1, 2) if models.find(name).modality == "audio" else (3, 3)
+    mean, std = (1.0, 2.0, 3.0)[:channels], (2.0, 4.0, 8.0)[:channels]
+    geometry = replace(models.preset_of(name, "mini").geometry, mean=mean, std=std)
     model = models.find(name)(geometry, 2)
-    clip = torch.tensor([3, 6, 11], dtype=torch.uint8).view(1, 3, 1, 1, 1)
-    assert model.normalise(clip).flatten().tolist() == [1.0, 1.0, 1.0]
+    clip = torch.tensor([3, 6, 11][:channels], dtype=torch.uint8).view(1, channels, *[1] * axes)
+    assert model.normalise(clip).flatten().tolist() == channels * [1.0]
 
 
 @pytest.mark.parametrize("name", models.names())

@@ -8,24 +8,39 @@ import av
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from trainer import models
+from trainer import models, sounds
 from trainer.clips import augment
 from trainer.learning import build_optimizer
 from trainer.media import decode
+from trainer.presets import Augment, Preset
+
+
+def pictures(preset: Preset, real_data: Path) -> Tensor:
+    path = next((real_data / "clips").glob("v_SoccerJuggling*.avi"))
+    with av.open(str(path)) as container:
+        count = sum(1 for _ in container.decode(video=0))
+    rng = np.random.default_rng(0)
+    frames = decode(path, count, preset.short_side, preset.sampling.train(count, None, rng))
+    assert isinstance(preset.augment, Augment)
+    clip = augment(frames, preset.augment, preset.crop_size, rng)[None]
+    assert clip.shape == (1, 3, preset.geometry.frames, 224, 224)
+    return clip
+
+
+def spectrogram(preset: Preset, real_data: Path) -> Tensor:
+    mel = sounds.log_mel(sounds.decode(real_data / "clips" / "archery.mp4"), preset.short_side)
+    clip = torch.from_numpy(mel[preset.sampling.test(len(mel), None, 1)[0]])[None, None]
+    assert clip.shape == (1, 1, 256, 80)
+    return clip
 
 
 @pytest.mark.parametrize("name", models.names())
 def test_a_step_lowers_the_loss_on_the_same_clip(name: str, real_data: Path) -> None:
-    path = next((real_data / "clips").glob("v_SoccerJuggling*.avi"))
-    with av.open(str(path)) as container:
-        count = sum(1 for _ in container.decode(video=0))
     preset = models.preset_of(name, "paper")
-    rng = np.random.default_rng(0)
-    frames = decode(path, count, preset.short_side, preset.sampling.train(count, None, rng))
-    clip = augment(frames, preset.augment, preset.crop_size, rng)[None]
-    assert clip.shape == (1, 3, preset.geometry.frames, 224, 224)
+    clip = (spectrogram if models.find(name).modality == "audio" else pictures)(preset, real_data)
     torch.manual_seed(0)
     model = models.find(name)(preset.geometry, 101, dropout=0.0).train()
     optimizer = build_optimizer(model, preset.recipe)
