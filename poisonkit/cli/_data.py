@@ -33,7 +33,8 @@ def workers(asked: int | None) -> int:
 def attacks(names: list[str], texts: list[str]) -> tuple[tuple[str, ...], dict[str, dict[str, str]]]:
     """The names of the attacks (empty for `none`), and their parameters as text by attack."""
     if "none" in names and len(names) > 1:
-        raise PoisonkitError(f"--attack none goes with no other attack; leave out {', '.join(names)} or none")
+        others = ", ".join(name for name in names if name != "none")
+        raise PoisonkitError(f"--attack none goes with no other attack; leave out none, or {others or 'say it once'}")
     parameters: dict[str, dict[str, str]] = {}
     for text in texts:
         left, equals, value = text.partition("=")

@@ -18,7 +18,7 @@ LAYERS = [
     {"errors", "seeding", "versions"},
     {"manifest", "sampling", "progress"},
     {"presets", "crops", "metrics"},
-    {"media", "models", "runs"},
+    {"media", "models", "runs", "sounds"},
     {"stores", "learning", "compare"},
     {"clips", "tables"},
     {"evaluate"},
