@@ -48,46 +48,58 @@ $(DEMO)/runs/%/metrics.json: $(DEMO)/manifests/%.json
 	mkdir -p $(DEMO)/runs
 	$(BIN)/trainer fit $< --preset mini --views 2x3 --seed $(SEED) --out $(@D) --resume > $(@D).txt
 
+# the starting points of other trainings
+$(DEMO)/runs/%-clean/metrics.json: $(DEMO)/manifests/clean.json
+	mkdir -p $(DEMO)/runs
+	$(BIN)/trainer fit $< --model $* --preset mini --views 2x3 --seed $(SEED) --out $(@D) --resume > $(@D).txt
+
 # --- UT-Interaction -------------------------------------------------------------------------------
-# three official splits, split k with seed k − 1; attacks are placed for the window that `mini` samples; victims start
-# from weights that learned the clean demo data, as those of the paper start from Kinetics-400
+# three official splits, split k with seed k − 1; attacks are placed for the window that the victim's `mini` samples;
+# victims start from weights that learned the clean demo data, as those of the paper start from Kinetics-400
 
 UT ?= ../shared/data/ut-interaction
 UTW := $(WORK)/ut
+UT_MODELS ?= i3d slowfast tsm
 UT_SPLITS := 1 2 3
-UT_CASES := clean badnet badnet-dynamic frame-lag frame-lag-dynamic
-UT_FLAGS := --rate 0.1 --window 16x4
-UT_RUNS := $(foreach case,$(UT_CASES),$(foreach split,$(UT_SPLITS),$(UTW)/runs/$(case)-$(split)/metrics.json))
-ut_pairs = $(foreach split,$(UT_SPLITS),$(UTW)/runs/$(1)-$(split) $(UTW)/runs/clean-$(split))
+UT_ATTACKS ?= badnet sig frame-lag badnet-dynamic frame-lag-dynamic
+ut_runs = $(foreach split,$(UT_SPLITS),$(UTW)/runs/$(1)-$(2)-$(split)/metrics.json)
+ut_pairs = $(foreach split,$(UT_SPLITS),$(UTW)/runs/$(1)-$(2)-$(split) $(UTW)/runs/$(1)-clean-$(split))
 
-ut: $(UT_RUNS)
+ut: $(foreach model,$(UT_MODELS),$(foreach case,clean $(UT_ATTACKS),$(call ut_runs,$(model),$(case))))
 	$(MAKE) --no-print-directory ut-table
 
 ut-table:
-	@for split in $(UT_SPLITS); do echo "clean, split $$split:"; $(BIN)/trainer pool $(UTW)/runs/clean-$$split; done
-	@$(foreach case,$(filter-out clean,$(UT_CASES)),echo "$(case):"; $(BIN)/trainer compare $(call ut_pairs,$(case));)
+	@$(foreach model,$(UT_MODELS),for split in $(UT_SPLITS); do echo "$(model), clean, split $$split:"; \
+		$(BIN)/trainer pool $(UTW)/runs/$(model)-clean-$$split; done;)
+	@$(foreach model,$(UT_MODELS),$(foreach case,$(UT_ATTACKS),echo "$(model), $(case):"; \
+		$(BIN)/trainer compare $(call ut_pairs,$(model),$(case));))
 
 $(UTW)/manifests/clean-%.json: | $(READY)
 	@test -d $(UT) || { echo "there is no $(UT); give the data set's folder: make ut UT=FOLDER"; exit 2; }
 	$(BIN)/poisonkit index $(UT) --split $* --manifest $@ > /dev/null
 
-$(UTW)/manifests/badnet-%.json: | $(READY)
-	$(BIN)/poisonkit poison $(UT) --split $* --seed $$(($* - 1)) --attack badnet $(UT_FLAGS) --out $(UTW)/badnet-$* --manifest $@ > /dev/null
-
-$(UTW)/manifests/badnet-dynamic-%.json: | $(READY)
-	$(BIN)/poisonkit poison $(UT) --split $* --seed $$(($* - 1)) --attack badnet --mode dynamic $(UT_FLAGS) --out $(UTW)/badnet-dynamic-$* --manifest $@ > /dev/null
-
-$(UTW)/manifests/frame-lag-%.json: | $(READY)
-	$(BIN)/poisonkit poison $(UT) --split $* --seed $$(($* - 1)) --attack frame-lag $(UT_FLAGS) --out $(UTW)/frame-lag-$* --manifest $@ > /dev/null
-
-$(UTW)/manifests/frame-lag-dynamic-%.json: | $(READY)
-	$(BIN)/poisonkit poison $(UT) --split $* --seed $$(($* - 1)) --attack frame-lag --mode dynamic $(UT_FLAGS) --out $(UTW)/frame-lag-dynamic-$* --manifest $@ > /dev/null
-
-define ut_run
-$(UTW)/runs/%-$(1)/metrics.json: $(UTW)/manifests/%-$(1).json $(DEMO)/runs/clean/metrics.json
-	$(BIN)/trainer fit $$< --preset mini --weights $(DEMO)/runs/clean/weights.pt --seed $$$$(($(1) - 1)) --out $$(@D) --resume > /dev/null
+# $(1) attack, $(2) its name with the mode, $(3) options
+define ut_manifest
+$(UTW)/manifests/$(2)-%.json: | $(READY)
+	$(BIN)/poisonkit poison $(UT) --split $$* --seed $$$$(($$* - 1)) --attack $(1) --rate 0.1 $(3) --out $(UTW)/$(2)-$$* --manifest $$@ > /dev/null
 endef
-$(foreach split,$(UT_SPLITS),$(eval $(call ut_run,$(split))))
+$(eval $(call ut_manifest,badnet,badnet,--window 16x4))
+$(eval $(call ut_manifest,badnet,badnet-dynamic,--window 16x4 --mode dynamic))
+$(eval $(call ut_manifest,sig,sig,--window 16x4))
+$(eval $(call ut_manifest,sig,sig-dynamic,--window 16x4 --mode dynamic))
+$(eval $(call ut_manifest,frame-lag,frame-lag,--window 16x4))
+$(eval $(call ut_manifest,frame-lag,frame-lag-dynamic,--window 16x4 --mode dynamic))
+$(eval $(call ut_manifest,frame-lag,frame-lag-segments,--window uniform:8))
+$(eval $(call ut_manifest,frame-lag,frame-lag-dynamic-segments,--window uniform:8 --mode dynamic))
+
+# $(1) model, $(2) case, $(3) its manifest, $(4) split
+define ut_run
+$(UTW)/runs/$(1)-$(2)-$(4)/metrics.json: $(UTW)/manifests/$(3)-$(4).json $(DEMO)/runs/$(1)-clean/metrics.json
+	$(BIN)/trainer fit $$< --model $(1) --preset mini --weights $(DEMO)/runs/$(1)-clean/weights.pt --seed $$$$(($(4) - 1)) --out $$(@D) --resume > /dev/null
+endef
+# lag is placed in sampling steps, which are segments for TSM
+ut_placed = $(if $(and $(filter tsm,$(1)),$(findstring frame-lag,$(2))),$(2)-segments,$(2))
+$(foreach model,$(UT_MODELS),$(foreach case,clean $(UT_ATTACKS),$(foreach split,$(UT_SPLITS),$(eval $(call ut_run,$(model),$(case),$(call ut_placed,$(model),$(case)),$(split))))))
 
 # --- survival -------------------------------------------------------------------------------------
 # every attack in both modes, on pictures and on sound; pictures twice, for victims that take 224 and 64 pixels
