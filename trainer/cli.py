@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -28,6 +29,7 @@ class CacheName(StrEnum):
     """`--cache`."""
 
     RAM = "ram"
+    DISK = "disk"
     NONE = "none"
 
 
@@ -37,6 +39,20 @@ class PrecisionName(StrEnum):
     SINGLE = "32"
     BFLOAT16 = "bf16"
     HALF = "16"
+
+
+class ModeName(StrEnum):
+    """`--mode`."""
+
+    LATE = "late"
+    EARLY = "early"
+
+
+class AverageName(StrEnum):
+    """`--average`."""
+
+    LOGITS = "logits"
+    PROBABILITIES = "probabilities"
 
 
 Views = Annotated[str | None, typer.Option(help="Views of a test clip: WINDOWSxCROPS[@SIZE], such as 10x3@256.")]
@@ -66,13 +82,35 @@ def fit(
     epochs: Annotated[
         int | None, typer.Option(help="Rounds through the training clips. Default: the preset's.")
     ] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Clips per step and device. Default: the preset's.")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Clips per step, over all devices together. Default: the preset's.")
+    ] = None,
+    device_batch: Annotated[
+        int | None,
+        typer.Option(
+            help="Clips that a device takes at a time; gradients add up to the batch. Default: the preset's, what its "
+            "batch norm was tuned for."
+        ),
+    ] = None,
     lr: Annotated[float | None, typer.Option(help="The largest learning rate. Default: the preset's.")] = None,
-    devices: Annotated[int, typer.Option(help="GPUs, or CPU processes, that train together.")] = 1,
+    devices: Annotated[int, typer.Option(help="GPUs, or CPU processes, of this machine that train together.")] = 1,
+    nodes: Annotated[int, typer.Option(help="Machines that train together; started by torchrun or Slurm.")] = 1,
     precision: Annotated[
         PrecisionName, typer.Option(help="Arithmetic: 32 bits, or mixed with bf16 or 16.")
     ] = PrecisionName.SINGLE,
-    cache: Annotated[CacheName | None, typer.Option(help="Keep decoded clips in memory, or decode each time.")] = None,
+    cache: Annotated[
+        CacheName | None,
+        typer.Option(
+            help="Keep decoded training clips in memory or on a disk, or decode each time. Default: ram for mini "
+            "where they fit, else none."
+        ),
+    ] = None,
+    cache_dir: Annotated[
+        Path | None, typer.Option(help="The folder of --cache disk. Default: ~/.cache/trainer/frames.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that read clips for each device. Default: its share of the CPUs.")
+    ] = None,
     views: Views = None,
     out: Annotated[Path | None, typer.Option(help="The run's folder. Default: runs/<manifest name>.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run in its folder.")] = False,
@@ -96,10 +134,14 @@ def fit(
         seed=seed,
         epochs=epochs,
         batch_size=batch_size,
+        device_batch=device_batch,
         lr=lr,
         devices=devices,
+        nodes=nodes,
         precision=precision.value,
         cache=cache and cache.value,  # type: ignore[arg-type]
+        cache_dir=cache_dir,
+        workers=workers,
         views=views,
         out=out,
         resume=resume,
@@ -132,6 +174,41 @@ def evaluate(
 
     result = evaluation.evaluate(evaluation.EvaluateOptions(run, manifest, views), Progress())
     _print_json(result) if json else show_run(result)
+
+
+@app.command()
+def fuse(
+    video: Annotated[list[Path], typer.Option(help="A run of a model that sees; several make a grid.")],
+    audio: Annotated[list[Path], typer.Option(help="A run of a model that hears; several make a grid.")],
+    mode: Annotated[
+        ModeName, typer.Option(help="late: the mean of both scores; early: a linear classifier on both features.")
+    ] = ModeName.LATE,
+    average: Annotated[
+        AverageName, typer.Option(help="What late fusion takes the mean of, itself the mean over a clip's views.")
+    ] = AverageName.LOGITS,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The fused model's folder, or of several the folder above. Default: runs/VIDEO+AUDIO-MODE."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Fuse runs on pictures with runs on sound into audio-visual models, and measure them.
+
+    Each network sees its own run's files; a modality that was not attacked gives clean ones. CDA is that of clean
+    pictures with clean sound, ASR that of triggered with triggered. Runs whose clips, splits, targets, seeds or
+    poisoned clips differ are refused.
+    """
+    from trainer import fusion
+    from trainer.progress import Progress
+    from trainer.tables import show_grid, show_run
+
+    results = fusion.grid(video, audio, mode.value, average.value, out, Progress())
+    if json:
+        _print_json(results[0] if len(results) == 1 else results)
+    elif len(results) == 1:
+        show_run(results[0])
+    else:
+        show_grid(results)
 
 
 @app.command()
@@ -179,7 +256,7 @@ def models(json: Json = False) -> None:
         print(f"{name}: {', '.join(presets)}")
 
 
-def _print_json(result: msgspec.Struct) -> None:
+def _print_json(result: msgspec.Struct | Sequence[msgspec.Struct]) -> None:
     import msgspec
 
     print(msgspec.json.format(msgspec.json.encode(result), indent=2).decode())

@@ -88,44 +88,51 @@ class TestClips(Dataset[Tensor]):
 class EpochBatches(Sampler[list[Key]]):
     """Batches of keys in an order that is a function of (seed, epoch), dealt out to the processes of a group.
 
-    Batches differ by one clip at most, since the statistics of a left-over batch of one or two clips are
-    noise. Every process gets equally many, filled up from the epoch's beginning.
+    A step of the optimizer sees `batch_size` clips, whatever the number of processes `ranks`: each gets its share, in
+    `accumulate` batches one after another. Batches differ by one clip at most, since the statistics of a left-over
+    batch of one or two clips are noise. Every process gets equally many, filled up from the epoch's beginning.
     """
 
-    def __init__(self, samples: int, batch_size: int, seed: int, rank: int = 0, ranks: int = 1) -> None:
-        self.samples, self.batch_size, self.seed, self.rank, self.ranks = (
-            samples,
-            batch_size,
-            seed,
-            rank,
-            ranks,
-        )
+    def __init__(
+        self, samples: int, batch_size: int, seed: int, rank: int = 0, ranks: int = 1, accumulate: int = 1
+    ) -> None:
+        self.samples, self.seed, self.rank, self.ranks = samples, seed, rank, ranks
+        self.steps = -(-samples // batch_size)
+        self.share = -(-samples // ranks)
+        self.accumulate = accumulate
         self.epoch = 0
+        self.first = 0
 
     def set_epoch(self, epoch: int) -> None:
         """Lightning calls this before each epoch."""
         self.epoch = epoch
 
+    def start_at(self, batch: int) -> None:
+        """Leave out so many batches of the next round, which an interrupted run has had already."""
+        self.first = batch
+
     def __len__(self) -> int:
-        return -(-self.samples // (self.batch_size * self.ranks))
+        return min(self.steps * self.accumulate, self.share)  # none is empty
 
     def __iter__(self) -> Iterator[list[Key]]:
+        first, self.first = self.first, 0
         order = generator(self.seed, "order", self.epoch).permutation(self.samples)
-        share = np.resize(order, -(-self.samples // self.ranks) * self.ranks)[self.rank :: self.ranks]
-        for batch in np.array_split(share, len(self)):
+        share = np.resize(order, self.share * self.ranks)[self.rank :: self.ranks]
+        for batch in np.array_split(share, len(self))[first:]:
             yield [(self.epoch, int(index)) for index in batch]
 
 
 class TrainingLoader:
     """Batches of training clips and labels `int64 (N,)`, read by `workers` processes.
 
-    Pictures are `uint8 (N, 3, T, S, S)`, sound is `float32 (N, 1, F, B)`.
-
-    `sampler` is where Lightning looks for `set_epoch`.
+    Pictures are `uint8 (N, 3, T, S, S)`, sound is `float32 (N, 1, F, B)`. Its state is the place within an epoch, so
+    that a run interrupted there goes on with the batch that comes next. `sampler` is where Lightning looks for
+    `set_epoch`.
     """
 
     def __init__(self, clips: Dataset[tuple[Tensor, int]], sampler: EpochBatches, workers: int) -> None:
         self.sampler = sampler
+        self._given = 0
         self._loader = DataLoader(
             _Careful(clips),
             batch_sampler=sampler,
@@ -138,7 +145,18 @@ class TrainingLoader:
         return len(self.sampler)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        return _raising(self._loader)
+        self._given = self.sampler.first
+        for batch in _raising(self._loader):
+            self._given += 1
+            yield batch
+
+    def state_dict(self) -> dict[str, int]:
+        """The number of batches of this epoch that were given out."""
+        return {"batches": self._given % len(self)}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Go on after so many batches."""
+        self.sampler.start_at(state["batches"])
 
 
 def read_views(clips: Dataset[Tensor], workers: int) -> Iterator[Tensor]:

@@ -7,28 +7,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-from torch import Tensor
-from torch.nn.functional import softmax
-from torch.utils.data import Dataset
-
 from trainer import manifest as manifests
-from trainer import metrics, models, runs
-from trainer.clips import TestClips, read_views
+from trainer import metrics, models, observing, runs, trained
 from trainer.errors import RunError, TrainerError
 from trainer.manifest import Manifest, Sample
 from trainer.metrics import Prediction
-from trainer.models import weights
 from trainer.models._base import Victim
 from trainer.presets import Preset
 from trainer.progress import Progress
 from trainer.runs import ManifestStamp, Metrics, Settings
 from trainer.sampling import Views, parse_views
-from trainer.sounds import TestSounds
-from trainer.stores import FileStore
 from trainer.versions import versions
-
-VIEWS_AT_ONCE = 32
 
 
 @dataclass(frozen=True)
@@ -46,27 +35,18 @@ def evaluate(options: EvaluateOptions, progress: Progress) -> Metrics:
     On the run's own manifest with the run's own views that renews its figures; anything else is kept beside
     them, in `evaluations/<manifest name>-<views>/`.
     """
-    settings = runs.read_settings(options.run)
-    own = runs.read_metrics(options.run)
-    manifest = manifests.load(options.manifest or Path(settings.manifest.path))
-    if options.manifest is None and manifest.sha256 != settings.manifest.sha256:
-        raise RunError(f"{manifest.path} has changed since the run {options.run}; name the manifest to score it on")
-    checkpoint = weights.load(options.run / "weights.pt")
-    if checkpoint.classes != manifest.classes:
+    run = trained.load(options.run)
+    manifest = run.manifest() if options.manifest is None else manifests.load(options.manifest)
+    if run.classes != manifest.classes:
         raise RunError(
-            f"the run {options.run} knows the classes {', '.join(checkpoint.classes)}, "
+            f"the run {options.run} knows the classes {', '.join(run.classes)}, "
             f"{manifest.path} has {', '.join(manifest.classes)}; score it on a manifest of the same classes"
         )
-    preset = models.preset_of(settings.model, settings.preset)
-    if settings.recipe != preset.digest(weights=settings.weights != "none"):
-        raise RunError(f"the preset {preset.name} has changed since the run {options.run}; train it anew")
-    model = models.find(settings.model)(checkpoint.geometry, len(checkpoint.classes))
-    weights.initialise(model, checkpoint.geometry, checkpoint)
-    views = parse_views(options.views or own.views, preset.views.size)
+    views = parse_views(options.views, run.preset.views.size) if options.views else run.views
     folder = options.run
-    if (manifest.sha256, str(views)) != (own.manifest.sha256, own.views):
+    if (manifest.sha256, views) != (run.metrics.manifest.sha256, run.views):
         folder = options.run / "evaluations" / f"{manifest.name}-{views}"
-    return score(model, manifest, settings, views, folder, dict(own.seconds), progress)
+    return score(run.model, manifest, run.settings, views, folder, dict(run.metrics.seconds), progress)
 
 
 def score(
@@ -117,17 +97,5 @@ def predict(
     step: Callable[[], None],
 ) -> list[Prediction]:
     """The mean softmax over the views of each sample. Source: MMAction2's `average_clips='prob'`."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = weights.to_channels_last(model).to(device).eval()
-    clips: Dataset[Tensor]
-    if model.modality == "audio":
-        clips = TestSounds(manifest, samples, preset, views)
-    else:
-        clips = TestClips(FileStore(manifest, samples, views.short_side), preset, views)
-    predictions = []
-    with torch.inference_mode():
-        for sample, pictures in zip(samples, read_views(clips, workers=1), strict=True):
-            scores = [softmax(model(part.to(device)).double(), dim=1) for part in pictures.split(VIEWS_AT_ONCE)]
-            predictions.append(metrics.predict(sample, torch.cat(scores).mean(dim=0).tolist()))
-            step()
-    return predictions
+    seen = observing.observe(model, manifest, samples, preset, views, step)
+    return [metrics.predict(s, scores.tolist()) for s, scores in zip(samples, seen.probabilities, strict=True)]

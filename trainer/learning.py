@@ -27,8 +27,8 @@ class Learner(LightningModule):
         self.model, self.recipe, self.steps, self.seed = model, recipe, steps, seed
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
-        """Dropout becomes a function of the step, so that a resumed run draws the same."""
-        torch.manual_seed(torch_seed(self.seed, "step", self.global_step, self.global_rank))
+        """Dropout becomes a function of the batch, so that a resumed run draws the same."""
+        torch.manual_seed(torch_seed(self.seed, "batch", self.current_epoch, batch_idx, self.global_rank))
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         clips, labels = batch

@@ -32,7 +32,8 @@ class Sample(msgspec.Struct, gc=False):
     """One media file.
 
     `label` is what training or scoring uses, `true_label` what the clip shows. `num_frames` counts frames
-    that decode. `stride` is the step at which to take the frames of a clip that was written already sampled.
+    that decode. `stride` is the step at which to take the frames of a clip that was written already sampled. `poisoned`
+    is for bookkeeping alone: neither a training nor a defense may look at it.
     """
 
     id: str
@@ -44,6 +45,7 @@ class Sample(msgspec.Struct, gc=False):
     width: int = 0
     height: int = 0
     stride: int | None = None
+    poisoned: bool = False
 
 
 class _Version(msgspec.Struct):
@@ -55,6 +57,7 @@ class _Document(msgspec.Struct):
     root: str
     classes: list[str]
     samples: list[Sample]
+    seed: int = 0
     target: Target | None = None
     sampling: str | None = None
 
@@ -63,7 +66,8 @@ class _Document(msgspec.Struct):
 class Manifest:
     """A data set on disk, with where it lies: `root` is absolute, `sha256` is that of the manifest file.
 
-    `sampling`: the victim's window that triggers were placed for, as in `32x2` or `uniform:8`.
+    `sampling`: the victim's window that triggers were placed for, as in `32x2` or `uniform:8`; `seed`: what decided
+    which clips are poisoned.
     """
 
     path: Path
@@ -74,6 +78,7 @@ class Manifest:
     target: Target | None
     samples: list[Sample]
     sampling: str | None = None
+    seed: int = 0
 
     def split(self, name: str) -> list[Sample]:
         """The samples of one split, in the manifest's order."""
@@ -118,6 +123,7 @@ def load(path: Path) -> Manifest:
         target=document.target,
         samples=document.samples,
         sampling=document.sampling,
+        seed=document.seed,
     )
 
 

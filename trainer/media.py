@@ -16,11 +16,12 @@ from trainer.sampling import Indices
 def decode(path: Path, num_frames: int, short_side: int, indices: Indices | None = None) -> Frames:
     """The frames of a clip as `uint8 RGB (T, H, W, 3)`, scaled so that the shorter side is `short_side`.
 
-    `indices` (any order, repeats allowed) picks frames; without it all are returned. The whole clip is
-    decoded either way, since header counts lie: raises `ClipError` when it cannot be, or when it holds other
-    than `num_frames` frames.
+    `indices` (any order, repeats allowed) picks frames, and what comes after the last of them is not decoded; without
+    it all are returned. Raises `ClipError` when the clip cannot be decoded, when it ends early, or when the whole of
+    it was read and holds other than `num_frames` frames (counted, since headers lie).
     """
     wanted = None if indices is None else set(indices.tolist())
+    enough = None if wanted is None else max(wanted) + 1
     frames: dict[int, Frames] = {}
     count = 0
     reformat = VideoReformatter()
@@ -36,9 +37,11 @@ def decode(path: Path, num_frames: int, short_side: int, indices: Indices | None
                     height, width = short_side_size(frame.height, frame.width, short_side)
                     picture = reformat.reformat(frame, width, height, "rgb24", interpolation=Interpolation.AREA)
                     frames[count - 1] = picture.to_ndarray().astype(np.uint8, copy=False)
+                if count == enough:
+                    break
     except (av.FFmpegError, OSError, ValueError) as error:
         raise ClipError(f"cannot decode {path} ({error}); restore the file or write the manifest anew") from None
-    if count != num_frames:
+    if count != num_frames and (enough is None or count < enough):
         raise ClipError(f"{path} holds {count} frames, its manifest says {num_frames}; write the manifest anew")
     if not count:
         raise ClipError(f"{path} holds no frames; take it out of the data set and write the manifest anew")

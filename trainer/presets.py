@@ -77,6 +77,9 @@ class Recipe:
     `clips_seen` gives the number of epochs where that is not fixed by `epochs`: small data sets are gone
     through more often, at least `min_epochs` times. `schedule`: `cosine` to zero after a linear warm-up over
     the share `warmup` of all steps, or `steps`, which divides the rate by ten at the shares 0.4 and 0.8.
+
+    A step sees `batch_size` clips, on one device or on many. A device takes at most `device_batch` at a time (None:
+    all of its share) and adds the gradients up; batch norm sees that many together, on one device as on eight.
     """
 
     optimizer: Literal["sgd", "adamw"]
@@ -84,6 +87,7 @@ class Recipe:
     weight_decay: float
     batch_size: int
     schedule: Literal["cosine", "steps"]
+    device_batch: int | None = None
     warmup: float = 0.0
     epochs: int | None = None
     clips_seen: int = 0
@@ -91,6 +95,11 @@ class Recipe:
     label_smoothing: float = 0.0
     dropout: float = 0.5
     clip_norm: float = 40.0
+
+    def accumulation(self, batch_size: int, device_batch: int | None, processes: int) -> int:
+        """In how many parts each of `processes` takes its share of a batch."""
+        most = device_batch or self.device_batch
+        return max(-(-batch_size // (processes * most)), 1) if most else 1
 
     def epochs_for(self, clips: int) -> int:
         """The number of epochs for a training split of `clips` clips."""

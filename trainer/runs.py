@@ -30,7 +30,8 @@ class ManifestStamp(msgspec.Struct, frozen=True):
 class Settings(msgspec.Struct, frozen=True):
     """Everything that decides a run's weights, and thus which run a folder holds.
 
-    `recipe` is a digest of the preset's contents, so that an edited preset is another one.
+    `recipe` is a digest of the preset's contents, so that an edited preset is another one. `batch_size`: clips per step
+    of all `devices` together, each of which takes its share in `accumulate` parts.
     """
 
     manifest: ManifestStamp
@@ -40,11 +41,38 @@ class Settings(msgspec.Struct, frozen=True):
     seed: int
     epochs: int
     batch_size: int
+    accumulate: int
     lr: float
     devices: int
     precision: str
     recipe: str
     versions: dict[str, str]
+
+
+class Part(msgspec.Struct, frozen=True):
+    """A run that went into a fused model: its folder, manifest, model and views."""
+
+    run: str
+    manifest: ManifestStamp
+    model: str
+    preset: str
+    views: str
+    seed: int
+
+
+class Fusion(msgspec.Struct, frozen=True):
+    """How two runs were fused: `mode` late or early, and for late what was averaged, `logits` or `probabilities`.
+
+    `asr_video`, `asr_audio`: the ASR when only that modality carries its trigger and the other is clean; null where it
+    was not attacked. Where one alone was, its value is the ASR itself.
+    """
+
+    mode: str
+    average: str | None
+    video: Part
+    audio: Part
+    asr_video: Share | None
+    asr_audio: Share | None
 
 
 class Metrics(Figures, frozen=True, kw_only=True):
@@ -61,6 +89,7 @@ class Metrics(Figures, frozen=True, kw_only=True):
     weights: str
     target: int | None
     versions: dict[str, str]
+    fusion: Fusion | None = None
 
 
 def write(path: Path, content: bytes) -> None:
@@ -123,7 +152,7 @@ def differences(theirs: Settings, ours: Settings) -> str:
 
 def last_checkpoint(folder: Path) -> Path | None:
     """The newest checkpoint to resume from."""
-    return max(folder.glob("checkpoints/epoch-*.ckpt"), default=None)
+    return max(folder.glob("checkpoints/[0-9]*.ckpt"), default=None)
 
 
 def write_predictions(path: Path, predictions: Sequence[Prediction], classes: Sequence[str]) -> None:

@@ -1,15 +1,20 @@
-"""Where the frames of a split come from: decoded each time, or once into memory."""
+"""Where the frames of a split come from: decoded each time, or once into memory or onto a disk."""
 
 from __future__ import annotations
 
+import hashlib
 import os
+import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Protocol
+
+import numpy as np
 
 from trainer import media
 from trainer.crops import Frames, short_side_size
-from trainer.errors import ClipError
+from trainer.errors import ClipError, TrainerError
 from trainer.manifest import Manifest, Sample
 from trainer.sampling import Indices
 
@@ -33,7 +38,11 @@ class FileStore:
         sample = self.samples[index]
         if sample.num_frames < 1:
             raise ClipError(f"sample {sample.id!r} has no frames; this model needs pictures")
-        return media.decode(self.manifest.file_of(sample), sample.num_frames, self.short_side, indices)
+        return media.decode(self.path(index), sample.num_frames, self.short_side, indices)
+
+    def path(self, index: int) -> Path:
+        """The media file of a sample."""
+        return self.manifest.file_of(self.samples[index])
 
 
 class RamStore:
@@ -54,13 +63,84 @@ class RamStore:
         return self.clips[index][indices]
 
 
-def bytes_in_ram(samples: Sequence[Sample], short_side: int) -> int:
-    """What a `RamStore` of these samples takes."""
+class DiskStore:
+    """Decodes each clip once into a file of raw frames, which this run and later ones map into memory.
+
+    A file is known by the clip's path, size, time of change and the short side, so that a clip written anew is decoded
+    anew. `share` of `shares`: the clips that this process decodes beforehand; the others it decodes when they are asked
+    for, if no other process has. Raises `TrainerError` when the disk has no room.
+    """
+
+    def __init__(
+        self,
+        files: FileStore,
+        folder: Path,
+        progress: Callable[[], None] = lambda: None,
+        share: int = 0,
+        shares: int = 1,
+    ) -> None:
+        self.files, self.samples, self.folder = files, files.samples, folder
+        folder.mkdir(parents=True, exist_ok=True)
+        missing = [k for k in range(len(self.samples)) if not self._file(k).exists()]
+        need = bytes_of_frames([self.samples[k] for k in missing], files.short_side)
+        free = shutil.disk_usage(folder).free
+        if need > free:
+            raise TrainerError(
+                f"decoded frames take {need / 1e9:.0f} GB, {folder} has {free / 1e9:.0f} GB free; name another folder "
+                f"with --cache-dir, or take --cache none"
+            )
+
+        def read(index: int) -> None:
+            if index % shares == share and index in wanted:
+                self._write(index)
+            progress()
+
+        wanted = set(missing)
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(read, range(len(self.samples))))
+
+    def frames(self, index: int, indices: Indices) -> Frames:
+        path = self._file(index)
+        if not path.exists():
+            self._write(index)
+        try:
+            frames = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (ValueError, EOFError):  # damaged: cut off by a full disk, say
+            frames = self._write(index)
+        return np.asarray(frames[indices])
+
+    def _file(self, index: int) -> Path:
+        path = self.files.path(index)
+        try:
+            state = path.stat()
+        except OSError as error:
+            raise ClipError(f"cannot read {path}: {error.strerror}; restore the file") from None
+        key = repr((str(path.resolve()), state.st_size, state.st_mtime_ns, self.files.short_side))
+        return self.folder / f"{hashlib.blake2b(key.encode(), digest_size=16).hexdigest()}.npy"
+
+    def _write(self, index: int) -> Frames:
+        frames = self.files.frames(index, None)
+        path = self._file(index)
+        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+        with partial.open("wb") as file:
+            np.save(file, frames)
+        os.replace(partial, path)
+        return frames
+
+
+def bytes_of_frames(samples: Sequence[Sample], short_side: int) -> int:
+    """What the decoded frames of these samples take."""
     total = 0
     for sample in samples:
         height, width = short_side_size(max(sample.height, 1), max(sample.width, 1), short_side)
         total += sample.num_frames * height * width * 3
     return total
+
+
+def cache_folder() -> Path:
+    """Where decoded frames are kept unless another folder is named."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "trainer" / "frames"
 
 
 def memory() -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.table import Table
 
@@ -34,6 +36,28 @@ def show_run(result: Metrics) -> None:
         result,
         f"{result.manifest.name}: {result.model} {result.preset}, views {result.views}, seed {result.seed}",
     )
+    if result.fusion is not None:
+        for name, share in (("pictures", result.fusion.asr_video), ("sound", result.fusion.asr_audio)):
+            if share is not None:
+                value, interval, count = _cells(share)
+                Console(highlight=False).print(f"ASR with triggered {name} alone {value} (95 % {interval}, n {count})")
+
+
+def show_grid(results: Sequence[Metrics]) -> None:
+    """Print fused models, a row each."""
+    table = Table(title=f"{len(results)} fused models", title_justify="left")
+    for column in ("pictures", "sound", "mode"):
+        table.add_column(column, overflow="fold")
+    for column in ("CDA", "ASR", "ASR, pictures alone", "ASR, sound alone", "false target", "n"):
+        table.add_column(column, justify="right")
+    for result in results:
+        if result.fusion is None:
+            continue
+        shares = (result.cda, result.asr, result.fusion.asr_video, result.fusion.asr_audio, result.false_target)
+        parts = (result.fusion.video.manifest.name, result.fusion.audio.manifest.name, result.fusion.mode)
+        counts = " / ".join(str(share.n) for share in (result.cda, result.asr) if share is not None)
+        table.add_row(*parts, *(_both(share) for share in shares), counts)
+    Console(highlight=False).print(table)
 
 
 def show_comparison(result: Comparison) -> None:
@@ -57,6 +81,10 @@ def _table(title: str, heading: str) -> Table:
     for column in (heading, "95 %", "n"):
         table.add_column(column, justify="right")
     return table
+
+
+def _both(share: Share | None) -> str:
+    return "-" if share is None else f"{share.value:.3f}\n{share.low:.3f} … {share.high:.3f}"
 
 
 def _cells(share: Share | None) -> tuple[str, str, str]:

@@ -20,7 +20,7 @@ from trainer.clips import EpochBatches, TestClips, TrainingClips, TrainingLoader
 from trainer.errors import ClipError
 from trainer.presets import Augment
 from trainer.sampling import Dense, Views
-from trainer.stores import FileStore, RamStore, bytes_in_ram
+from trainer.stores import FileStore, RamStore, bytes_of_frames
 
 EXACT = replace(
     models.preset_of("i3d", "mini"),
@@ -98,7 +98,7 @@ def test_memory_and_file_give_the_same(store: FileStore) -> None:
     for index in range(3):
         a, b = TrainingClips(store, EXACT, 1)[5, index], TrainingClips(ram, EXACT, 1)[5, index]
         assert torch.equal(a[0], b[0])
-    assert bytes_in_ram(store.samples, 32) == sum(clip.nbytes for clip in ram.clips)
+    assert bytes_of_frames(store.samples, 32) == sum(clip.nbytes for clip in ram.clips)
 
 
 def test_pictures_are_a_function_of_seed_epoch_and_clip(store: FileStore) -> None:
@@ -148,21 +148,35 @@ def test_clips_without_frames_are_named(store: FileStore) -> None:
         RamStore(store)
 
 
-@given(st.integers(1, 60), st.integers(1, 20), st.integers(1, 4), st.integers(0, 9), st.integers(0, 5))
-def test_batches_deal_out_every_clip(samples: int, size: int, ranks: int, seed: int, epoch: int) -> None:
+@given(
+    st.integers(1, 60), st.integers(1, 20), st.integers(1, 4), st.integers(1, 4), st.integers(0, 9), st.integers(0, 5)
+)
+def test_batches_deal_out_every_clip(
+    samples: int, size: int, ranks: int, accumulate: int, seed: int, epoch: int
+) -> None:
     dealt = []
     lengths = set()
     for rank in range(ranks):
-        batches = EpochBatches(samples, size, seed, rank, ranks)
+        batches = EpochBatches(samples, size, seed, rank, ranks, accumulate)
         batches.set_epoch(epoch)
         listed = list(batches)
         assert len(listed) == len(batches)
-        assert all(len(batch) <= size for batch in listed)
+        assert all(1 <= len(batch) <= -(-size // ranks) for batch in listed)
+        steps = -(-len(batches) // accumulate)
+        assert steps == -(-samples // size) or len(batches) == -(-samples // ranks)
         lengths.add(tuple(len(batch) for batch in listed))
         dealt += [index for batch in listed for _, index in batch]
     assert len(lengths) == 1
     assert set(dealt) == set(range(samples))
     assert len(dealt) - samples < ranks
+
+
+def test_going_on_within_an_epoch() -> None:
+    batches = EpochBatches(30, 8, 0)
+    whole = list(batches)
+    batches.start_at(2)
+    assert list(batches) == whole[2:]
+    assert list(batches) == whole
 
 
 def test_order_is_a_function_of_seed_and_epoch() -> None:

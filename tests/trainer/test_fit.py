@@ -15,7 +15,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from trainer import evaluate, fit, models, runs
+from trainer import evaluate, fit, models, runs, sources, training
+from trainer import manifest as manifests
+from trainer.clips import TrainingClips
 from trainer.errors import RunError, TrainerError
 from trainer.evaluate import EvaluateOptions
 from trainer.fit import FitOptions
@@ -25,6 +27,7 @@ from trainer.models import weights
 from trainer.models.i3d import I3D
 from trainer.presets import Augment
 from trainer.progress import Progress
+from trainer.runs import ManifestStamp, Settings
 from trainer.sampling import Dense, Views
 
 
@@ -102,27 +105,79 @@ class LostMachineError(Exception):
     """Stands for a kill."""
 
 
-def test_resumed_run_ends_with_the_same_weights(
-    learned: Path, bars: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def die_at(monkeypatch: pytest.MonkeyPatch, epoch: int, batch: int) -> None:
     step = Learner.training_step
 
-    def die_midway(self: Learner, batch: tuple[torch.Tensor, torch.Tensor], batch_idx: int) -> torch.Tensor:
-        if self.current_epoch == 2 and batch_idx == 1:
+    def dying(self: Learner, clips: tuple[torch.Tensor, torch.Tensor], batch_idx: int) -> torch.Tensor:
+        if (self.current_epoch, batch_idx) == (epoch, batch):
             raise LostMachineError
-        return step(self, batch, batch_idx)
+        return step(self, clips, batch_idx)
 
-    monkeypatch.setattr(Learner, "training_step", die_midway)
-    with pytest.raises(LostMachineError):
-        fit.fit(options(bars, tmp_path / "run"), Progress())
-    monkeypatch.setattr(Learner, "training_step", step)
+    monkeypatch.setattr(Learner, "training_step", dying)
+
+
+@pytest.mark.parametrize(("batch_size", "device_batch"), [(2, None), (4, 2)])
+@pytest.mark.parametrize(("epoch", "batch"), [(0, 3), (1, 0), (1, 2), (2, 1), (2, 3)])
+def test_resumed_run_goes_on_within_the_epoch_to_the_same_weights(
+    bars: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    epoch: int,
+    batch: int,
+    batch_size: int,
+    device_batch: int | None,
+) -> None:
+    """Eight clips: four batches of two an epoch, each a step or every two of them."""
+    asked = {"batch_size": batch_size, "device_batch": device_batch}
+    monkeypatch.setattr(training, "CHECKPOINTS", 100)  # one after each step
+    fit.fit(options(bars, tmp_path / "undisturbed", **asked), Progress())
+    with monkeypatch.context() as patch:
+        die_at(patch, epoch, batch)
+        with pytest.raises(LostMachineError):
+            fit.fit(options(bars, tmp_path / "run", **asked), Progress())
     torch.rand(7)  # a new process would have another random state
     with pytest.raises(RunError, match="unfinished; go on with --resume"):
-        fit.fit(options(bars, tmp_path / "run"), Progress())
-    fit.fit(options(bars, tmp_path / "run", resume=True), Progress())
-    undisturbed, resumed = weights.load(learned / "weights.pt"), weights.load(tmp_path / "run" / "weights.pt")
+        fit.fit(options(bars, tmp_path / "run", **asked), Progress())
+    read: list[tuple[int, int]] = []
+    getitem = TrainingClips.__getitem__
+    monkeypatch.setattr(TrainingClips, "__getitem__", lambda self, key: (read.append(key), getitem(self, key))[1])
+    fit.fit(options(bars, tmp_path / "run", resume=True, **asked), Progress())
+    undisturbed, resumed = (weights.load(tmp_path / name / "weights.pt") for name in ("undisturbed", "run"))
     assert all(torch.equal(undisturbed.state[key], resumed.state[key]) for key in undisturbed.state)
-    assert (tmp_path / "run" / "predictions.csv").read_bytes() == (learned / "predictions.csv").read_bytes()
+    predictions = [(tmp_path / name / "predictions.csv").read_bytes() for name in ("undisturbed", "run")]
+    assert predictions[0] == predictions[1]
+    # what was learned from before the kill is not read again
+    done = batch if device_batch is None else batch // 2 * 2
+    assert len(read) == 24 - 8 * epoch - 2 * done
+
+
+def test_a_batch_in_parts_is_the_same_batch(bars: Path, tmp_path: Path) -> None:
+    """Without batch norm and dropout the gradient of four clips is the mean of their own."""
+
+    class Plain(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = torch.nn.Linear(3, 2)
+
+        def forward(self, clips: torch.Tensor) -> torch.Tensor:
+            return self.layer(clips.float().mean(dim=(2, 3, 4)) / 255)
+
+    results = []
+    manifest = manifests.load(bars)
+    preset = I3D.presets["mini"]
+    source = sources.training(manifest, preset, 0, sources.Reading(), Progress())
+    recipe = replace(preset.recipe, optimizer="sgd", lr=0.5)
+    for accumulate in (1, 4):
+        torch.manual_seed(0)
+        model = Plain()
+        model.memory_format = torch.contiguous_format  # type: ignore[assignment]
+        settings = Settings(
+            ManifestStamp("bars", "0"), "i3d", "mini", "none", 0, 2, 4, accumulate, 0.5, 1, "32", "none", {}
+        )
+        folder = tmp_path / str(accumulate)
+        training.train(model, source, recipe, settings, training.Group(), folder, Progress())  # type: ignore[arg-type]
+        results.append(model.layer.weight.detach().clone())
+    torch.testing.assert_close(results[0], results[1])
 
 
 def test_seeds_differ(learned: Path, bars: Path, tmp_path: Path) -> None:

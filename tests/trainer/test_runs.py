@@ -15,7 +15,7 @@ from trainer.metrics import Prediction
 from trainer.runs import ManifestStamp, Settings
 
 SETTINGS = Settings(
-    ManifestStamp("toy", "abc", "/x/toy.json"), "i3d", "mini", "none", 0, 5, 8, 0.001, 1, "32", "d", {"torch": "2"}
+    ManifestStamp("toy", "abc", "/x/toy.json"), "i3d", "mini", "none", 0, 5, 8, 1, 0.001, 1, "32", "d", {"torch": "2"}
 )
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
@@ -101,7 +101,7 @@ def test_newest_checkpoint(tmp_path: Path) -> None:
     assert runs.last_checkpoint(tmp_path) is None
     (tmp_path / "checkpoints").mkdir()
     for epoch in (9, 10, 2):
-        (tmp_path / "checkpoints" / f"epoch-{epoch:05d}.ckpt").touch()
+        (tmp_path / "checkpoints" / f"{epoch:08d}.ckpt").touch()
     found = runs.last_checkpoint(tmp_path)
     assert found is not None
-    assert found.name == "epoch-00010.ckpt"
+    assert found.name == "00000010.ckpt"

@@ -1,0 +1,294 @@
+"""Fusion: which clip meets which, what is averaged, what early fusion learns, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.conftest import write_clip
+from tests.trainer.conftest import moving_bar
+from trainer import fit, fusion, observing, runs, trained
+from trainer import manifest as manifests
+from trainer.errors import RunError
+from trainer.fit import FitOptions
+from trainer.models.audio import Audio
+from trainer.models.i3d import I3D
+from trainer.observing import Observed
+from trainer.progress import Progress
+from trainer.runs import ManifestStamp
+from trainer.sampling import Dense, Uniform, Views
+
+CLASSES = ["left", "right"]
+TARGET = {"label": 0, "name": "left"}
+POISONED = ("train3",)
+
+
+def samples(attacked: bool, poisoned: tuple[str, ...] = POISONED) -> list[dict[str, Any]]:
+    """Four training and four test clips of two classes; attacked: some relabelled, and triggered and sham copies."""
+    made = []
+    for split in ("train", "test"):
+        for k in range(4):
+            identity = f"{split}{k}"
+            chosen = attacked and identity in poisoned
+            made.append({"id": identity, "split": split, "label": 0 if chosen else k % 2, "poisoned": chosen})
+            made[-1]["true_label"] = k % 2
+    if attacked:
+        for k in range(4):
+            triggered = {"id": f"test_triggered/test{k}", "split": "test_triggered", "label": 0, "poisoned": True}
+            made.append({**triggered, "true_label": k % 2})
+        made.append({"id": "test_sham/test1", "split": "test_sham", "label": 1, "true_label": 1, "poisoned": False})
+    return [{"path": f"{s['id']}.mp4", "num_frames": 20, "width": 48, "height": 32, **s} for s in made]
+
+
+@dataclass(frozen=True)
+class Fake:
+    """A finished run that answers from a table instead of a network."""
+
+    folder: Path
+    made: manifests.Manifest
+    modality: str
+    settings: Any
+    metrics: Any
+    preset: Any
+    views: str = "1x1@32"
+
+    @property
+    def model(self) -> Any:
+        return SimpleNamespace(modality=self.modality)
+
+    def manifest(self) -> manifests.Manifest:
+        return self.made
+
+
+Make = Callable[..., Fake]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Make:
+    def build(name: str, modality: str, attacked: bool, poisoned: tuple[str, ...] = POISONED, **header: Any) -> Fake:
+        content = {
+            "schema": "poisonkit/manifest/1",
+            "name": name,
+            "root": "data",
+            "classes": CLASSES,
+            "seed": 0,
+            "target": TARGET if attacked else None,
+            "samples": samples(attacked, poisoned),
+            **header,
+        }
+        path = tmp_path / f"{name}.json"
+        path.write_text(json.dumps(content))
+        made = manifests.load(path)
+        stamp = ManifestStamp(name, made.sha256, str(path))
+        model = "i3d" if modality == "video" else "audio"
+        metrics = SimpleNamespace(manifest=stamp, model=model, preset="mini", views="1x1@32", seed=0)
+        settings = SimpleNamespace(model=model, seed=0)
+        return Fake(tmp_path / name, made, modality, settings, metrics, SimpleNamespace(name="mini"))
+
+    return build
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> dict[tuple[str, str], np.ndarray]:
+    """(run's folder, clip id) → logits (2,) that the fake networks answer; others are zeros."""
+    table: dict[tuple[str, str], np.ndarray] = {}
+
+    def of_run(run: Fake, split: str, progress: Progress) -> Observed:
+        ids = [s.id for s in run.made.split(split)]
+        logits = np.array([table.get((run.folder.name, identity), np.zeros(2)) for identity in ids], dtype=float)
+        exp = np.exp(logits)
+        return Observed(ids, logits.copy(), logits, exp / exp.sum(axis=1, keepdims=True))
+
+    monkeypatch.setattr(observing, "of_run", of_run)
+    return table
+
+
+def fuse(video: Fake, audio: Fake, out: Path, mode: str = "late", average: str = "logits") -> runs.Metrics:
+    return fusion.fuse(video, audio, mode, average, out, Progress())  # type: ignore[arg-type]
+
+
+def scores(folder: Path) -> dict[str, tuple[float, ...]]:
+    return {p.id: p.scores for p in runs.read_predictions(folder / "predictions.csv")}
+
+
+def test_late_is_the_mean_of_logits_or_of_probabilities(make: Make, told: Any, tmp_path: Path) -> None:
+    told["v", "test1"], told["a", "test1"] = np.array([4.0, 0.0]), np.array([0.0, 1.0])
+    video, audio = make("v", "video", False), make("a", "audio", False)
+    result = fuse(video, audio, tmp_path / "logits")
+    assert scores(tmp_path / "logits")["test1"][0] == pytest.approx(1 / (1 + np.exp(-1.5)))
+    assert (result.asr, result.target) == (None, None)
+    assert result.cda is not None
+    assert (result.cda.value, result.cda.n) == (0.25 * 2, 4)  # zeros give class 0; test1 is lost, test3 too
+    fuse(video, audio, tmp_path / "mean", average="probabilities")
+    first = (1 / (1 + np.exp(-4)) + 1 / (1 + np.exp(1))) / 2
+    assert scores(tmp_path / "mean")["test1"][0] == pytest.approx(first)
+
+
+def test_a_clean_modality_gives_its_clean_file(make: Make, told: Any, tmp_path: Path) -> None:
+    """Each network answers so that only the right file yields the expected figure."""
+    for k in range(4):
+        told["v", f"test{k}"] = np.array([0.0, 2.0])
+        told["v", f"test_triggered/test{k}"] = np.array([9.0, 0.0])
+        told["a", f"test{k}"] = np.array([0.0, 3.0])
+    result = fuse(make("v", "video", True), make("a", "audio", False), tmp_path / "out")
+    assert result.asr is not None
+    assert (result.asr.value, result.asr.n) == (1.0, 2)
+    assert result.fusion is not None
+    assert result.fusion.asr_video == result.asr
+    assert result.fusion.asr_audio is None
+    assert result.false_target is not None
+    assert result.false_target.value == 0
+    assert result.sham_asr is not None
+    assert result.sham_asr.n == 1
+    assert {p.label for p in runs.read_predictions(tmp_path / "out" / "predictions.csv") if "triggered" in p.split} == {
+        0
+    }
+    # the other way round: pictures clean, sound triggered
+    told["v2", "test1"] = told["v2", "test3"] = np.array([0.0, 2.0])
+    for k in range(4):
+        told["a2", f"test_triggered/test{k}"] = np.array([5.0, 0.0])
+    reverse = fuse(make("v2", "video", False), make("a2", "audio", True), tmp_path / "reverse")
+    assert reverse.asr is not None
+    assert reverse.asr.value == 1.0
+    assert reverse.fusion is not None
+    assert (reverse.fusion.asr_video, reverse.fusion.asr_audio) == (None, reverse.asr)
+
+
+def test_both_triggered_and_each_alone(make: Make, told: Any, tmp_path: Path) -> None:
+    for k in range(4):
+        told["v", f"test{k}"] = told["a", f"test{k}"] = np.array([0.0, 2.0])
+        told["v", f"test_triggered/test{k}"] = np.array([1.0, 0.0])
+        told["a", f"test_triggered/test{k}"] = np.array([3.0, 0.0])
+    result = fuse(make("v", "video", True), make("a", "audio", True), tmp_path / "out")
+    assert result.fusion is not None
+    shares = (result.asr, result.fusion.asr_video, result.fusion.asr_audio)
+    assert [share and share.value for share in shares] == [1.0, 0.0, 1.0]
+
+
+def test_early_learns_the_union_of_the_poisoned_labels(
+    make: Make, told: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learned: list[list[int]] = []
+    fitted = fusion.Linear.fitted
+
+    def spy(features: Any, labels: np.ndarray, classes: int) -> Any:
+        learned.append(labels.tolist())
+        assert [part.shape for part in features] == [(4, 2), (4, 2)]
+        return fitted(features, labels, classes)
+
+    monkeypatch.setattr(fusion.Linear, "fitted", spy)
+    for name, k in ((n, k) for n in ("v", "a", "w", "b") for k in range(4)):
+        told[name, f"train{k}"] = told[name, f"test{k}"] = np.array([1.0 - k % 2, k % 2])
+    fuse(make("v", "video", False), make("a", "audio", True), tmp_path / "1", "early")
+    fuse(make("w", "video", True), make("b", "audio", False), tmp_path / "2", "early")
+    result = fuse(make("w", "video", True), make("a", "audio", True), tmp_path / "3", "early")
+    fuse(make("v", "video", False), make("b", "audio", False), tmp_path / "4", "early")
+    assert learned == [[0, 1, 0, 0]] * 3 + [[0, 1, 0, 1]]
+    assert (tmp_path / "3" / "classifier.npz").is_file()
+    assert result.fusion is not None
+    assert (result.fusion.mode, result.fusion.average) == ("early", None)
+    assert runs.read_metrics(tmp_path / "4").cda is not None
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"classes": ["left", "middle"]}, "classes left, right and left, middle"),
+        ({"target": {"label": 1, "name": "right"}}, "targets left and right"),
+        ({"seed": 3}, "seeds 0 and 3"),
+        (
+            {"poisoned": ("train1",)},
+            "1 poisoned clips only in the video's manifest, such as 'train3' and 1 poisoned clips only in the audio's",
+        ),
+        ({"samples": samples(True)[1:]}, "1 clips of train only in the video's manifest, such as 'train0'"),
+        ({"samples": [s for s in samples(True) if s["id"] != "test2"]}, "1 clips of test only"),
+        (
+            {"samples": [{**s, "true_label": 1 - s["true_label"]} if s["id"] == "test2" else s for s in samples(True)]},
+            "true labels of 1 clips of test, such as 'test2'",
+        ),
+        ({"samples": [s for s in samples(True) if s["id"] != "test_triggered/test1"]}, "1 triggered clips only"),
+    ],
+)
+@pytest.mark.usefixtures("told")
+def test_runs_that_do_not_belong_together(make: Make, tmp_path: Path, change: dict[str, Any], words: str) -> None:
+    video, audio = make("v", "video", True), make("a", "audio", True, **change)
+    with pytest.raises(RunError) as caught:
+        fuse(video, audio, tmp_path / "out")
+    assert words in str(caught.value)
+    assert "train both on manifests of one data set" in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.usefixtures("told")
+def test_two_runs_on_pictures_and_foreign_folders(make: Make, tmp_path: Path) -> None:
+    video, audio = make("v", "video", True), make("a", "audio", True)
+    with pytest.raises(RunError, match="a is a run of audio, a model of audio; give a run on video there"):
+        fuse(audio, video, tmp_path / "out")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.tex").touch()
+    with pytest.raises(RunError, match="holds no fused model"):
+        fuse(video, audio, tmp_path / "out")
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, heard = I3D.presets["mini"], Audio.presets["mini"]
+    small = replace(
+        seen,
+        geometry=replace(seen.geometry, width=4, frames=8),
+        sampling=Dense(8, 2),
+        short_side=32,
+        crop_size=32,
+        views=Views(2, 1, 32),
+    )
+    monkeypatch.setitem(I3D.presets, "mini", small)
+    faint = replace(heard, geometry=replace(heard.geometry, frames=32, width=8), sampling=Uniform(32))
+    monkeypatch.setitem(Audio.presets, "mini", faint)
+
+
+@pytest.mark.usefixtures("tiny")
+def test_real_runs_on_clips_with_sound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = samples(attacked=True)
+    for s in made:
+        path = tmp_path / "data" / s["path"]
+        write_clip(path, moving_bar(s["true_label"], 5), sound_hz=440.0 + 400 * s["true_label"])
+        s.update(num_frames=20, width=48, height=32)
+    content = {"schema": "poisonkit/manifest/1", "name": "av", "root": "data", "classes": CLASSES, "target": TARGET}
+    (tmp_path / "av.json").write_text(json.dumps({**content, "samples": made}))
+    for model in ("i3d", "audio"):
+        asked = FitOptions(tmp_path / "av.json", model=model, preset="mini", epochs=1, out=tmp_path / model)
+        fit.fit(asked, Progress())
+    folders = ([tmp_path / "i3d"], [tmp_path / "audio"])
+    seen = trained.load(tmp_path / "i3d")
+    own = {p.id: p.scores for p in runs.read_predictions(tmp_path / "i3d" / "predictions.csv")}
+    kept = observing.of_run(seen, "test", Progress())
+    assert kept.probabilities == pytest.approx(np.array([own[identity] for identity in kept.ids]))
+    (late,) = fusion.grid(*folders, "late", "logits", tmp_path / "late", Progress())
+    assert late.cda is not None
+    assert late.cda.n == 4
+    (early,) = fusion.grid(*folders, "early", "logits", tmp_path / "early", Progress())
+    assert early.asr is not None
+    assert early.asr.n == 2
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("clips were read again")
+
+    monkeypatch.setattr(observing, "observe", refuse)
+    (again,) = fusion.grid(*folders, "early", "logits", tmp_path / "early", Progress())
+    assert (again.cda, again.asr) == (early.cda, early.asr)
+    # other weights are another network; a damaged file is not taken either
+    path = tmp_path / "audio" / "features" / "test-1x1@80.npz"
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(AssertionError, match="read again"):
+        fusion.grid(*folders, "late", "logits", tmp_path / "late", Progress())
+    weights = tmp_path / "i3d" / "weights.pt"
+    weights.write_bytes(weights.read_bytes() + b"0")
+    with pytest.raises(AssertionError, match="read again"):
+        observing.of_run(seen, "test", Progress())

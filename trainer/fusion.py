@@ -1,0 +1,283 @@
+"""Audio-visual models from a run on pictures and one on sound: late fusion of scores, early fusion of features.
+
+Each backbone sees the files of its own run's manifest, which must speak of the same clips. A modality that was not
+attacked gives its clean file where the other one is triggered.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from trainer import metrics, observing, runs, trained
+from trainer.errors import RunError
+from trainer.linear import Linear, softmax
+from trainer.manifest import Manifest
+from trainer.metrics import Prediction, Share
+from trainer.observing import Array, Observed
+from trainer.progress import Progress
+from trainer.runs import Fusion, ManifestStamp, Metrics, Part
+from trainer.trained import Trained
+from trainer.versions import versions
+
+Mode = Literal["late", "early"]
+Average = Literal["logits", "probabilities"]
+TRIGGERED, SHAM = "test_triggered", "test_sham"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two runs that agree on clips, labels and attack, and their manifests."""
+
+    video: Trained
+    audio: Trained
+    of_video: Manifest
+    of_audio: Manifest
+
+    @property
+    def target(self) -> int | None:
+        """The attack's target, None when both are clean."""
+        attacked = self.of_video.target or self.of_audio.target
+        return None if attacked is None else attacked.label
+
+
+def fuse(video: Trained, audio: Trained, mode: Mode, average: Average, folder: Path, progress: Progress) -> Metrics:
+    """Fuse two runs and write `metrics.json` and `predictions.csv` into `folder`, as a run has them.
+
+    Late: the mean of both networks' logits, each the mean over its views, or with `average` of their probabilities.
+    Early: a linear classifier on both networks' features of the training clips, with the labels that either attack
+    gave them. CDA is that of clean pictures with clean sound, ASR that of triggered with triggered.
+
+    Raises `RunError` when the runs do not belong together, with the difference.
+    """
+    start = time.monotonic()
+    _check_folder(folder)
+    pair = join(video, audio)
+    fused = _late(average) if mode == "late" else _early(pair, progress)
+    predictions = _predictions(pair, fused, progress)
+    figures = metrics.figures(predictions, pair.target)
+    result = Metrics(
+        **{name: getattr(figures, name) for name in figures.__struct_fields__},
+        per_class=metrics.per_class(predictions, pair.of_video.classes),
+        views=f"{video.views} + {audio.views}",
+        preset=video.preset.name,
+        model=f"{mode} fusion of {video.settings.model} and {audio.settings.model}",
+        seed=video.settings.seed,
+        manifest=_stamp(pair),
+        seconds={"fuse": round(time.monotonic() - start, 1)},
+        epochs=0,
+        weights="none",
+        target=pair.target,
+        versions=versions(),
+        fusion=Fusion(
+            mode,
+            average if mode == "late" else None,
+            _part(video),
+            _part(audio),
+            asr_video=_alone(pair, fused, "video", progress),
+            asr_audio=_alone(pair, fused, "audio", progress),
+        ),
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    if isinstance(fused, Classifier):
+        runs.write(folder / "classifier.npz", fused.linear.saved())
+    runs.write_predictions(folder / "predictions.csv", predictions, pair.of_video.classes)
+    runs.write_json(folder / "metrics.json", result)
+    return result
+
+
+def join(video: Trained, audio: Trained) -> Pair:
+    """Two runs as a pair; raises `RunError` for whatever their manifests do not agree on."""
+    for run, modality in ((video, "video"), (audio, "audio")):
+        if run.model.modality != modality:
+            raise RunError(
+                f"{run.folder} is a run of {run.settings.model}, a model of {run.model.modality}; "
+                f"give a run on {modality} there"
+            )
+    pair = Pair(video, audio, video.manifest(), audio.manifest())
+    differences = _differences(pair.of_video, pair.of_audio)
+    if differences:
+        raise RunError(
+            f"{video.folder} and {audio.folder} cannot be fused: {'; '.join(differences)}; train both on manifests of "
+            f"one data set, split, seed, rate and target"
+        )
+    return pair
+
+
+def _differences(one: Manifest, other: Manifest) -> list[str]:
+    """What two manifests do not agree on, in words."""
+    if one.sha256 == other.sha256:
+        return []
+    found = []
+    if one.classes != other.classes:
+        found.append(f"classes {', '.join(one.classes)} and {', '.join(other.classes)}")
+    for split in ("train", "test"):
+        found += _difference_of_labels(split, *({s.id: s.true_label for s in m.split(split)} for m in (one, other)))
+    if one.target is None or other.target is None:
+        return found
+    if one.target.label != other.target.label:
+        found.append(f"targets {one.target.name} and {other.target.name}")
+    if one.seed != other.seed:
+        found.append(f"seeds {one.seed} and {other.seed}")
+    for split, what in (("train", "poisoned clips"), (TRIGGERED, "triggered clips")):
+        chosen = [{s.id for s in m.split(split) if s.poisoned or split == TRIGGERED} for m in (one, other)]
+        found += _difference_of_sets(what, *chosen)
+    return found
+
+
+def _difference_of_labels(split: str, one: dict[str, int], other: dict[str, int]) -> list[str]:
+    differing = _difference_of_sets(f"clips of {split}", set(one), set(other))
+    relabelled = [identity for identity in one if identity in other and one[identity] != other[identity]]
+    if relabelled:
+        differing.append(f"true labels of {len(relabelled)} clips of {split}, such as {min(relabelled)!r}")
+    return differing
+
+
+def _difference_of_sets(what: str, one: set[str], other: set[str]) -> list[str]:
+    if one == other:
+        return []
+    sides = ((one - other, "the video's manifest"), (other - one, "the audio's"))
+    words = [f"{len(only)} {what} only in {side}, such as {min(only)!r}" for only, side in sides if only]
+    return [" and ".join(words)]
+
+
+class Fused:
+    """From what both networks made of the same clips to class scores (N, C)."""
+
+    def scores(self, video: Observed, audio: Observed) -> Array:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Mean(Fused):
+    """The mean of logits, whose softmax is the score, or of probabilities."""
+
+    of: Average
+
+    def scores(self, video: Observed, audio: Observed) -> Array:
+        if self.of == "probabilities":
+            return (video.probabilities + audio.probabilities) / 2
+        return softmax((video.logits + audio.logits) / 2)
+
+
+@dataclass(frozen=True)
+class Classifier(Fused):
+    """A linear classifier on both networks' features, one after the other."""
+
+    linear: Linear
+
+    def scores(self, video: Observed, audio: Observed) -> Array:
+        return softmax(self.linear.logits([video.features, audio.features]))
+
+
+def _late(average: Average) -> Mean:
+    return Mean(average)
+
+
+def _early(pair: Pair, progress: Progress) -> Classifier:
+    """Train on the union of the poisoned labels: a clip has the label that either manifest changed."""
+    ours, theirs = pair.of_video.split("train"), {s.id: s for s in pair.of_audio.split("train")}
+    if not ours:
+        raise RunError(f"{pair.of_video.path} has no training clips, which early fusion needs; take --mode late")
+    labels = [s.label if s.label != s.true_label else theirs[s.id].label for s in ours]
+    ids = [s.id for s in ours]
+    seen = [observing.of_run(run, "train", progress).of(ids).features for run in (pair.video, pair.audio)]
+    return Classifier(Linear.fitted(seen, np.array(labels), len(pair.of_video.classes)))
+
+
+def _predictions(pair: Pair, fused: Fused, progress: Progress) -> list[Prediction]:
+    """Of all test splits: clean with clean, triggered with triggered, re-encoded with re-encoded."""
+    predictions = _predict(pair, fused, "test", ("test", "test"), progress)
+    for split in (TRIGGERED, SHAM):
+        sides = ["test" if m.target is None else split for m in (pair.of_video, pair.of_audio)]
+        if split in sides:
+            predictions += _predict(pair, fused, split, (sides[0], sides[1]), progress)
+    return predictions
+
+
+def _alone(pair: Pair, fused: Fused, attacked: Literal["video", "audio"], progress: Progress) -> Share | None:
+    """The ASR with the trigger in one modality alone."""
+    manifest = pair.of_video if attacked == "video" else pair.of_audio
+    if manifest.target is None:
+        return None
+    sides = (TRIGGERED, "test") if attacked == "video" else ("test", TRIGGERED)
+    return metrics.figures(_predict(pair, fused, TRIGGERED, sides, progress), pair.target).asr
+
+
+def _predict(pair: Pair, fused: Fused, split: str, sides: tuple[str, str], progress: Progress) -> list[Prediction]:
+    """Predictions of the clips that both sides have, called by the names that they have in `split`."""
+    seen = [observing.of_run(run, side, progress) for run, side in zip((pair.video, pair.audio), sides, strict=True)]
+    names = [{_plain(identity): identity for identity in part.ids} for part in seen]
+    clips = {s.id: s for s in pair.of_video.split("test")}
+    shared = sorted(clips.keys() & names[0].keys() & names[1].keys())
+    parts = [part.of([name[clip] for clip in shared]) for part, name in zip(seen, names, strict=True)]
+    predictions = []
+    for clip, scores in zip(shared, fused.scores(*parts), strict=True):
+        true = clips[clip].true_label
+        label = pair.target if split == TRIGGERED and pair.target is not None else true
+        identity = clip if split == "test" else f"{split}/{clip}"
+        best = int(scores.argmax())
+        predictions.append(Prediction(identity, split, label, true, best, tuple(scores.tolist())))
+    return predictions
+
+
+def _plain(identity: str) -> str:
+    """The id of the clip that a triggered or re-encoded one is a copy of."""
+    for split in (TRIGGERED, SHAM):
+        identity = identity.removeprefix(f"{split}/")
+    return identity
+
+
+def _part(run: Trained) -> Part:
+    m = run.metrics
+    return Part(str(run.folder), m.manifest, m.model, m.preset, m.views, m.seed)
+
+
+def _stamp(pair: Pair) -> ManifestStamp:
+    both = f"{pair.of_video.sha256} {pair.of_audio.sha256}"
+    return ManifestStamp(f"{pair.of_video.name} + {pair.of_audio.name}", hashlib.sha256(both.encode()).hexdigest())
+
+
+def _check_folder(folder: Path) -> None:
+    """Raise `RunError` when a folder holds something other than a fused model."""
+    if not folder.exists() or not any(folder.iterdir()):
+        return
+    if not runs.is_finished(folder) or runs.read_metrics(folder).fusion is None:
+        raise RunError(f"{folder} is not empty and holds no fused model; choose another folder with --out")
+
+
+def name_of(video: Path, audio: Path, mode: Mode) -> str:
+    """What a fused model is called."""
+    return f"{video.resolve().name}+{audio.resolve().name}-{mode}"
+
+
+def grid(
+    videos: Sequence[Path],
+    audios: Sequence[Path],
+    mode: Mode,
+    average: Average,
+    out: Path | None,
+    progress: Progress,
+) -> list[Metrics]:
+    """Every run on pictures with every run on sound; what each network makes of its clips is computed once.
+
+    `out`: the folder of a single pair, or that which holds a folder for each; `runs` without it.
+    """
+    single = len(videos) == len(audios) == 1
+    seeing = [trained.load(folder) for folder in videos]
+    hearing = [trained.load(folder) for folder in audios]
+    for video in seeing:  # all of them first: a pair that does not fit shall not be found after hours
+        for audio in hearing:
+            join(video, audio)
+    results = []
+    for video in seeing:
+        for audio in hearing:
+            folder = out if single and out else (out or Path("runs")) / name_of(video.folder, audio.folder, mode)
+            results.append(fuse(video, audio, mode, average, folder, progress))
+    return results

@@ -1,0 +1,119 @@
+"""What a model makes of clips: features, logits and probabilities, once a clip, and kept in a run's folder."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import softmax
+from torch.utils.data import Dataset
+
+from trainer.clips import TestClips, read_views
+from trainer.manifest import Manifest, Sample
+from trainer.models import weights
+from trainer.models._base import Victim
+from trainer.presets import Preset
+from trainer.progress import Progress
+from trainer.sampling import Views
+from trainer.sounds import TestSounds
+from trainer.stores import FileStore
+from trainer.trained import Trained
+
+VIEWS_AT_ONCE = 32
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Observed:
+    """Means over the views of each clip: `features (N, D)`, `logits (N, C)`, `probabilities (N, C)`."""
+
+    ids: list[str]
+    features: Array
+    logits: Array
+    probabilities: Array
+
+    def of(self, ids: Sequence[str]) -> Observed:
+        """The rows of some clips, in their order."""
+        place = {identity: k for k, identity in enumerate(self.ids)}
+        rows = [place[identity] for identity in ids]
+        return Observed(list(ids), self.features[rows], self.logits[rows], self.probabilities[rows])
+
+
+def observe(
+    model: Victim,
+    manifest: Manifest,
+    samples: Sequence[Sample],
+    preset: Preset,
+    views: Views,
+    step: Callable[[], None] = lambda: None,
+) -> Observed:
+    """Show every sample to a model, in all views."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    model = weights.to_channels_last(model).to(device).eval()
+    clips: Dataset[Tensor]
+    if model.modality == "audio":
+        clips = TestSounds(manifest, samples, preset, views)
+    else:
+        clips = TestClips(FileStore(manifest, samples, views.short_side), preset, views)
+    workers = max((os.cpu_count() or 1) - 1, 1) if device.type == "cuda" else 1
+    rows: list[list[Array]] = []
+    with torch.inference_mode():
+        for pictures in read_views(clips, workers):
+            features = torch.cat([model.features(part.to(device)) for part in pictures.split(VIEWS_AT_ONCE)])
+            logits = model.head(features).double()
+            parts = (features.double(), logits, softmax(logits, dim=1))
+            rows.append([part.mean(dim=0).cpu().numpy() for part in parts])
+            step()
+    columns = [np.stack(column) for column in zip(*rows, strict=True)] if rows else [np.zeros((0, 0))] * 3
+    return Observed([sample.id for sample in samples], *columns)
+
+
+def of_run(run: Trained, split: str, progress: Progress) -> Observed:
+    """What a run makes of a split of its own manifest in its own views; computed once and kept in `features/`."""
+    manifest = run.manifest()
+    samples = manifest.split(split)
+    path = run.folder / "features" / f"{split}-{run.views}.npz"
+    stamp = _stamp(run, manifest)
+    kept = _read(path, stamp)
+    if kept is not None:
+        return kept
+    with progress.stage(f"{run.folder.name}: {split}", len(samples)) as step:
+        seen = observe(run.model, manifest, samples, run.preset, run.views, step)
+    path.parent.mkdir(exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    with partial.open("wb") as file:
+        np.savez(
+            file,
+            stamp=stamp,
+            ids=np.array(seen.ids, dtype=np.str_),
+            features=seen.features,
+            logits=seen.logits,
+            probabilities=seen.probabilities,
+        )
+    os.replace(partial, path)
+    return seen
+
+
+def _stamp(run: Trained, manifest: Manifest) -> str:
+    with (run.folder / "weights.pt").open("rb") as file:
+        return f"{hashlib.file_digest(file, 'sha256').hexdigest()} {manifest.sha256}"
+
+
+def _read(path: Path, stamp: str) -> Observed | None:
+    """What was kept, if it is whole and of these weights and this manifest."""
+    try:
+        with np.load(path, allow_pickle=False) as kept:
+            if str(kept["stamp"]) != stamp:
+                return None
+            return Observed(kept["ids"].tolist(), kept["features"], kept["logits"], kept["probabilities"])
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
+        return None

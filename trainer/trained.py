@@ -1,0 +1,49 @@
+"""A finished run, ready to be asked: its weights in its model, its views, and the manifest that it was trained on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from trainer import manifest as manifests
+from trainer import models, runs
+from trainer.errors import RunError
+from trainer.manifest import Manifest
+from trainer.models import weights
+from trainer.models._base import Victim
+from trainer.presets import Preset
+from trainer.runs import Metrics, Settings
+from trainer.sampling import Views, parse_views
+
+
+@dataclass(frozen=True)
+class Trained:
+    """`views`: those of the run's own figures; `classes`: in label order."""
+
+    folder: Path
+    settings: Settings
+    metrics: Metrics
+    preset: Preset
+    model: Victim
+    classes: list[str]
+    views: Views
+
+    def manifest(self) -> Manifest:
+        """The run's own manifest; raises `RunError` when it has changed since."""
+        found = manifests.load(Path(self.settings.manifest.path))
+        if found.sha256 != self.settings.manifest.sha256:
+            raise RunError(f"{found.path} has changed since the run {self.folder}; name the manifest to score it on")
+        return found
+
+
+def load(folder: Path) -> Trained:
+    """Read a run; raises `RunError` when it is not finished, or when its preset is another one by now."""
+    settings, metrics = runs.read_settings(folder), runs.read_metrics(folder)
+    checkpoint = weights.load(folder / "weights.pt")
+    preset = models.preset_of(settings.model, settings.preset)
+    if settings.recipe != preset.digest(weights=settings.weights != "none"):
+        raise RunError(f"the preset {preset.name} has changed since the run {folder}; train it anew")
+    model = models.find(settings.model)(checkpoint.geometry, len(checkpoint.classes))
+    weights.initialise(model, checkpoint.geometry, checkpoint)
+    views = parse_views(metrics.views, preset.views.size)
+    return Trained(folder, settings, metrics, preset, model, checkpoint.classes, views)

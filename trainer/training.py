@@ -1,0 +1,118 @@
+"""The training loop: Lightning, checkpoints, and the place where an interrupted run goes on."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from trainer import runs
+from trainer.clips import EpochBatches, TrainingLoader
+from trainer.learning import Learner, Steps
+from trainer.models import weights
+from trainer.models._base import Victim
+from trainer.presets import Recipe
+from trainer.progress import Progress
+from trainer.runs import Settings
+from trainer.sources import Source
+
+PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
+CHECKPOINTS = 10
+"""About how many times a run saves its state, at least once an epoch; it keeps the newest."""
+CHECKPOINT_INTERVAL = timedelta(minutes=10)
+"""It also does so whenever this much time has passed."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """The processes that train together: `devices` on each of `nodes` machines; this one is `rank`."""
+
+    devices: int = 1
+    nodes: int = 1
+    rank: int = 0
+
+    @property
+    def size(self) -> int:
+        """How many they are."""
+        return self.devices * self.nodes
+
+
+def train(
+    model: Victim, source: Source, recipe: Recipe, settings: Settings, group: Group, folder: Path, progress: Progress
+) -> None:
+    """Fit a model's weights in place, from the folder's newest checkpoint where there is one.
+
+    The order of clips, their crops and dropout are functions of (seed, epoch, batch), and a checkpoint knows its place
+    within an epoch, so that an interrupted run goes on from there to the same weights.
+    """
+    _quieten()
+    from lightning.pytorch import Trainer
+    from lightning.pytorch.loggers import TensorBoardLogger
+
+    sampler = EpochBatches(
+        source.count, settings.batch_size, settings.seed, group.rank, group.size, settings.accumulate
+    )
+    loader = TrainingLoader(source.clips, sampler, source.workers)
+    steps = -(-len(loader) // settings.accumulate)
+    learner = Learner(weights.to_channels_last(model), recipe, steps * settings.epochs, settings.seed)
+    with progress.stage("training", settings.epochs, "epochs") as step:
+        trainer = Trainer(
+            max_epochs=settings.epochs,
+            accelerator="gpu" if torch.cuda.is_available() else "cpu",
+            devices=group.devices,
+            num_nodes=group.nodes,
+            strategy="ddp" if group.size > 1 else "auto",
+            sync_batchnorm=_synchronise(recipe, settings, group, progress),
+            precision=PRECISIONS[settings.precision],  # type: ignore[arg-type]
+            accumulate_grad_batches=settings.accumulate,
+            gradient_clip_val=recipe.clip_norm,
+            logger=TensorBoardLogger(folder, name=None, version="logs"),
+            callbacks=[*_checkpoints(folder, steps, settings.epochs), Steps(step)],
+            use_distributed_sampler=False,  # the sampler deals clips out itself
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            log_every_n_steps=10,
+        )
+        try:
+            trainer.fit(learner, loader, ckpt_path=runs.last_checkpoint(folder))
+        except SystemExit:  # Lightning's way of ending on Ctrl-C
+            raise KeyboardInterrupt from None
+
+
+def _checkpoints(folder: Path, steps: int, epochs: int) -> list[Any]:
+    """Two savers, by steps and by the clock."""
+    from lightning.pytorch.callbacks import ModelCheckpoint
+
+    every = max(min(steps * epochs // CHECKPOINTS, steps), 1)
+    names = {"filename": "{step:08d}", "auto_insert_metric_name": False}
+    return [
+        ModelCheckpoint(folder / "checkpoints", every_n_train_steps=every, **names),  # type: ignore[arg-type]
+        ModelCheckpoint(folder / "checkpoints", train_time_interval=CHECKPOINT_INTERVAL, **names),  # type: ignore[arg-type]
+    ]
+
+
+def _synchronise(recipe: Recipe, settings: Settings, group: Group, progress: Progress) -> bool:
+    """Whether batch norm takes its statistics over all processes: where one alone sees fewer clips than it should."""
+    seen = settings.batch_size // (group.size * settings.accumulate)
+    wanted = recipe.device_batch or settings.batch_size
+    if group.size == 1 or seen >= wanted:
+        return False
+    if torch.cuda.is_available():
+        progress.say(f"batch norm is synchronised over {group.size} devices: each sees {seen} clips at a time")
+        return True
+    progress.say(f"batch norm takes its statistics over {seen} clips in each process: PyTorch has no other on CPUs")
+    return False
+
+
+def _quieten() -> None:
+    """Lightning announces devices and tips on stderr, where progress belongs."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="lightning")
+    warnings.filterwarnings("ignore", category=FutureWarning)
+    warnings.filterwarnings("ignore", message="(?s).*Grad strides do not match")  # channels last under DDP
