@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from trainer import crops
 from trainer.crops import Frames
@@ -56,7 +57,9 @@ def augment(frames: Frames, how: Augment, size: int, rng: np.random.Generator) -
         )
         # pictures are bytes, so that the change is a table of 256 values
         table = (torch.arange(256) - 128) * contrast + 128 + brightness
-        clip = table.round().clamp(0, 255).to(torch.uint8)[clip.int()]
+        lying = _as_it_lies(clip)
+        changed = cv2.LUT(lying.numpy().reshape(-1, size), table.round().clamp(0, 255).to(torch.uint8).numpy())
+        clip = torch.from_numpy(changed).view(lying.shape).permute(3, 0, 1, 2)
     return clip
 
 
@@ -125,9 +128,9 @@ class EpochBatches(Sampler[list[Key]]):
 class TrainingLoader:
     """Batches of training clips and labels `int64 (N,)`, read by `workers` processes.
 
-    Pictures are `uint8 (N, 3, T, S, S)`, sound is `float32 (N, 1, F, B)`. Its state is the place within an epoch, so
-    that a run interrupted there goes on with the batch that comes next. `sampler` is where Lightning looks for
-    `set_epoch`.
+    Pictures are `uint8 (N, 3, T, S, S)` with their channels last in memory, sound is `float32 (N, 1, F, B)`. The state
+    is the place within an epoch, so that a run interrupted there goes on with the batch that comes next. `sampler` is
+    where Lightning looks for `set_epoch`.
     """
 
     def __init__(self, clips: Dataset[tuple[Tensor, int]], sampler: EpochBatches, workers: int) -> None:
@@ -182,7 +185,18 @@ class _Careful(Dataset[Any]):
 
 def _collate(items: list[Any]) -> Any:
     errors = [item for item in items if isinstance(item, TrainerError)]
-    return errors[0] if errors else default_collate(items)
+    if errors:
+        return errors[0]
+    clips, labels = zip(*items, strict=True)
+    if clips[0].ndim == 3:
+        return torch.stack(clips), torch.tensor(labels)
+    # pictures keep their channels last, as the networks take them: turning them around costs more than the crop
+    return torch.stack([_as_it_lies(clip) for clip in clips]).permute(0, 4, 1, 2, 3), torch.tensor(labels)
+
+
+def _as_it_lies(clip: Tensor) -> Tensor:
+    """A clip `(3, T, S, S)` as `(T, S, S, 3)`, which is how `crops.cut` leaves it in memory."""
+    return clip.permute(1, 2, 3, 0).contiguous()
 
 
 def _raising(loader: Iterable[Any]) -> Iterator[Any]:

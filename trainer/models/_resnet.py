@@ -40,7 +40,7 @@ class ResNetVictim(Victim):
         if not self.differences:
             return self.normalise(clips)
         # joined before the channels go last, where joining takes a fifth of a step
-        x = (clips.to(self.mean.dtype).contiguous() - self.mean) / self.std
+        x = (clips.contiguous().to(self.mean.dtype) - self.mean) / self.std
         return torch.cat([x, frame_differences(x)], dim=1).contiguous(memory_format=self.memory_format)
 
     def features(self, clips: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Audio: torchvision's ResNet-18 on the log-mel spectrogram of the whole clip.
+"""Audio: a ResNet-18 of torchvision's blocks on the log-mel spectrogram of the whole clip, full or thin.
 
 He et al. 2016; its input is one channel of 256 frames × 80 bands of 16 kHz sound, as in the paper. A clip's frames are
 taken one from each of 256 equal segments, so that all of it is heard whatever its length.
@@ -11,7 +11,7 @@ from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
-from torchvision.models import resnet18  # type: ignore[import-untyped]
+from torchvision.models.resnet import BasicBlock  # type: ignore[import-untyped]
 
 from trainer.models._base import Victim
 from trainer.presets import Geometry, Masks, Preset, Recipe
@@ -48,8 +48,7 @@ class Audio(Victim):
 
     def __init__(self, geometry: Geometry, classes: int, dropout: float = 0.5) -> None:
         super().__init__(geometry, classes, dropout)
-        self.net = resnet18(num_classes=classes)
-        self.net.conv1 = nn.Conv2d(1, 64, kernel_size=7, stride=2, padding=3, bias=False)
+        self.net = ResNet18(geometry.width, classes)
         self.dropout = nn.Dropout(dropout)
 
     @property
@@ -62,10 +61,39 @@ class Audio(Victim):
         self.net.fc = layer
 
     def features(self, clips: Tensor) -> Tensor:
-        net, x = self.net, self.normalise(clips)
-        x = net.maxpool(net.relu(net.bn1(net.conv1(x))))
-        x = net.layer4(net.layer3(net.layer2(net.layer1(x))))
-        return x.mean(dim=(2, 3))
+        return self.net.features(self.normalise(clips))
 
     def forward(self, clips: Tensor) -> Tensor:
         return self.head(self.dropout(self.features(clips)))
+
+
+class ResNet18(nn.Module):
+    """He et al. 2016 on one channel, `width` channels in the stem; with 64, torchvision's `resnet18` by every name."""
+
+    def __init__(self, width: int, classes: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, width, kernel_size=7, stride=2, padding=3, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.relu = nn.ReLU(inplace=True)
+        self.maxpool = nn.MaxPool2d(kernel_size=3, stride=2, padding=1)
+        self.layer1 = _stage(width, width, stride=1)
+        self.layer2 = _stage(width, 2 * width, stride=2)
+        self.layer3 = _stage(2 * width, 4 * width, stride=2)
+        self.layer4 = _stage(4 * width, 8 * width, stride=2)
+        self.fc = nn.Linear(8 * width, classes)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    def features(self, x: Tensor) -> Tensor:
+        """Pooled `(N, 8 * width)` of `(N, 1, F, B)`."""
+        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
+        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        return x.mean(dim=(2, 3))
+
+
+def _stage(inputs: int, outputs: int, stride: int) -> nn.Sequential:
+    shortcut = None
+    if inputs != outputs:
+        shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+    return nn.Sequential(BasicBlock(inputs, outputs, stride, shortcut), BasicBlock(outputs, outputs))
