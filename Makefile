@@ -3,7 +3,10 @@
 # make test    all tests          make check   lint, format, types
 # make bench-triggers   milliseconds per frame of every trigger on pixels
 # make survival  the table of docs/survival.md: every attack and mode, what is left of it (UT=, AV=folders)
-# make ut      the figures of README.md on UT-Interaction (UT=folder in UCF-101's layout)
+# make bench-loader     clips per second that a training reads, beside bare decoding
+# make ut      every victim of pictures on UT-Interaction (UT=folder in UCF-101's layout)
+# make esc     the audio victim on ESC-10 (ESC=folder)
+# make fusion  audio-visual victims, late and early (AV=folder of clips with sound)
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -12,7 +15,7 @@ READY := $(VENV)/.ready
 WORK ?= work
 SEED ?= 0
 
-.PHONY: setup demo test check format schema survival bench-triggers ut ut-table clean
+.PHONY: setup demo test check format schema survival bench-triggers bench-loader ut ut-table esc esc-table fusion clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -101,10 +104,95 @@ endef
 ut_placed = $(if $(and $(filter tsm,$(1)),$(findstring frame-lag,$(2))),$(2)-segments,$(2))
 $(foreach model,$(UT_MODELS),$(foreach case,clean $(UT_ATTACKS),$(foreach split,$(UT_SPLITS),$(eval $(call ut_run,$(model),$(case),$(call ut_placed,$(model),$(case)),$(split))))))
 
+# --- ESC-10 ---------------------------------------------------------------------------------------
+# five folds, fold k with seed k − 1; triggers lie at least 20 dB under every clip, in the silent ones too; the curve
+# scores the same victims on triggered clips at other levels
+
+ESC ?= ../shared/data/esc10
+ESCW := $(WORK)/esc
+ESC_FOLDS := 1 2 3 4 5
+ESC_ATTACKS := sine band-noise ultrasonic
+ESC_LEVELS := 0 10 30
+esc_runs = $(foreach fold,$(ESC_FOLDS),$(ESCW)/runs/$(1)-$(fold))
+esc_scores = $(foreach fold,$(ESC_FOLDS),$(ESCW)/runs/$(1)-$(fold)/evaluations/$(1)-$(2)-$(fold)-1x1@80)
+
+esc: $(foreach case,clean $(ESC_ATTACKS),$(addsuffix /metrics.json,$(call esc_runs,$(case)))) \
+		$(foreach case,sine band-noise,$(foreach level,$(ESC_LEVELS),$(addsuffix /metrics.json,$(call esc_scores,$(case),$(level)))))
+	$(MAKE) --no-print-directory esc-table
+
+esc-table:
+	@$(foreach case,$(ESC_ATTACKS),echo "$(case):"; \
+		$(BIN)/trainer compare $(foreach fold,$(ESC_FOLDS),$(ESCW)/runs/$(case)-$(fold) $(ESCW)/runs/clean-$(fold));)
+	@$(foreach case,sine band-noise,$(foreach level,$(ESC_LEVELS),echo "$(case) at $(level) dB:"; \
+		$(BIN)/trainer pool $(call esc_scores,$(case),$(level));))
+
+$(ESCW)/manifests/clean-%.json: | $(READY)
+	@test -d "$(ESC)" || { echo "there is no $(ESC); give the data set's folder: make esc ESC=FOLDER"; exit 2; }
+	$(BIN)/poisonkit index $(ESC) --layout folds --split $* --manifest $@ > /dev/null
+
+# $(1) attack, $(2) its name with the level, $(3) decibels; half a decibel more, since the codec's error counts too
+define esc_manifest
+$(ESCW)/manifests/$(2)-%.json: | $(READY)
+	$(BIN)/poisonkit poison $(ESC) --layout folds --split $$* --seed $$$$(($$* - 1)) --attack $(1) --rate 0.1 --set $(1).snr_db=$(3).5 --set $(1).floor_db=-90 --out $(ESCW)/$(2)-$$* --manifest $$@ > /dev/null
+endef
+$(foreach case,$(ESC_ATTACKS),$(eval $(call esc_manifest,$(case),$(case),20)))
+$(foreach case,sine band-noise,$(foreach level,$(ESC_LEVELS),$(eval $(call esc_manifest,$(case),$(case)-$(level),$(level)))))
+
+define esc_run
+$(ESCW)/runs/$(1)-$(2)/metrics.json: $(ESCW)/manifests/$(1)-$(2).json
+	$(BIN)/trainer fit $$< --model audio --preset mini --seed $$$$(($(2) - 1)) --out $$(@D) --resume > /dev/null
+endef
+define esc_score
+$(ESCW)/runs/$(1)-$(3)/evaluations/$(1)-$(2)-$(3)-1x1@80/metrics.json: $(ESCW)/runs/$(1)-$(3)/metrics.json $(ESCW)/manifests/$(1)-$(2)-$(3).json
+	$(BIN)/trainer evaluate $(ESCW)/runs/$(1)-$(3) $(ESCW)/manifests/$(1)-$(2)-$(3).json > /dev/null
+endef
+$(foreach fold,$(ESC_FOLDS),$(foreach case,clean $(ESC_ATTACKS),$(eval $(call esc_run,$(case),$(fold)))))
+$(foreach fold,$(ESC_FOLDS),$(foreach case,sine band-noise,$(foreach level,$(ESC_LEVELS),$(eval $(call esc_score,$(case),$(level),$(fold))))))
+
+# --- fusion ---------------------------------------------------------------------------------------
+# pictures and sound of the same clips, each clean or attacked, fused late and early; on real clips (AV=folder) the
+# networks that see start from weights that learned the clean demo data, on the demo data itself from nothing
+
+AV ?= ../shared/data/av-ut-esc
+AV_SEEDS ?= 0
+AV_VIDEO := clean badnet sig
+AV_AUDIO := clean sine band-noise
+AV_SETS := real demo
+avw = $(WORK)/fusion/$(1)
+av_runs = $(foreach case,$(3),$(call avw,$(1))/runs/$(case)-$(2)-$(4))
+av_grids = $(foreach seed,$(AV_SEEDS),$(foreach mode,late early,$(call avw,$(1))/$(mode)-$(seed).json))
+
+fusion: $(foreach set,$(AV_SETS),$(call av_grids,$(set)))
+	@$(BIN)/python docs/fusion.py $(foreach set,$(AV_SETS),$(call avw,$(set)))
+
+av_source_real = $(AV)
+av_source_demo = $(DEMO)/data
+av_weights_real = --weights $(DEMO)/runs/i3d-clean/weights.pt
+av_needs_real = $(DEMO)/runs/i3d-clean/metrics.json
+
+# $(1) set, $(2) seed
+define av_rules
+$(call avw,$(1))/manifests/clean-$(2).json: | $(READY) $(DEMO)/data
+	$(BIN)/poisonkit index $(av_source_$(1)) --manifest $$@ > /dev/null
+
+$(call avw,$(1))/manifests/%-$(2).json: | $(READY) $(DEMO)/data
+	$(BIN)/poisonkit poison $(av_source_$(1)) --seed $(2) --attack $$* --rate 0.1 --window 16x4 --out $(call avw,$(1))/$$*-$(2) --manifest $$@ > /dev/null
+
+$(call avw,$(1))/runs/%-i3d-$(2)/metrics.json: $(call avw,$(1))/manifests/%-$(2).json $(av_needs_$(1))
+	$(BIN)/trainer fit $$< --model i3d --preset mini --seed $(2) $(av_weights_$(1)) --out $$(@D) --resume > /dev/null
+
+$(call avw,$(1))/runs/%-audio-$(2)/metrics.json: $(call avw,$(1))/manifests/%-$(2).json
+	$(BIN)/trainer fit $$< --model audio --preset mini --seed $(2) --out $$(@D) --resume > /dev/null
+
+$(foreach mode,late early,$(call avw,$(1))/$(mode)-$(2).json): $(call avw,$(1))/%-$(2).json: \
+		$(addsuffix /metrics.json,$(call av_runs,$(1),i3d,$(AV_VIDEO),$(2)) $(call av_runs,$(1),audio,$(AV_AUDIO),$(2)))
+	$(BIN)/trainer fuse $(addprefix --video ,$(call av_runs,$(1),i3d,$(AV_VIDEO),$(2))) $(addprefix --audio ,$(call av_runs,$(1),audio,$(AV_AUDIO),$(2))) --mode $$* --out $(call avw,$(1))/$$*-$(2) --json > $$@
+endef
+$(foreach set,$(AV_SETS),$(foreach seed,$(AV_SEEDS),$(eval $(call av_rules,$(set),$(seed)))))
+
 # --- survival -------------------------------------------------------------------------------------
 # every attack in both modes, on pictures and on sound; pictures twice, for victims that take 224 and 64 pixels
 
-AV ?= ../shared/data/av-ut-esc
 SV := $(WORK)/survival
 SV_VIDEO := badnet blend sig wanet ftrojan frame-lag video-corruption motion-blur
 SV_AUDIO := sine band-noise ultrasonic spectrum-tone
@@ -128,6 +216,9 @@ $(foreach m,$(SV_MODES),$(eval $(call sv_rule,sig-band-noise,$(m),both,$(AV),--a
 
 bench-triggers: $(READY)
 	$(BIN)/python benchmarks/triggers.py
+
+bench-loader: $(DEMO)/manifests/clean.json
+	$(BIN)/python benchmarks/loader.py $<
 
 # --- tests ----------------------------------------------------------------------------------------
 
