@@ -31,7 +31,8 @@ MINI = replace(
     i3d.MINI,
     geometry=replace(i3d.MINI.geometry, stem_stride=1, pool_stride=1, alpha=4, fusion_kernel=5),
     # a step takes more than twice as long as I3D's
-    finetuning=replace(i3d.MINI.finetuning, clips_seen=5000) if i3d.MINI.finetuning else None,
+    recipe=replace(i3d.MINI.recipe, min_epochs=15),
+    finetuning=replace(i3d.MINI.finetuning, clips_seen=3500) if i3d.MINI.finetuning else None,
 )
 
 

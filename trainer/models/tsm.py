@@ -41,7 +41,8 @@ MINI = replace(
     geometry=replace(i3d.MINI.geometry, frames=8, stem_stride=1, pool_stride=1),
     sampling=Uniform(8),
     # a step takes half as long again as I3D's
-    finetuning=replace(i3d.MINI.finetuning, clips_seen=5000) if i3d.MINI.finetuning else None,
+    recipe=replace(i3d.MINI.recipe, min_epochs=15),
+    finetuning=replace(i3d.MINI.finetuning, clips_seen=4000) if i3d.MINI.finetuning else None,
 )
 
 
