@@ -33,12 +33,13 @@ PAPER = Preset(
 MINI = replace(
     PAPER,
     name="mini",
+    geometry=replace(PAPER.geometry, width=32),
     recipe=replace(PAPER.recipe, batch_size=16, clips_seen=8000, min_epochs=25, dropout=0.2),
 )
 
 
 class Audio(Victim):
-    """ResNet-18 on spectrograms `(N, 1, F, B)`; `mini` is the same network, trained for less long."""
+    """ResNet-18 on spectrograms `(N, 1, F, B)`; `mini` has half of the channels."""
 
     name: ClassVar[str] = "audio"
     modality: ClassVar[Literal["video", "audio"]] = "audio"

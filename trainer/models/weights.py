@@ -1,8 +1,8 @@
 """Checkpoints of this project: a header that says what the weights are for, and the state dict.
 
 Loading asks torch for tensors and plain values only (`weights_only=True`), so that a checkpoint from
-elsewhere cannot run code. Public weights of other projects, with their own key names, are the same step: a
-state dict and its header.
+elsewhere cannot run code; safetensors hold nothing else. Public weights of other projects, with their own
+key names, are the same step: a state dict and its header.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import torch as safetensors
 from torch import Tensor
 
 from trainer.errors import TrainerError
@@ -51,9 +52,12 @@ def save(weights: Weights, path: Path) -> None:
 
 
 def load(path: Path) -> Weights:
-    """Read a checkpoint; raises `TrainerError` with a sentence for whatever is wrong with it."""
+    """Read a checkpoint, torch's or safetensors.
+
+    Raises `TrainerError` with a sentence for whatever is wrong with it.
+    """
     try:
-        content: Any = torch.load(path, map_location="cpu", weights_only=True)
+        content: Any = _content(path)
     except OSError as error:
         raise TrainerError(f"cannot read the weights {path}: {error.strerror}; give the path of a weights.pt") from None
     except Exception:  # foreign bytes fail in any way; torch's own message advises to run what they hold
@@ -67,6 +71,12 @@ def load(path: Path) -> Weights:
         return Weights(content["model"], content["preset"], geometry, list(content["classes"]), content["state"])
     except (KeyError, TypeError) as error:
         raise TrainerError(f"{path} has a damaged header ({error}); train the model anew") from None
+
+
+def _content(path: Path) -> Any:
+    if path.suffix == ".safetensors":
+        return safetensors.load(path.read_bytes())
+    return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def _foreign(content: Any, path: Path) -> Weights:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor
 
 from trainer import models
@@ -110,6 +111,35 @@ def test_mmaction2s_names_all_find_their_place(model: str, tmp_path: Path) -> No
     # the numbers arrived: each of theirs is in the model, once
     ours = sorted(round(float(v.double().sum()), 4) for v in victim.state_dict().values())
     assert ours == pytest.approx(sorted(round(float(v.double().sum()), 4) for v in theirs.values()), abs=1e-3)
+
+
+@pytest.mark.parametrize("model", ["i3d", "slowfast", "tsm"])
+def test_each_of_mmaction2s_names_has_one_of_ours_and_back(model: str) -> None:
+    """Named after itself, every tensor can be followed: theirs → ours → theirs is the identity."""
+    theirs = mmaction2(model)
+    marked = {name: torch.full(value.shape, float(k)) for k, (name, value) in enumerate(theirs.items())}
+    found = _public.recognise(marked)
+    assert found is not None
+    names = list(theirs)
+    back = {names[int(value.flatten()[0])]: ours for ours, value in found[2].items()}
+    assert sorted(back) == sorted(theirs)
+    victim = build(model, found[1])
+    shapes = {name: tuple(value.shape) for name, value in victim.state_dict().items()}
+    assert set(back.values()) == set(shapes)
+    for name, ours in back.items():
+        theirs_shape = tuple(theirs[name].shape)
+        assert shapes[ours] in (theirs_shape, (*theirs_shape[:2], 1, *theirs_shape[2:]))  # TSM's get a time axis
+
+
+def test_safetensors_are_read_too(tmp_path: Path) -> None:
+    save_file(mmaction2("i3d"), tmp_path / "w.safetensors")
+    loaded = weights.load(tmp_path / "w.safetensors")
+    assert (loaded.model, loaded.geometry.frames) == ("i3d", 32)
+    (tmp_path / "x.safetensors").write_bytes(b"nothing")
+    with pytest.raises(TrainerError, match="is not a checkpoint of this project"):
+        weights.load(tmp_path / "x.safetensors")
+    with pytest.raises(TrainerError, match=r"cannot read the weights .*y.safetensors: No such file"):
+        weights.load(tmp_path / "y.safetensors")
 
 
 def test_mmaction2s_slowfast_head_sees_the_fast_path_first() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import nn
+from torchvision.models import resnet50
 
 from trainer import models
 from trainer.models.tsm import TSM, Shifted, shift
@@ -15,6 +16,39 @@ def test_the_shift_moves_an_eighth_of_the_channels_to_either_side() -> None:
     assert moved[:2].tolist() == [[2, 3, 4, 0]] * 2
     assert moved[2:4].tolist() == [[0, 1, 2, 3]] * 2
     assert moved[4:].tolist() == [[1, 2, 3, 4]] * 12
+
+
+def test_the_gradient_of_the_shift_is_the_shift_back() -> None:
+    x = torch.rand(1, 9, 3, 2, 1, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda t: shift(t, 4), x)
+
+
+def test_without_shifts_it_is_torchvisions_resnet50_on_each_frame() -> None:
+    torch.manual_seed(0)
+    theirs = resnet50(num_classes=5).eval()
+    preset = models.preset_of("tsm", "paper")
+    model = TSM(preset.geometry, 5).eval()
+    names = {"conv1": "blocks.0.conv", "bn1": "blocks.0.norm", "fc": "blocks.5.proj"}
+    for k in range(1, 5):
+        for b in range((3, 4, 6, 3)[k - 1]):
+            block, ours = f"layer{k}.{b}", f"blocks.{k}.res_blocks.{b}"
+            for i, letter in enumerate("abc", 1):
+                names[f"{block}.conv{i}"] = f"{ours}.branch2.conv_{letter}" + (".net" if letter == "a" else "")
+                names[f"{block}.bn{i}"] = f"{ours}.branch2.norm_{letter}"
+            names[f"{block}.downsample.0"] = f"{ours}.branch1_conv"
+            names[f"{block}.downsample.1"] = f"{ours}.branch1_norm"
+    state = {}
+    for name, value in theirs.state_dict().items():
+        layer, kind = name.rsplit(".", 1)
+        state[f"{names[layer]}.{kind}"] = value.unsqueeze(2) if value.ndim == 4 else value
+    model.load_state_dict(state)
+    for module in model.modules():
+        if isinstance(module, Shifted):
+            module.forward = module.net.forward  # type: ignore[method-assign]
+    clip = torch.randint(0, 256, (1, 3, 2, 64, 64), dtype=torch.uint8)
+    with torch.no_grad():
+        frames = model.normalise(clip)[0].transpose(0, 1)
+        assert torch.allclose(model(clip)[0], theirs(frames).mean(dim=0), atol=1e-4)
 
 
 def test_the_shift_leaves_its_input_alone() -> None:

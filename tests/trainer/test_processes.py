@@ -1,0 +1,112 @@
+"""Several processes: who is who, and the same training with one, two on a machine, and two machines of one."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from trainer import processes, runs
+
+
+@pytest.mark.parametrize(
+    ("told", "rank", "started"),
+    [
+        ({}, 0, None),
+        ({"LOCAL_RANK": "1"}, 1, None),
+        ({"NODE_RANK": "1", "LOCAL_RANK": "0"}, 2, None),
+        ({"RANK": "3", "LOCAL_RANK": "1", "WORLD_SIZE": "4", "TORCHELASTIC_RUN_ID": "x"}, 3, 4),
+        ({"SLURM_NTASKS": "4", "SLURM_PROCID": "2", "SLURM_LOCALID": "0", "SLURM_JOB_NAME": "train"}, 2, 4),
+        ({"SLURM_NTASKS": "4", "SLURM_PROCID": "0", "SLURM_JOB_NAME": "interactive"}, 0, None),
+        ({"SLURM_NTASKS": "1", "SLURM_PROCID": "0", "SLURM_JOB_NAME": "train"}, 0, None),
+    ],
+)
+def test_who_this_is(monkeypatch: pytest.MonkeyPatch, told: dict[str, str], rank: int, started: int | None) -> None:
+    for name in [name for name in os.environ if name.startswith("SLURM") or name in ("RANK", "LOCAL_RANK")]:
+        monkeypatch.delenv(name)
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    assert (processes.rank(devices=2), processes.started()) == (rank, started)
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+SMALL = """
+import sys
+from dataclasses import replace
+from trainer import cli
+from trainer.models.i3d import I3D
+from trainer.sampling import Dense, Views
+mini = I3D.presets["mini"]
+I3D.presets["mini"] = replace(mini, geometry=replace(mini.geometry, width=8, frames=8), sampling=Dense(8, 2),
+    short_side=32, crop_size=32, views=Views(1, 1, 32))
+cli.main()
+"""
+
+
+def command(tmp_path: Path, manifest: Path, out: str, *more: str) -> list[str]:
+    script = tmp_path / "small.py"
+    script.write_text(SMALL)
+    asked = ["fit", str(manifest), "--preset", "mini", "--epochs", "2", "--batch-size", "4", "--out", out, "--json"]
+    return [str(script), *asked, *more]
+
+
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.getcwd(), "MKL_NUM_THREADS": "1"}
+
+
+def test_torchrun_on_two_machines(bars: Path, tmp_path: Path) -> None:
+    """Two machines are two torchruns of one process that meet at a port."""
+    port = free_port()
+    script = command(tmp_path, bars, str(tmp_path / "run"), "--nodes", "2")
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nnodes", "2", "--nproc-per-node", "1"]
+    meeting = ["--master-addr", "127.0.0.1", "--master-port", str(port)]
+    started = [
+        subprocess.Popen(
+            [*launch, "--node-rank", str(node), *meeting, *script],
+            env=ENVIRONMENT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for node in (0, 1)
+    ]
+    outputs = [process.communicate(timeout=240) for process in started]
+    assert [process.returncode for process in started] == [0, 0], outputs
+    figures = json.loads(outputs[0][0])
+    assert outputs[1][0] == ""
+    assert figures["cda"]["n"] == 4
+    settings = runs.read_settings(tmp_path / "run")
+    assert (settings.devices, settings.batch_size, settings.accumulate) == (2, 4, 1)
+    single = subprocess.run(
+        [sys.executable, *command(tmp_path, bars, str(tmp_path / "single"))],
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+    )
+    assert single.returncode == 0, single.stderr
+    assert json.loads(single.stdout).keys() == figures.keys()
+    assert {path.name for path in (tmp_path / "single").iterdir()} == {
+        path.name for path in (tmp_path / "run").iterdir()
+    }
+
+
+def test_a_wrong_number_of_processes_is_a_sentence(bars: Path, tmp_path: Path) -> None:
+    told = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "4", "TORCHELASTIC_RUN_ID": "x"}
+    done = subprocess.run(
+        [sys.executable, *command(tmp_path, bars, str(tmp_path / "run"))],
+        env={**ENVIRONMENT, **told},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert "error: 4 processes were started, but --devices 1 × --nodes 1 are 1; make them the same" in done.stderr
+    assert not (tmp_path / "run").exists()
