@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from trainer import models
 from trainer.errors import TrainerError
@@ -71,3 +72,25 @@ def test_unknown_names_are_suggested() -> None:
         models.find("i3")
     with pytest.raises(TrainerError, match="did you mean 'mini'"):
         models.preset_of("i3d", "minni")
+
+
+@pytest.mark.parametrize(
+    ("name", "preset", "published"),
+    [
+        ("i3d", "paper", 43.5),  # MMAction2
+        ("i3d", "paper-8x8", 37.53),  # pytorchvideo
+        ("slowfast", "paper", 36.3),  # MMAction2
+        ("slowfast", "paper-8x8", 66.1),  # MMAction2
+        ("tsm", "paper", 32.88),  # MMAction2, at 224 pixels
+    ],
+)
+def test_a_test_view_costs_what_is_published(name: str, preset: str, published: float) -> None:
+    """In billions of multiplications; published counts hold the norms too, half a percent."""
+    chosen = models.preset_of(name, preset)
+    size = chosen.views.size
+    with torch.device("meta"):
+        model = models.find(name)(chosen.geometry, 400).eval()
+        clip = torch.zeros(1, 3, chosen.geometry.frames, size, size)
+        with FlopCounterMode(display=False) as counted:
+            model(clip)
+    assert counted.get_total_flops() / 2e9 == pytest.approx(published, rel=0.015)
