@@ -270,6 +270,12 @@ def grid(
     `out`: the folder of a single pair, or that which holds a folder for each; `runs` without it.
     """
     single = len(videos) == len(audios) == 1
+    for folders in (videos, audios):
+        names = [folder.resolve().name for folder in folders]
+        if len(set(names)) < len(names):
+            raise RunError(
+                f"two runs are named {max(names, key=names.count)!r}; their fused models would be, too; rename one"
+            )
     seeing = [trained.load(folder) for folder in videos]
     hearing = [trained.load(folder) for folder in audios]
     for video in seeing:  # all of them first: a pair that does not fit shall not be found after hours

@@ -237,6 +237,11 @@ def test_two_runs_on_pictures_and_foreign_folders(make: Make, tmp_path: Path) ->
         fuse(video, audio, tmp_path / "out")
 
 
+def test_runs_of_one_name_would_share_a_folder(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="two runs are named 'v'; .* rename one"):
+        fusion.grid([tmp_path / "a" / "v", tmp_path / "b" / "v"], [tmp_path / "c"], "late", "logits", None, Progress())
+
+
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     seen, heard = I3D.presets["mini"], Audio.presets["mini"]
