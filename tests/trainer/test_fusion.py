@@ -238,7 +238,7 @@ def test_two_runs_on_pictures_and_foreign_folders(make: Make, tmp_path: Path) ->
 
 
 def test_runs_of_one_name_would_share_a_folder(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="two runs are named 'v'; .* rename one"):
+    with pytest.raises(RunError, match=r"two runs are named 'v'; .* rename one"):
         fusion.grid([tmp_path / "a" / "v", tmp_path / "b" / "v"], [tmp_path / "c"], "late", "logits", None, Progress())
 
 
