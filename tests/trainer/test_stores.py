@@ -64,7 +64,9 @@ def test_another_clip_and_a_damaged_file_are_decoded_anew(files: FileStore, tmp_
     assert np.array_equal(store.frames(1, PICKED), coded_frames(20, shade=ord("b"))[PICKED])
     damaged.write_bytes(b"")
     assert np.array_equal(store.frames(1, PICKED), coded_frames(20, shade=ord("b"))[PICKED])
-    assert decoded == ["a.mp4", "b.mp4", "b.mp4"]
+    os.utime(tmp_path / "data" / "c.mp4", ns=(0, 0))  # of the same size, but written at another time
+    store.frames(2, PICKED)
+    assert decoded == ["a.mp4", "b.mp4", "b.mp4", "c.mp4"]
 
 
 def test_processes_share_the_decoding(files: FileStore, tmp_path: Path, decoded: list[str]) -> None:
