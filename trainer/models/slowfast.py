@@ -32,7 +32,7 @@ MINI = replace(
     geometry=replace(i3d.MINI.geometry, stem_stride=1, pool_stride=1, alpha=4, fusion_kernel=5),
     # a step takes more than twice as long as I3D's
     recipe=replace(i3d.MINI.recipe, min_epochs=15),
-    finetuning=replace(i3d.MINI.finetuning, clips_seen=3500) if i3d.MINI.finetuning else None,
+    finetuning=replace(i3d.MINI.finetuning, clips_seen=2500) if i3d.MINI.finetuning else None,
 )
 
 
