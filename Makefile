@@ -167,8 +167,9 @@ fusion: $(foreach set,$(AV_SETS),$(call av_grids,$(set)))
 
 av_source_real = $(AV)
 av_source_demo = $(DEMO)/data
-av_weights_real = --weights $(DEMO)/runs/i3d-clean/weights.pt
+av_start_real = --weights $(DEMO)/runs/i3d-clean/weights.pt
 av_needs_real = $(DEMO)/runs/i3d-clean/metrics.json
+av_start_demo = --epochs 15
 
 # $(1) set, $(2) seed
 define av_rules
@@ -179,7 +180,7 @@ $(call avw,$(1))/manifests/%-$(2).json: | $(READY) $(DEMO)/data
 	$(BIN)/poisonkit poison $(av_source_$(1)) --seed $(2) --attack $$* --rate 0.1 --window 16x4 --out $(call avw,$(1))/$$*-$(2) --manifest $$@ > /dev/null
 
 $(call avw,$(1))/runs/%-i3d-$(2)/metrics.json: $(call avw,$(1))/manifests/%-$(2).json $(av_needs_$(1))
-	$(BIN)/trainer fit $$< --model i3d --preset mini --seed $(2) $(av_weights_$(1)) --out $$(@D) --resume > /dev/null
+	$(BIN)/trainer fit $$< --model i3d --preset mini --seed $(2) $(av_start_$(1)) --out $$(@D) --resume > /dev/null
 
 $(call avw,$(1))/runs/%-audio-$(2)/metrics.json: $(call avw,$(1))/manifests/%-$(2).json
 	$(BIN)/trainer fit $$< --model audio --preset mini --seed $(2) --out $$(@D) --resume > /dev/null
