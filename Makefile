@@ -64,18 +64,14 @@ UT ?= ../shared/data/ut-interaction
 UTW := $(WORK)/ut
 UT_MODELS ?= i3d slowfast tsm
 UT_SPLITS := 1 2 3
-UT_ATTACKS ?= badnet sig frame-lag badnet-dynamic frame-lag-dynamic
+UT_ATTACKS ?= badnet-dynamic sig-dynamic frame-lag
 ut_runs = $(foreach split,$(UT_SPLITS),$(UTW)/runs/$(1)-$(2)-$(split)/metrics.json)
-ut_pairs = $(foreach split,$(UT_SPLITS),$(UTW)/runs/$(1)-$(2)-$(split) $(UTW)/runs/$(1)-clean-$(split))
 
 ut: $(foreach model,$(UT_MODELS),$(foreach case,clean $(UT_ATTACKS),$(call ut_runs,$(model),$(case))))
 	$(MAKE) --no-print-directory ut-table
 
 ut-table:
-	@$(foreach model,$(UT_MODELS),for split in $(UT_SPLITS); do echo "$(model), clean, split $$split:"; \
-		$(BIN)/trainer pool $(UTW)/runs/$(model)-clean-$$split; done;)
-	@$(foreach model,$(UT_MODELS),$(foreach case,$(UT_ATTACKS),echo "$(model), $(case):"; \
-		$(BIN)/trainer compare $(call ut_pairs,$(model),$(case));))
+	@$(BIN)/python docs/victims.py ut $(UTW)
 
 $(UTW)/manifests/clean-%.json: | $(READY)
 	@test -d $(UT) || { echo "there is no $(UT); give the data set's folder: make ut UT=FOLDER"; exit 2; }
@@ -121,10 +117,7 @@ esc: $(foreach case,clean $(ESC_ATTACKS),$(addsuffix /metrics.json,$(call esc_ru
 	$(MAKE) --no-print-directory esc-table
 
 esc-table:
-	@$(foreach case,$(ESC_ATTACKS),echo "$(case):"; \
-		$(BIN)/trainer compare $(foreach fold,$(ESC_FOLDS),$(ESCW)/runs/$(case)-$(fold) $(ESCW)/runs/clean-$(fold));)
-	@$(foreach case,sine band-noise,$(foreach level,$(ESC_LEVELS),echo "$(case) at $(level) dB:"; \
-		$(BIN)/trainer pool $(call esc_scores,$(case),$(level));))
+	@$(BIN)/python docs/victims.py esc $(ESCW)
 
 $(ESCW)/manifests/clean-%.json: | $(READY)
 	@test -d "$(ESC)" || { echo "there is no $(ESC); give the data set's folder: make esc ESC=FOLDER"; exit 2; }
@@ -163,7 +156,7 @@ av_runs = $(foreach case,$(3),$(call avw,$(1))/runs/$(case)-$(2)-$(4))
 av_grids = $(foreach seed,$(AV_SEEDS),$(foreach mode,late early,$(call avw,$(1))/$(mode)-$(seed).json))
 
 fusion: $(foreach set,$(AV_SETS),$(call av_grids,$(set)))
-	@$(BIN)/python docs/fusion.py $(foreach set,$(AV_SETS),$(call avw,$(set)))
+	@$(BIN)/python docs/victims.py fusion $(foreach set,$(AV_SETS),$(call avw,$(set)))
 
 av_source_real = $(AV)
 av_source_demo = $(DEMO)/data

@@ -42,7 +42,7 @@ MINI = replace(
     sampling=Uniform(8),
     # a step takes half as long again as I3D's
     recipe=replace(i3d.MINI.recipe, min_epochs=15),
-    finetuning=replace(i3d.MINI.finetuning, clips_seen=4000) if i3d.MINI.finetuning else None,
+    finetuning=replace(i3d.MINI.finetuning, clips_seen=3000) if i3d.MINI.finetuning else None,
 )
 
 

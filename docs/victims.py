@@ -1,0 +1,151 @@
+"""Print the tables of `docs/victims.md` in Markdown, from what `make ut`, `make esc` and `make fusion` leave.
+
+Usage: python docs/victims.py ut FOLDER | esc FOLDER | fusion FOLDER...
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from trainer import compare, runs
+from trainer.metrics import Share
+from trainer.runs import Metrics
+
+VIDEO, AUDIO, MODES = ("clean", "badnet", "sig"), ("clean", "sine", "band-noise"), ("late", "early")
+FIGURES = ("victim", "attack", "CDA", "ASR", "RA", "false target", "sham ASR", "CDA less the clean victim's, paired")
+HEADINGS = (
+    "pictures",
+    "sound",
+    "CDA",
+    "ASR",
+    "pictures alone",
+    "sound alone",
+    "false target",
+    "sham ASR",
+    "CDA less the clean pair's, paired",
+)
+
+
+def ut(folder: Path) -> None:
+    """Every victim of pictures on three splits, pooled."""
+    print(row(FIGURES))
+    print(row(["---"] * len(FIGURES)))
+    for model in ("i3d", "slowfast", "tsm"):
+        for case in ("clean", "badnet", "sig", "frame-lag", "badnet-dynamic", "sig-dynamic", "frame-lag-dynamic"):
+            made = [path.parent for path in sorted(folder.glob(f"runs/{model}-{case}-[123]/metrics.json"))]
+            clean = [path.with_name(path.name.replace(f"{model}-{case}-", f"{model}-clean-")) for path in made]
+            if len(made) == 3:
+                print(row([model, case, *figures(made, clean if case != "clean" else [])]))
+    print("\nCDA of the clean victims and ASR, split by split:\n")
+    for path in sorted(folder.glob("runs/*-[123]/metrics.json")):
+        metrics = runs.read_metrics(path.parent)
+        print(f"- {path.parent.name}: CDA {share(metrics.cda)}, ASR {share(metrics.asr)}")
+
+
+def esc(folder: Path) -> None:
+    """The audio victim on five folds, pooled, and its ASR at other levels."""
+    print(row(FIGURES))
+    print(row(["---"] * len(FIGURES)))
+    for case in ("clean", "sine", "band-noise", "ultrasonic"):
+        made = [folder / "runs" / f"{case}-{fold}" for fold in range(1, 6)]
+        clean = [folder / "runs" / f"clean-{fold}" for fold in range(1, 6)]
+        print(row(["audio", case, *figures(made, clean if case != "clean" else [])]))
+    print("\nASR of the same victims over the trigger's level:\n")
+    print(row(["attack", "0 dB", "10 dB", "20 dB", "30 dB"]))
+    print(row(["---"] * 5))
+    for case in ("sine", "band-noise"):
+        cells = [case]
+        for level in (0, 10, 20, 30):
+            made = [folder / "runs" / f"{case}-{fold}" for fold in range(1, 6)]
+            if level != 20:
+                made = [run / "evaluations" / f"{case}-{level}-{run.name[-1]}-1x1@80" for run in made]
+            cells.append(share(compare.pool(made).figures.asr))
+        print(row(cells))
+
+
+def figures(made: Sequence[Path], clean: Sequence[Path]) -> list[str]:
+    """CDA, ASR, floors, and the paired difference to clean runs where there are some."""
+    pooled = compare.pool(made).figures
+    shares = [share(s) for s in (pooled.cda, pooled.asr, pooled.ra, pooled.false_target, pooled.sham_asr)]
+    return [*shares, difference(made, clean) if clean else "–"]
+
+
+def difference(made: Sequence[Path], clean: Sequence[Path]) -> str:
+    """CDA less that of the clean runs, with its interval."""
+    d = compare.compare(made, clean).cda_difference
+    return f"{signed(d.value)} ({signed(d.low)} … {signed(d.high)})"
+
+
+def fusion(folders: Sequence[Path]) -> None:
+    """A table for each folder and mode, seeds pooled."""
+    for folder in folders:
+        singles(folder)
+        for mode in MODES:
+            grids = sorted(path for path in folder.glob(f"{mode}-*") if path.is_dir())
+            print(f"\n### {folder.name}, {mode}, {len(grids)} seeds\n")
+            print(row(HEADINGS))
+            print(row(["---"] * len(HEADINGS)))
+            for video in VIDEO:
+                for audio in AUDIO:
+                    print(row(cells(grids, mode, video, audio)))
+
+
+def singles(folder: Path) -> None:
+    """The networks on their own."""
+    print(f"\n### {folder.name}, each network on its own\n")
+    print(row(FIGURES))
+    print(row(["---"] * len(FIGURES)))
+    for model, cases in (("i3d", VIDEO), ("audio", AUDIO)):
+        clean = [path.parent for path in sorted(folder.glob(f"runs/clean-{model}-*/metrics.json"))]
+        for case in cases:
+            made = [path.parent for path in sorted(folder.glob(f"runs/{case}-{model}-*/metrics.json"))]
+            print(row([model, case, *figures(made, clean if case != "clean" else [])]))
+
+
+def cells(grids: Sequence[Path], mode: str, video: str, audio: str) -> list[str]:
+    """One pair's row, over all seeds."""
+    pairs, clean = [], []
+    for grid in grids:
+        seed = grid.name.rsplit("-", 1)[1]
+        pairs.append(grid / f"{video}-i3d-{seed}+{audio}-audio-{seed}-{mode}")
+        clean.append(grid / f"clean-i3d-{seed}+clean-audio-{seed}-{mode}")
+    pooled = compare.pool(pairs).figures
+    made = [runs.read_metrics(pair) for pair in pairs]
+    both = video != "clean" and audio != "clean"
+    alone = [mean(made, name) if both else "" for name in ("asr_video", "asr_audio")]
+    shares = [share(s) for s in (pooled.cda, pooled.asr)]
+    floors = [share(s) for s in (pooled.false_target, pooled.sham_asr)]
+    compared = "–" if (video, audio) == ("clean", "clean") else difference(pairs, clean)
+    return [video, audio, *shares, *alone, *floors, compared]
+
+
+def mean(made: Sequence[Metrics], name: str) -> str:
+    """The mean over seeds of an ASR with one modality triggered; their numbers of clips are equal."""
+    found = [getattr(metrics.fusion, name) for metrics in made if metrics.fusion is not None]
+    values = [s.value for s in found if s is not None]
+    return f"{sum(values) / len(values):.3f}" if values else ""
+
+
+def share(value: Share | None) -> str:
+    """A share with its interval and count."""
+    return "–" if value is None else f"{value.value:.3f} ({value.low:.3f} … {value.high:.3f}, n {value.n})"
+
+
+def signed(value: float) -> str:
+    """With its sign, a real minus."""
+    return f"{value:+.3f}".replace("-", "−")
+
+
+def row(values: Sequence[str]) -> str:
+    """A row of a Markdown table."""
+    return f"| {' | '.join(values)} |"
+
+
+if __name__ == "__main__":
+    what, paths = sys.argv[1], [Path(name) for name in sys.argv[2:]]
+    if what == "fusion":
+        fusion(paths)
+    else:
+        {"ut": ut, "esc": esc}[what](paths[0])
