@@ -83,7 +83,7 @@ def fit(options: FitOptions, progress: Progress) -> Metrics | None:
     if not helper:
         runs.check(folder, settings, options.resume)
     if runs.is_finished(folder):
-        return _finished(folder, str(views) if options.views else None, progress)
+        return None if helper else _finished(folder, str(views) if options.views else None, progress)
     if options.resume and not folder.exists():
         progress.say(f"there is no run in {folder} to go on with: a new one begins")
     progress.say(f"{settings.model} {preset.name}: {len(samples)} clips, {settings.epochs} epochs → {folder}")
