@@ -47,6 +47,8 @@ def augment(frames: Frames, how: Augment, size: int, rng: np.random.Generator) -
     height, width = frames.shape[1:3]
     if how.crop == "resized":
         box = crops.resized_crop(height, width, (how.scales[0], how.scales[-1]), how.aspect, rng)
+    elif how.crop == "area":
+        box = crops.area_crop(height, width, (how.scales[0], how.scales[-1]), how.aspect, rng)
     else:
         box = crops.multi_scale_crop(height, width, how.scales, rng, how.gap, how.places)
     clip = crops.cut(frames, box, size, flip=how.flip and bool(rng.integers(2)))

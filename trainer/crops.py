@@ -47,6 +47,23 @@ def resized_crop(height: int, width: int, scale: tuple[float, float], aspect: fl
     return Box(int(top), int(left), box_height, box_width)
 
 
+def area_crop(height: int, width: int, share: tuple[float, float], aspect: float, rng: np.random.Generator) -> Box:
+    """A box whose area is a share of the frame's, drawn from `share`, and whose width ÷ height is in [1/aspect, aspect].
+
+    The first of ten draws that fits into the frame, else the largest square in the middle. Source: Szegedy et al. 2015
+    as MMAction2 1.2 has it, `RandomResizedCrop`, with which SlowFast trains.
+    """
+    for _ in range(10):
+        area = height * width * rng.uniform(*share)
+        ratio = math.exp(rng.uniform(-math.log(aspect), math.log(aspect)))
+        box_height, box_width = round(math.sqrt(area / ratio)), round(math.sqrt(area * ratio))
+        if 1 <= box_height <= height and 1 <= box_width <= width:
+            top, left = rng.integers(height - box_height + 1), rng.integers(width - box_width + 1)
+            return Box(int(top), int(left), box_height, box_width)
+    side = min(height, width)
+    return Box((height - side) // 2, (width - side) // 2, side, side)
+
+
 def multi_scale_crop(
     height: int,
     width: int,

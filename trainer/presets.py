@@ -41,12 +41,13 @@ class Augment:
 
     `crop`: `resized` draws the side from the range `scales` and width ÷ height up to `aspect`, anywhere;
     `multiscale` draws the side from the list `scales`, in a corner or the middle (with 13 `places`, also
-    between them), width and height at most `gap` places of the list apart. `jitter`: the largest
+    between them), width and height at most `gap` places of the list apart; `area` draws the share of the frame's area
+    from the range `scales` and width ÷ height up to `aspect`, anywhere. `jitter`: the largest
     change of contrast (as a share) and of brightness (as a share of 128 grey levels), the same for a whole
     clip.
     """
 
-    crop: Literal["resized", "multiscale"]
+    crop: Literal["resized", "multiscale", "area"]
     scales: tuple[float, ...]
     aspect: float = 1.0
     flip: bool = True
@@ -80,6 +81,8 @@ class Recipe:
 
     A step sees `batch_size` clips, on one device or on many. A device takes at most `device_batch` at a time (None:
     all of its share) and adds the gradients up; batch norm sees that many together, on one device as on eight.
+
+    `head_lr`: the head learns so many times as fast, its bias twice that; norms are then not decayed under SGD either.
     """
 
     optimizer: Literal["sgd", "adamw"]
@@ -93,6 +96,7 @@ class Recipe:
     clips_seen: int = 0
     min_epochs: int = 8
     label_smoothing: float = 0.0
+    head_lr: float | None = None
     dropout: float = 0.5
     clip_norm: float = 40.0
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.trainer.conftest import coded_frames
-from trainer.crops import Box, cut, multi_scale_crop, resized_crop, short_side_size, view_boxes
+from trainer.crops import Box, area_crop, cut, multi_scale_crop, resized_crop, short_side_size, view_boxes
 
 
 def test_short_side() -> None:
@@ -29,6 +29,23 @@ def test_resized_crops_lie_inside(height: int, width: int, seed: int) -> None:
     assert 0 <= box.left <= box.left + box.width <= width
     side = (box.height * box.width) ** 0.5 / min(height, width)
     assert 0.5 <= side <= 1.03
+
+
+@given(st.integers(20, 400), st.integers(20, 400), st.integers(0, 2**32))
+def test_area_crops_lie_inside(height: int, width: int, seed: int) -> None:
+    box = area_crop(height, width, (0.08, 1.0), 4 / 3, np.random.default_rng(seed))
+    assert 0 <= box.top <= box.top + box.height <= height
+    assert 0 <= box.left <= box.left + box.width <= width
+
+
+def test_area_crops_are_uniform_in_area_and_have_both_shapes() -> None:
+    rng = np.random.default_rng(0)
+    boxes = [area_crop(256, 340, (0.08, 0.5), 4 / 3, rng) for _ in range(2000)]
+    areas = np.array([box.height * box.width / (256 * 340) for box in boxes])
+    shapes = np.array([box.width / box.height for box in boxes])
+    assert np.quantile(areas, [0.0, 0.5, 1.0]) == pytest.approx([0.08, 0.29, 0.5], abs=0.015)
+    assert (shapes.min(), shapes.max()) == (pytest.approx(0.75, abs=0.02), pytest.approx(4 / 3, abs=0.02))
+    assert area_crop(10, 100, (1.0, 1.0), 4 / 3, rng) == Box(0, 45, 10, 10)  # no such shape fits
 
 
 def test_multi_scale_crops_are_the_ten_of_mmaction2() -> None:

@@ -157,10 +157,10 @@ def test_a_batch_in_parts_is_the_same_batch(bars: Path, tmp_path: Path) -> None:
     class Plain(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.layer = torch.nn.Linear(3, 2)
+            self.head = torch.nn.Linear(3, 2)
 
         def forward(self, clips: torch.Tensor) -> torch.Tensor:
-            return self.layer(clips.float().mean(dim=(2, 3, 4)) / 255)
+            return self.head(clips.float().mean(dim=(2, 3, 4)) / 255)
 
     results = []
     manifest = manifests.load(bars)
@@ -176,7 +176,7 @@ def test_a_batch_in_parts_is_the_same_batch(bars: Path, tmp_path: Path) -> None:
         )
         folder = tmp_path / str(accumulate)
         training.train(model, source, recipe, settings, training.Group(), folder, Progress())  # type: ignore[arg-type]
-        results.append(model.layer.weight.detach().clone())
+        results.append(model.head.weight.detach().clone())
     torch.testing.assert_close(results[0], results[1])
 
 

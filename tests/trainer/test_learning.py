@@ -8,7 +8,10 @@ import pytest
 
 from trainer import models
 from trainer.learning import build_optimizer, rate
+from trainer.models._base import Victim
 from trainer.models.i3d import I3D
+from trainer.models.tsm import TSM
+from trainer.presets import Recipe
 
 MINI = models.preset_of("i3d", "mini")
 PAPER = models.preset_of("i3d", "paper")
@@ -29,13 +32,37 @@ def test_steps_at_forty_and_eighty_percent() -> None:
     assert [rate(epoch / 50, recipe) for epoch in (0, 19, 20, 39, 40, 49)] == [1, 1, 0.1, 0.1, 0.01, 0.01]
 
 
+def groups(model: Victim, recipe: Recipe) -> dict[str, tuple[float, float]]:
+    """Parameter's name → (learning rate, decay), as the optimizer has them."""
+    names = {id(p): name for name, p in model.named_parameters()}
+    made = build_optimizer(model, recipe).param_groups
+    return {names[id(p)]: (g["lr"], g["weight_decay"]) for g in made for p in g["params"]}
+
+
 def test_adamw_spares_norms_and_biases() -> None:
     model = I3D(replace(MINI.geometry, width=4), 2)
-    decayed, spared = build_optimizer(model, MINI.recipe).param_groups
-    assert decayed["weight_decay"] == MINI.recipe.weight_decay
-    assert spared["weight_decay"] == 0
-    assert {p.ndim for p in spared["params"]} == {1}
-    assert len(decayed["params"]) + len(spared["params"]) == len(list(model.parameters()))
+    found = groups(model, MINI.recipe)
+    assert found == {
+        name: (MINI.recipe.lr, MINI.recipe.weight_decay if p.ndim > 1 else 0.0) for name, p in model.named_parameters()
+    }
+
+
+def test_sgd_decays_everything() -> None:
+    model = I3D(replace(MINI.geometry, width=4), 2)
+    assert set(groups(model, PAPER.recipe).values()) == {(0.005, 1e-4)}
+
+
+def test_the_head_of_tsm_learns_five_times_as_fast() -> None:
+    """MMAction2's groups: 5 × for the weight of the head, 10 × for its bias, which like norms is not decayed."""
+    recipe = models.preset_of("tsm", "paper").recipe
+    model = TSM(replace(models.preset_of("tsm", "mini").geometry, width=8), 2)
+    found = groups(model, recipe)
+    assert found.pop("blocks.5.proj.weight") == (pytest.approx(0.0075), 1e-4)
+    assert found.pop("blocks.5.proj.bias") == (pytest.approx(0.015), 0.0)
+    assert {name: decay for name, (_, decay) in found.items()} == {
+        name: 1e-4 if p.ndim > 1 else 0.0 for name, p in model.named_parameters() if name in found
+    }
+    assert {lr for lr, _ in found.values()} == {0.0015}
 
 
 def test_epochs_follow_the_number_of_clips() -> None:

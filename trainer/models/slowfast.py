@@ -16,15 +16,18 @@ from torch import Tensor, nn
 
 from trainer.models import i3d
 from trainer.models._resnet import ResNetVictim, start_from_identity
-from trainer.presets import Geometry, Preset
+from trainer.presets import Augment, Geometry, Preset
 
 FAST = 8
 """The fast path has a channel for so many of the slow one's (1 / beta)."""
 KINETICS_MEAN, KINETICS_STD = (114.75,) * 3, (57.375,) * 3
 
-# MMAction2 has no SlowFast recipe for UCF-101 and HMDB51: I3D's, which follows its finetuning guide
+# MMAction2 has no SlowFast recipe for UCF-101 and HMDB51: I3D's, which follows its finetuning guide, with the crops of
+# its SlowFast for Kinetics-400
 PAPER = replace(
-    i3d.PAPER, geometry=Geometry(64, 32, 1, 1, False, KINETICS_MEAN, KINETICS_STD, alpha=8, fusion_kernel=5)
+    i3d.PAPER,
+    geometry=Geometry(64, 32, 1, 1, False, KINETICS_MEAN, KINETICS_STD, alpha=8, fusion_kernel=5),
+    augment=Augment("area", (0.08, 1.0), 4 / 3),
 )
 PAPER_8X8 = replace(PAPER, name="paper-8x8", geometry=replace(PAPER.geometry, alpha=4, fusion_kernel=7))
 MINI = replace(

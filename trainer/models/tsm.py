@@ -31,9 +31,10 @@ PAPER = Preset(
     crop_size=224,
     views=Views(1, 10, 224),
     # the finetuning from Kinetics-400 to UCF-101 and HMDB51 of MMAction2 0.24 (`tsm_k400_pretrained_r50_1x1x8_25e`):
-    # rate 0.0015, batch 8 GPUs × 12, 25 epochs, steps at 10 and 20, decay 1e-4, clip 20, without flips
+    # rate 0.0015, five times that for the head, batch 8 GPUs × 12, 25 epochs, steps at 10 and 20, decay 1e-4, clip 20,
+    # without flips
     augment=Augment("multiscale", (1.0, 0.875, 0.75, 0.66), flip=False, gap=1, places=13),
-    recipe=Recipe("sgd", 0.0015, 1e-4, 96, "steps", device_batch=12, epochs=25, clip_norm=20.0),
+    recipe=Recipe("sgd", 0.0015, 1e-4, 96, "steps", device_batch=12, epochs=25, head_lr=5.0, clip_norm=20.0),
     cache="none",
 )
 MINI = replace(
