@@ -184,8 +184,11 @@ def fuse(
         ModeName, typer.Option(help="late: the mean of both scores; early: a linear classifier on both features.")
     ] = ModeName.LATE,
     average: Annotated[
-        AverageName, typer.Option(help="What late fusion takes the mean of, itself the mean over a clip's views.")
-    ] = AverageName.LOGITS,
+        AverageName | None,
+        typer.Option(
+            help="What late fusion takes the mean of, itself the mean over a clip's views.", show_default="logits"
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(help="The fused model's folder, or of several the folder above. Default: runs/VIDEO+AUDIO-MODE."),
@@ -202,7 +205,10 @@ def fuse(
     from trainer.progress import Progress
     from trainer.tables import show_grid, show_run
 
-    results = fusion.grid(video, audio, mode.value, average.value, out, Progress())
+    if average is not None and mode is ModeName.EARLY:
+        raise TrainerError(f"--average {average} is of late fusion; leave it out, or take --mode late")
+    taken = average or AverageName.LOGITS
+    results = fusion.grid(video, audio, mode.value, taken.value, out, Progress())
     if json:
         _print_json(results[0] if len(results) == 1 else results)
     elif len(results) == 1:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -57,11 +57,8 @@ def augment(frames: Frames, how: Augment, size: int, rng: np.random.Generator) -
             1 + rng.uniform(-how.jitter, how.jitter),
             rng.uniform(-how.jitter, how.jitter) * 128,
         )
-        # pictures are bytes, so that the change is a table of 256 values
-        table = (torch.arange(256) - 128) * contrast + 128 + brightness
-        lying = _as_it_lies(clip)
-        changed = cv2.LUT(lying.numpy().reshape(-1, size), table.round().clamp(0, 255).to(torch.uint8).numpy())
-        clip = torch.from_numpy(changed).view(lying.shape).permute(3, 0, 1, 2)
+        changed = clip.float().sub_(128).mul_(contrast).add_(128).add_(brightness)
+        clip = changed.round_().clamp_(0, 255).to(torch.uint8)
     return clip
 
 
@@ -94,8 +91,9 @@ class EpochBatches(Sampler[list[Key]]):
     """Batches of keys in an order that is a function of (seed, epoch), dealt out to the processes of a group.
 
     A step of the optimizer sees `batch_size` clips, whatever the number of processes `ranks`: each gets its share, in
-    `accumulate` batches one after another. Batches differ by one clip at most, since the statistics of a left-over
-    batch of one or two clips are noise. Every process gets equally many, filled up from the epoch's beginning.
+    `accumulate` batches one after another, or fewer where there are not so many clips. Steps and batches differ by one
+    clip at most, since the statistics of a left-over batch of one or two clips are noise. Every process gets equally
+    many, filled up from the epoch's beginning.
     """
 
     def __init__(
@@ -104,7 +102,8 @@ class EpochBatches(Sampler[list[Key]]):
         self.samples, self.seed, self.rank, self.ranks = samples, seed, rank, ranks
         self.steps = -(-samples // batch_size)
         self.share = -(-samples // ranks)
-        self.accumulate = accumulate
+        self.steps = min(self.steps, self.share)
+        self.accumulate = min(accumulate, self.share // self.steps)  # none is empty
         self.epoch = 0
         self.first = 0
 
@@ -117,13 +116,14 @@ class EpochBatches(Sampler[list[Key]]):
         self.first = batch
 
     def __len__(self) -> int:
-        return min(self.steps * self.accumulate, self.share)  # none is empty
+        return self.steps * self.accumulate
 
     def __iter__(self) -> Iterator[list[Key]]:
         first, self.first = self.first, 0
         order = generator(self.seed, "order", self.epoch).permutation(self.samples)
         share = np.resize(order, self.share * self.ranks)[self.rank :: self.ranks]
-        for batch in np.array_split(share, len(self))[first:]:
+        steps = np.array_split(share, self.steps)
+        for batch in [part for step in steps for part in np.array_split(step, self.accumulate)][first:]:
             yield [(self.epoch, int(index)) for index in batch]
 
 
@@ -158,6 +158,15 @@ class TrainingLoader:
     def state_dict(self) -> dict[str, int]:
         """The number of batches of this epoch that were given out."""
         return {"batches": self._given % len(self)}
+
+    @contextmanager
+    def last_taken_back(self) -> Iterator[None]:
+        """Meanwhile the state is that before the last batch was given out."""
+        self._given -= 1
+        try:
+            yield
+        finally:
+            self._given += 1
 
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Go on after so many batches."""
@@ -197,7 +206,7 @@ def _collate(items: list[Any]) -> Any:
 
 
 def _as_it_lies(clip: Tensor) -> Tensor:
-    """A clip `(3, T, S, S)` as `(T, S, S, 3)`, which is how `crops.cut` leaves it in memory."""
+    """A clip `(3, T, S, S)` as `(T, S, S, 3)`, which is how `crops.cut` leaves it in memory: no copy."""
     return clip.permute(1, 2, 3, 0).contiguous()
 
 

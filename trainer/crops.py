@@ -48,7 +48,7 @@ def resized_crop(height: int, width: int, scale: tuple[float, float], aspect: fl
 
 
 def area_crop(height: int, width: int, share: tuple[float, float], aspect: float, rng: np.random.Generator) -> Box:
-    """A box whose area is a share of the frame's, drawn from `share`, and whose width ÷ height is in [1/aspect, aspect].
+    """A box of a share of the frame's area, drawn from `share`, with a width ÷ height drawn from [1/aspect, aspect].
 
     The first of ten draws that fits into the frame, else the largest square in the middle. Source: Szegedy et al. 2015
     as MMAction2 1.2 has it, `RandomResizedCrop`, with which SlowFast trains.

@@ -36,7 +36,7 @@ def evaluate(options: EvaluateOptions, progress: Progress) -> Metrics:
     them, in `evaluations/<manifest name>-<views>/`.
     """
     run = trained.load(options.run)
-    manifest = run.manifest() if options.manifest is None else manifests.load(options.manifest)
+    manifest = run.manifest if options.manifest is None else manifests.load(options.manifest)
     if run.classes != manifest.classes:
         raise RunError(
             f"the run {options.run} knows the classes {', '.join(run.classes)}, "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -153,7 +154,15 @@ def _check_options(options: FitOptions) -> None:
             )
     if options.workers is not None and options.workers < 0:
         raise TrainerError(f"--workers is {options.workers}, but must be 0 or more; 0 reads in the process that trains")
+    if options.batch_size is not None and options.batch_size < options.processes:
+        raise TrainerError(
+            f"--batch-size {options.batch_size} is less than a clip for each of {options.processes} devices; give more"
+        )
     started = processes.started()
+    if options.nodes > 1 and started is None and "NODE_RANK" not in os.environ:
+        raise TrainerError(
+            f"--nodes {options.nodes} needs a launcher on every machine: torchrun or srun, see docs/training.md"
+        )
     if started is not None and started != options.processes:
         raise TrainerError(
             f"{started} processes were started, but --devices {options.devices} × --nodes {options.nodes} are "

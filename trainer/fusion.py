@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from msgspec.structs import replace
 
 from trainer import metrics, observing, runs, trained
 from trainer.errors import RunError
@@ -57,9 +58,8 @@ def fuse(video: Trained, audio: Trained, mode: Mode, average: Average, folder: P
     Raises `RunError` when the runs do not belong together, with the difference.
     """
     start = time.monotonic()
-    _check_folder(folder)
     pair = join(video, audio)
-    fused = _late(average) if mode == "late" else _early(pair, progress)
+    fused = Mean(average) if mode == "late" else _early(pair, progress)
     predictions = _predictions(pair, fused, progress)
     figures = metrics.figures(predictions, pair.target)
     result = Metrics(
@@ -67,19 +67,16 @@ def fuse(video: Trained, audio: Trained, mode: Mode, average: Average, folder: P
         per_class=metrics.per_class(predictions, pair.of_video.classes),
         views=f"{video.views} + {audio.views}",
         preset=video.preset.name,
-        model=f"{mode} fusion of {video.settings.model} and {audio.settings.model}",
+        model=f"{_called(mode, average)} fusion of {video.settings.model} and {audio.settings.model}",
         seed=video.settings.seed,
         manifest=_stamp(pair),
         seconds={"fuse": round(time.monotonic() - start, 1)},
         epochs=0,
-        weights="none",
+        weights="those of the fused runs",
         target=pair.target,
         versions=versions(),
-        fusion=Fusion(
-            mode,
-            average if mode == "late" else None,
-            _part(video),
-            _part(audio),
+        fusion=replace(
+            _plan(video, audio, mode, average),
             asr_video=_alone(pair, fused, "video", progress),
             asr_audio=_alone(pair, fused, "audio", progress),
         ),
@@ -100,7 +97,7 @@ def join(video: Trained, audio: Trained) -> Pair:
                 f"{run.folder} is a run of {run.settings.model}, a model of {run.model.modality}; "
                 f"give a run on {modality} there"
             )
-    pair = Pair(video, audio, video.manifest(), audio.manifest())
+    pair = Pair(video, audio, video.manifest, audio.manifest)
     differences = _differences(pair.of_video, pair.of_audio)
     if differences:
         raise RunError(
@@ -176,10 +173,6 @@ class Classifier(Fused):
         return softmax(self.linear.logits([video.features, audio.features]))
 
 
-def _late(average: Average) -> Mean:
-    return Mean(average)
-
-
 def _early(pair: Pair, progress: Progress) -> Classifier:
     """Train on the union of the poisoned labels: a clip has the label that either manifest changed."""
     ours, theirs = pair.of_video.split("train"), {s.id: s for s in pair.of_audio.split("train")}
@@ -216,14 +209,16 @@ def _predict(pair: Pair, fused: Fused, split: str, sides: tuple[str, str], progr
     names = [{_plain(identity): identity for identity in part.ids} for part in seen]
     clips = {s.id: s for s in pair.of_video.split("test")}
     shared = sorted(clips.keys() & names[0].keys() & names[1].keys())
+    if not shared:
+        return []
     parts = [part.of([name[clip] for clip in shared]) for part, name in zip(seen, names, strict=True)]
     predictions = []
     for clip, scores in zip(shared, fused.scores(*parts), strict=True):
         true = clips[clip].true_label
         label = pair.target if split == TRIGGERED and pair.target is not None else true
         identity = clip if split == "test" else f"{split}/{clip}"
-        best = int(scores.argmax())
-        predictions.append(Prediction(identity, split, label, true, best, tuple(scores.tolist())))
+        sample = replace(clips[clip], id=identity, split=split, label=label)
+        predictions.append(metrics.predict(sample, scores.tolist()))
     return predictions
 
 
@@ -244,17 +239,39 @@ def _stamp(pair: Pair) -> ManifestStamp:
     return ManifestStamp(f"{pair.of_video.name} + {pair.of_audio.name}", hashlib.sha256(both.encode()).hexdigest())
 
 
-def _check_folder(folder: Path) -> None:
-    """Raise `RunError` when a folder holds something other than a fused model."""
+def _plan(video: Trained, audio: Trained, mode: Mode, average: Average) -> Fusion:
+    """What decides a fused model."""
+    return Fusion(mode, average if mode == "late" else None, _part(video), _part(audio))
+
+
+def _check_folder(folder: Path, planned: Fusion) -> None:
+    """Raise `RunError` when a folder holds something other than this fused model."""
     if not folder.exists() or not any(folder.iterdir()):
         return
-    if not runs.is_finished(folder) or runs.read_metrics(folder).fusion is None:
+    found = runs.read_metrics(folder).fusion if runs.is_finished(folder) else None
+    if found is None:
         raise RunError(f"{folder} is not empty and holds no fused model; choose another folder with --out")
+    pairs = {
+        "mode": (found.mode, planned.mode),
+        "average": (found.average, planned.average),
+        "pictures": (found.video.manifest.sha256, planned.video.manifest.sha256),
+        "sound": (found.audio.manifest.sha256, planned.audio.manifest.sha256),
+    }
+    differing = [name for name, (theirs, ours) in pairs.items() if theirs != ours]
+    if differing:
+        raise RunError(
+            f"{folder} holds another fused model (other {' and '.join(differing)}); remove it, or choose another "
+            f"folder with --out"
+        )
 
 
-def name_of(video: Path, audio: Path, mode: Mode) -> str:
+def _called(mode: Mode, average: Average) -> str:
+    return mode if mode == "early" or average == "logits" else f"{mode}-{average}"
+
+
+def name_of(video: Path, audio: Path, mode: Mode, average: Average) -> str:
     """What a fused model is called."""
-    return f"{video.resolve().name}+{audio.resolve().name}-{mode}"
+    return f"{video.resolve().name}+{audio.resolve().name}-{_called(mode, average)}"
 
 
 def grid(
@@ -269,21 +286,21 @@ def grid(
 
     `out`: the folder of a single pair, or that which holds a folder for each; `runs` without it.
     """
-    single = len(videos) == len(audios) == 1
     for folders in (videos, audios):
         names = [folder.resolve().name for folder in folders]
         if len(set(names)) < len(names):
             raise RunError(
                 f"two runs are named {max(names, key=names.count)!r}; their fused models would be, too; rename one"
             )
+    single = len(videos) == len(audios) == 1
     seeing = [trained.load(folder) for folder in videos]
     hearing = [trained.load(folder) for folder in audios]
+    planned = []
     for video in seeing:  # all of them first: a pair that does not fit shall not be found after hours
         for audio in hearing:
             join(video, audio)
-    results = []
-    for video in seeing:
-        for audio in hearing:
-            folder = out if single and out else (out or Path("runs")) / name_of(video.folder, audio.folder, mode)
-            results.append(fuse(video, audio, mode, average, folder, progress))
-    return results
+            own = (out or Path("runs")) / name_of(video.folder, audio.folder, mode, average)
+            folder = out if single and out else own
+            _check_folder(folder, _plan(video, audio, mode, average))
+            planned.append((video, audio, folder))
+    return [fuse(video, audio, mode, average, folder, progress) for video, audio, folder in planned]

@@ -48,12 +48,10 @@ class Steps(Callback):
 
     def __init__(self, step: Callable[..., None]) -> None:
         self.step = step
-        self.begun = False
 
-    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if not self.begun and trainer.current_epoch:
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.current_epoch:  # a run that goes on
             self.step(done=trainer.current_epoch)
-        self.begun = True
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         loss = float(trainer.callback_metrics["loss"])

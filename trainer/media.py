@@ -35,7 +35,10 @@ def decode(path: Path, num_frames: int, short_side: int, indices: Indices | None
             for count, frame in enumerate(container.decode(stream), start=1):
                 if wanted is None or count - 1 in wanted:
                     height, width = short_side_size(frame.height, frame.width, short_side)
-                    picture = reformat.reformat(frame, width, height, "rgb24", interpolation=Interpolation.AREA)
+                    # more threads would wait in a forked worker for the parent's, which are not there
+                    picture = reformat.reformat(
+                        frame, width, height, "rgb24", interpolation=Interpolation.AREA, threads=1
+                    )
                     frames[count - 1] = picture.to_ndarray().astype(np.uint8, copy=False)
                 if count == enough:
                     break

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import zipfile
 from collections.abc import Callable, Sequence
@@ -16,6 +15,7 @@ from torch import Tensor
 from torch.nn.functional import softmax
 from torch.utils.data import Dataset
 
+from trainer import processes
 from trainer.clips import TestClips, read_views
 from trainer.manifest import Manifest, Sample
 from trainer.models import weights
@@ -64,7 +64,7 @@ def observe(
         clips = TestSounds(manifest, samples, preset, views)
     else:
         clips = TestClips(FileStore(manifest, samples, views.short_side), preset, views)
-    workers = max((os.cpu_count() or 1) - 1, 1) if device.type == "cuda" else 1
+    workers = max(processes.cpus() - 1, 1) if device.type == "cuda" else 1
     rows: list[list[Array]] = []
     with torch.inference_mode():
         for pictures in read_views(clips, workers):
@@ -79,21 +79,19 @@ def observe(
 
 def of_run(run: Trained, split: str, progress: Progress) -> Observed:
     """What a run makes of a split of its own manifest in its own views; computed once and kept in `features/`."""
-    manifest = run.manifest()
-    samples = manifest.split(split)
+    samples = run.manifest.split(split)
     path = run.folder / "features" / f"{split}-{run.views}.npz"
-    stamp = _stamp(run, manifest)
-    kept = _read(path, stamp)
+    kept = _read(path, run.stamp)
     if kept is not None:
         return kept
     with progress.stage(f"{run.folder.name}: {split}", len(samples)) as step:
-        seen = observe(run.model, manifest, samples, run.preset, run.views, step)
+        seen = observe(run.model, run.manifest, samples, run.preset, run.views, step)
     path.parent.mkdir(exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     with partial.open("wb") as file:
         np.savez(
             file,
-            stamp=stamp,
+            stamp=run.stamp,
             ids=np.array(seen.ids, dtype=np.str_),
             features=seen.features,
             logits=seen.logits,
@@ -101,11 +99,6 @@ def of_run(run: Trained, split: str, progress: Progress) -> Observed:
         )
     os.replace(partial, path)
     return seen
-
-
-def _stamp(run: Trained, manifest: Manifest) -> str:
-    with (run.folder / "weights.pt").open("rb") as file:
-        return f"{hashlib.file_digest(file, 'sha256').hexdigest()} {manifest.sha256}"
 
 
 def _read(path: Path, stamp: str) -> Observed | None:

@@ -6,8 +6,8 @@ A model's file holds its presets, so that a new model is one new file.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any, Literal
 
 from trainer.sampling import Sampling, Views
 
@@ -135,6 +135,17 @@ class Preset:
         return self.finetuning if weights and self.finetuning is not None else self.recipe
 
     def digest(self, weights: bool) -> str:
-        """A short hash of all that decides a training from scratch or from weights, so that edits are noticed."""
+        """A short hash of all that decides a training from scratch or from weights, so that edits are noticed.
+
+        Fields at their defaults are left out, so that a new one does not make every run another.
+        """
         used = replace(self, recipe=self.recipe_for(weights), finetuning=None)
-        return hashlib.blake2b(repr(used).encode(), digest_size=6).hexdigest()
+        return hashlib.blake2b(repr(_chosen(used)).encode(), digest_size=6).hexdigest()
+
+
+def _chosen(value: Any) -> Any:
+    """A dataclass as its name and the fields that differ from their defaults, dataclasses in it alike."""
+    if not is_dataclass(value):
+        return value
+    named = [(f.name, _chosen(getattr(value, f.name))) for f in fields(value) if getattr(value, f.name) != f.default]
+    return type(value).__name__, named

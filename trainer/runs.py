@@ -71,8 +71,8 @@ class Fusion(msgspec.Struct, frozen=True):
     average: str | None
     video: Part
     audio: Part
-    asr_video: Share | None
-    asr_audio: Share | None
+    asr_video: Share | None = None
+    asr_audio: Share | None = None
 
 
 class Metrics(Figures, frozen=True, kw_only=True):

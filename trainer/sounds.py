@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from trainer import processes
 from trainer.errors import ClipError
 from trainer.manifest import Manifest, Sample
 from trainer.presets import Masks, Preset
@@ -96,7 +96,7 @@ class SoundStore:
             progress()
             return mel
 
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        with ThreadPoolExecutor(processes.cpus()) as pool:
             self.mels = list(pool.map(read, samples))
 
     def statistics(self) -> tuple[float, float]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -11,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from trainer import stores
+from trainer import processes, stores
 from trainer.clips import TrainingClips
 from trainer.manifest import Manifest
 from trainer.presets import Masks, Preset
@@ -90,4 +89,4 @@ def _workers(reading: Reading, kept: bool) -> int:
         return reading.workers
     if kept and not torch.cuda.is_available():
         return 0
-    return max((os.cpu_count() or 1) // reading.devices, 1)
+    return max(processes.cpus() // reading.devices, 1)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
+import av
 import numpy as np
 
-from trainer import media
+from trainer import media, processes
 from trainer.crops import Frames, short_side_size
 from trainer.errors import ClipError, TrainerError
 from trainer.manifest import Manifest, Sample
@@ -56,7 +58,7 @@ class RamStore:
             progress()
             return frames
 
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        with ThreadPoolExecutor(processes.cpus()) as pool:
             self.clips = list(pool.map(read, range(len(self.samples))))
 
     def frames(self, index: int, indices: Indices) -> Frames:
@@ -66,9 +68,10 @@ class RamStore:
 class DiskStore:
     """Decodes each clip once into a file of raw frames, which this run and later ones map into memory.
 
-    A file is known by the clip's path, size, time of change and the short side, so that a clip written anew is decoded
-    anew. `share` of `shares`: the clips that this process decodes beforehand; the others it decodes when they are asked
-    for, if no other process has. Raises `TrainerError` when the disk has no room.
+    A file is known by the clip's place on its disk, its size and time of change, the short side and the decoder, so
+    that hard links share one and a clip written anew is decoded anew. `share` of `shares`: the clips that this process
+    decodes beforehand; the others it decodes when they are asked for, if no other process has. Raises `TrainerError`
+    when the disk has no room.
     """
 
     def __init__(
@@ -96,7 +99,7 @@ class DiskStore:
             progress()
 
         wanted = set(missing)
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        with ThreadPoolExecutor(processes.cpus()) as pool:
             list(pool.map(read, range(len(self.samples))))
 
     def frames(self, index: int, indices: Indices) -> Frames:
@@ -107,6 +110,8 @@ class DiskStore:
             frames = np.load(path, mmap_mode="r", allow_pickle=False)
         except (ValueError, EOFError):  # damaged: cut off by a full disk, say
             frames = self._write(index)
+        if len(frames) != self.samples[index].num_frames:  # another manifest knew another number: decoding will tell
+            return self.files.frames(index, indices)
         return np.asarray(frames[indices])
 
     def _file(self, index: int) -> Path:
@@ -115,13 +120,14 @@ class DiskStore:
             state = path.stat()
         except OSError as error:
             raise ClipError(f"cannot read {path}: {error.strerror}; restore the file") from None
-        key = repr((str(path.resolve()), state.st_size, state.st_mtime_ns, self.files.short_side))
+        known = (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns)
+        key = repr((known, self.files.short_side, av.__version__, av.library_versions))
         return self.folder / f"{hashlib.blake2b(key.encode(), digest_size=16).hexdigest()}.npy"
 
     def _write(self, index: int) -> Frames:
         frames = self.files.frames(index, None)
         path = self._file(index)
-        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+        partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
         with partial.open("wb") as file:
             np.save(file, frames)
         os.replace(partial, path)
@@ -144,5 +150,9 @@ def cache_folder() -> Path:
 
 
 def memory() -> int:
-    """The machine's memory in bytes."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    """The memory that this process may use in bytes: the machine's, or less in a container that has a limit."""
+    found = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    try:
+        return min(found, int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    except (OSError, ValueError):  # no limit is the word "max"
+        return found

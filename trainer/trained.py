@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from trainer import manifest as manifests
@@ -28,12 +30,22 @@ class Trained:
     classes: list[str]
     views: Views
 
+    @cached_property
     def manifest(self) -> Manifest:
         """The run's own manifest; raises `RunError` when it has changed since."""
         found = manifests.load(Path(self.settings.manifest.path))
         if found.sha256 != self.settings.manifest.sha256:
-            raise RunError(f"{found.path} has changed since the run {self.folder}; name the manifest to score it on")
+            raise RunError(
+                f"{found.path} has changed since the run {self.folder}; put the old one back, or name the manifest to "
+                f"score it on with `trainer evaluate`"
+            )
         return found
+
+    @cached_property
+    def stamp(self) -> str:
+        """What the run's answers depend on: the hashes of its weights and of its manifest."""
+        with (self.folder / "weights.pt").open("rb") as file:
+            return f"{hashlib.file_digest(file, 'sha256').hexdigest()} {self.manifest.sha256}"
 
 
 def load(folder: Path) -> Trained:

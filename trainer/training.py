@@ -11,8 +11,9 @@ from typing import Any
 
 import torch
 
-from trainer import runs
+from trainer import processes, runs
 from trainer.clips import EpochBatches, TrainingLoader
+from trainer.errors import TrainerError
 from trainer.learning import Learner, Steps
 from trainer.models import weights
 from trainer.models._base import Victim
@@ -58,8 +59,7 @@ def train(
         source.count, settings.batch_size, settings.seed, group.rank, group.size, settings.accumulate
     )
     loader = TrainingLoader(source.clips, sampler, source.workers)
-    steps = -(-len(loader) // settings.accumulate)
-    learner = Learner(weights.to_channels_last(model), recipe, steps * settings.epochs, settings.seed)
+    learner = Learner(weights.to_channels_last(model), recipe, sampler.steps * settings.epochs, settings.seed)
     with progress.stage("training", settings.epochs, "epochs") as step:
         trainer = Trainer(
             max_epochs=settings.epochs,
@@ -69,32 +69,77 @@ def train(
             strategy="ddp" if group.size > 1 else "auto",
             sync_batchnorm=_synchronise(recipe, settings, group, progress),
             precision=PRECISIONS[settings.precision],  # type: ignore[arg-type]
-            accumulate_grad_batches=settings.accumulate,
+            accumulate_grad_batches=sampler.accumulate,
             gradient_clip_val=recipe.clip_norm,
             logger=TensorBoardLogger(folder, name=None, version="logs"),
-            callbacks=[*_checkpoints(folder, steps, settings.epochs), Steps(step)],
+            callbacks=[*_savers(folder, loader, settings.epochs), Steps(step)],
+            plugins=[_environment()],
+            default_root_dir=folder,
             use_distributed_sampler=False,  # the sampler deals clips out itself
             enable_progress_bar=False,
             enable_model_summary=False,
             num_sanity_val_steps=0,
             log_every_n_steps=10,
         )
+        if trainer.world_size != group.size:
+            raise TrainerError(
+                f"{trainer.world_size} processes train instead of the {group.size} of --devices and --nodes; start "
+                f"them with torchrun or srun, or leave both out"
+            )
         try:
             trainer.fit(learner, loader, ckpt_path=runs.last_checkpoint(folder))
         except SystemExit:  # Lightning's way of ending on Ctrl-C
             raise KeyboardInterrupt from None
 
 
-def _checkpoints(folder: Path, steps: int, epochs: int) -> list[Any]:
-    """Two savers, by steps and by the clock."""
+def _savers(folder: Path, loader: TrainingLoader, epochs: int) -> list[Any]:
+    """Two savers of the state, by steps and by the clock; each keeps its newest."""
     from lightning.pytorch.callbacks import ModelCheckpoint
 
-    every = max(min(steps * epochs // CHECKPOINTS, steps), 1)
-    names = {"filename": "{step:08d}", "auto_insert_metric_name": False}
+    sampler = loader.sampler
+
+    class Saver(ModelCheckpoint):
+        """Saves between steps alone: gradients that wait for the rest of their batch are not in a checkpoint.
+
+        After an epoch's last step it waits for the next epoch to begin: a state in between is one that Lightning (2.6)
+        goes on from, but loses count of epochs, so that the run could not be interrupted a second time.
+        """
+
+        def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+            if (batch_idx + 1) % sampler.accumulate == 0 and batch_idx + 1 < len(loader):
+                super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
+
+        def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
+            if batch_idx == 0 and trainer.global_step:
+                counts = trainer.fit_loop.epoch_loop.batch_progress
+                with loader.last_taken_back():  # and not counted as begun by Lightning either
+                    for count in (counts.total, counts.current):
+                        count.ready -= 1
+                    super().on_train_batch_end(trainer, pl_module, None, batch, batch_idx)
+                    for count in (counts.total, counts.current):
+                        count.ready += 1
+
+    every = max(min(sampler.steps * epochs // CHECKPOINTS, sampler.steps), 1)
+    names: dict[str, Any] = {"filename": "{step:08d}", "auto_insert_metric_name": False}
     return [
-        ModelCheckpoint(folder / "checkpoints", every_n_train_steps=every, **names),  # type: ignore[arg-type]
-        ModelCheckpoint(folder / "checkpoints", train_time_interval=CHECKPOINT_INTERVAL, **names),  # type: ignore[arg-type]
+        Saver(folder / "checkpoints", every_n_train_steps=every, **names),
+        Saver(folder / "checkpoints", train_time_interval=CHECKPOINT_INTERVAL, **names),
     ]
+
+
+def _environment() -> Any:
+    """Who starts the processes, told rather than guessed: Lightning would take any job of Slurm's for its own."""
+    from lightning.pytorch.plugins.environments import (
+        LightningEnvironment,
+        SLURMEnvironment,
+        TorchElasticEnvironment,
+    )
+
+    if processes.launcher() == "torchrun":
+        return TorchElasticEnvironment()
+    if processes.launcher() == "slurm":
+        return SLURMEnvironment(auto_requeue=False)  # it would leave a checkpoint in the working folder
+    return LightningEnvironment()
 
 
 def _synchronise(recipe: Recipe, settings: Settings, group: Group, progress: Progress) -> bool:

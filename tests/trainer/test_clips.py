@@ -162,8 +162,10 @@ def test_batches_deal_out_every_clip(
         listed = list(batches)
         assert len(listed) == len(batches)
         assert all(1 <= len(batch) <= -(-size // ranks) for batch in listed)
-        steps = -(-len(batches) // accumulate)
-        assert steps == -(-samples // size) or len(batches) == -(-samples // ranks)
+        assert len(batches) == batches.steps * batches.accumulate
+        assert batches.steps == min(-(-samples // size), -(-samples // ranks))
+        steps = [sum(map(len, listed[k : k + batches.accumulate])) for k in range(0, len(listed), batches.accumulate)]
+        assert max(steps) - min(steps) <= 1
         lengths.add(tuple(len(batch) for batch in listed))
         dealt += [index for batch in listed for _, index in batch]
     assert len(lengths) == 1

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,10 @@ class LostMachineError(Exception):
     """Stands for a kill."""
 
 
+PLACES = [(0, 3), (1, 0), (1, 2), (2, 1), (2, 3)]
+"""(epoch, batch) of a kill."""
+
+
 def die_at(monkeypatch: pytest.MonkeyPatch, epoch: int, batch: int) -> None:
     step = Learner.training_step
 
@@ -116,19 +121,30 @@ def die_at(monkeypatch: pytest.MonkeyPatch, epoch: int, batch: int) -> None:
     monkeypatch.setattr(Learner, "training_step", dying)
 
 
-@pytest.mark.parametrize(("batch_size", "device_batch"), [(2, None), (4, 2)])
-@pytest.mark.parametrize(("epoch", "batch"), [(0, 3), (1, 0), (1, 2), (2, 1), (2, 3)])
+@pytest.mark.parametrize(
+    ("epoch", "batch", "batch_size", "device_batch", "workers"),
+    [
+        *(
+            (e, b, size, part, 0)
+            for e, b in ((0, 3), (1, 0), (1, 2), (2, 1), (2, 3))
+            for size, part in ((2, None), (4, 2))
+        ),
+        (1, 3, 2, None, 1),
+    ],
+)
 def test_resumed_run_goes_on_within_the_epoch_to_the_same_weights(
     bars: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
     epoch: int,
     batch: int,
     batch_size: int,
     device_batch: int | None,
+    workers: int,
 ) -> None:
     """Eight clips: four batches of two an epoch, each a step or every two of them."""
-    asked = {"batch_size": batch_size, "device_batch": device_batch}
+    asked = {"batch_size": batch_size, "device_batch": device_batch, "workers": workers}
     monkeypatch.setattr(training, "CHECKPOINTS", 100)  # one after each step
     fit.fit(options(bars, tmp_path / "undisturbed", **asked), Progress())
     with monkeypatch.context() as patch:
@@ -148,7 +164,27 @@ def test_resumed_run_goes_on_within_the_epoch_to_the_same_weights(
     assert predictions[0] == predictions[1]
     # what was learned from before the kill is not read again
     done = batch if device_batch is None else batch // 2 * 2
-    assert len(read) == 24 - 8 * epoch - 2 * done
+    if not workers:  # a worker's reading is not seen from here
+        assert len(read) == 24 - 8 * epoch - 2 * done
+    assert "training: 3/3 epochs" in capsys.readouterr().err
+
+
+def test_two_kills_within_one_batch_of_several_parts(
+    bars: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the clock nor a step that was saved before may save while gradients wait for the rest of their batch."""
+    asked = {"batch_size": 4, "device_batch": 2}
+    fit.fit(options(bars, tmp_path / "undisturbed", **asked), Progress())
+    monkeypatch.setattr(training, "CHECKPOINT_INTERVAL", timedelta(0))
+    monkeypatch.setattr(training, "CHECKPOINTS", 100)
+    for epoch, batch in ((1, 1), (1, 1), (1, 3), (2, 0)):
+        with monkeypatch.context() as patch:
+            die_at(patch, epoch, batch)
+            with pytest.raises(LostMachineError):
+                fit.fit(options(bars, tmp_path / "run", resume=True, **asked), Progress())
+    fit.fit(options(bars, tmp_path / "run", resume=True, **asked), Progress())
+    undisturbed, resumed = (weights.load(tmp_path / name / "weights.pt") for name in ("undisturbed", "run"))
+    assert all(torch.equal(undisturbed.state[key], resumed.state[key]) for key in undisturbed.state)
 
 
 def test_a_batch_in_parts_is_the_same_batch(bars: Path, tmp_path: Path) -> None:
@@ -254,6 +290,10 @@ def test_evaluate_refuses_other_classes(learned: Path, bars: Path, tmp_path: Pat
         ({"lr": 0.0}, "--lr is 0.0"),
         ({"lr": float("nan")}, "--lr is nan"),
         ({"devices": 0}, "--devices is 0"),
+        ({"device_batch": 0}, "--device-batch is 0"),
+        ({"workers": -1}, "--workers is -1"),
+        ({"batch_size": 1, "devices": 2}, "--batch-size 1 is less than a clip for each of 2 devices"),
+        ({"nodes": 2}, "--nodes 2 needs a launcher on every machine"),
         ({"model": "i4d"}, "did you mean 'i3d'"),
         ({"views": "ten"}, "try 10x3"),
         ({"seed": -1}, "--seed -1"),

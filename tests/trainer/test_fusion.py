@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from tests.conftest import write_clip
 from tests.trainer.conftest import moving_bar
@@ -47,6 +48,10 @@ def samples(attacked: bool, poisoned: tuple[str, ...] = POISONED) -> list[dict[s
     return [{"path": f"{s['id']}.mp4", "num_frames": 20, "width": 48, "height": 32, **s} for s in made]
 
 
+def grid(*arguments: Any) -> Any:
+    return fusion.grid(*arguments, Progress())
+
+
 @dataclass(frozen=True)
 class Fake:
     """A finished run that answers from a table instead of a network."""
@@ -63,6 +68,7 @@ class Fake:
     def model(self) -> Any:
         return SimpleNamespace(modality=self.modality)
 
+    @property
     def manifest(self) -> manifests.Manifest:
         return self.made
 
@@ -227,14 +233,54 @@ def test_runs_that_do_not_belong_together(make: Make, tmp_path: Path, change: di
 
 
 @pytest.mark.usefixtures("told")
-def test_two_runs_on_pictures_and_foreign_folders(make: Make, tmp_path: Path) -> None:
+def test_two_runs_on_pictures(make: Make, tmp_path: Path) -> None:
     video, audio = make("v", "video", True), make("a", "audio", True)
     with pytest.raises(RunError, match="a is a run of audio, a model of audio; give a run on video there"):
         fuse(audio, video, tmp_path / "out")
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "thesis.tex").touch()
+
+
+@pytest.mark.parametrize("mode", ["late", "early"])
+def test_a_data_set_without_sham_clips(make: Make, tmp_path: Path, mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty split has features of no width."""
+
+    def of_run(run: Fake, split: str, progress: Progress) -> Observed:
+        ids = [s.id for s in run.made.split(split)]
+        shape = (len(ids), 2 if ids else 0)
+        return Observed(ids, np.zeros(shape), np.zeros(shape), np.full(shape, 0.5))
+
+    monkeypatch.setattr(observing, "of_run", of_run)
+    without = [s for s in samples(True) if s["split"] != "test_sham"]
+    both = make("v", "video", True, samples=without), make("a", "audio", True, samples=without)
+    assert fuse(*both, tmp_path / "1", mode).sham_asr is None
+    assert fuse(both[0], make("b", "audio", False), tmp_path / "2", mode).sham_asr is None
+
+
+def test_another_fused_model_is_not_written_over(
+    make: Make, told: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = {name: make(name, "video" if name in "vw" else "audio", True, seed=len(told)) for name in "vwa"}
+    monkeypatch.setattr(fusion.trained, "load", lambda folder: made[folder.name])
+    v, w, a, out = Path("v"), Path("w"), Path("a"), tmp_path / "out"
+    grid([v], [a], "late", "logits", out)
+    grid([v], [a], "late", "logits", out)
+    before = (out / "predictions.csv").read_bytes()
+    for change, words in (
+        (([v], [a], "early", "logits"), "other mode and average"),
+        (([v], [a], "late", "probabilities"), "other average"),
+        (([w], [a], "late", "logits"), "other pictures"),
+    ):
+        with pytest.raises(RunError, match=f"holds another fused model .{words}."):
+            grid(*change, out)
+    assert (out / "predictions.csv").read_bytes() == before
+    grid([v, w], [a], "late", "logits", tmp_path / "both")
+    grid([v, w], [a], "late", "probabilities", tmp_path / "both")
+    assert {path.name for path in (tmp_path / "both").iterdir()} == {
+        f"{video}+a-late{kind}" for video in "vw" for kind in ("", "-probabilities")
+    }
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").touch()
     with pytest.raises(RunError, match="holds no fused model"):
-        fuse(video, audio, tmp_path / "out")
+        grid([v], [a], "late", "logits", tmp_path / "mine")
 
 
 def test_runs_of_one_name_would_share_a_folder(tmp_path: Path) -> None:
@@ -293,7 +339,8 @@ def test_real_runs_on_clips_with_sound(tmp_path: Path, monkeypatch: pytest.Monke
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(AssertionError, match="read again"):
         fusion.grid(*folders, "late", "logits", tmp_path / "late", Progress())
-    weights = tmp_path / "i3d" / "weights.pt"
-    weights.write_bytes(weights.read_bytes() + b"0")
+    content = torch.load(tmp_path / "i3d" / "weights.pt", weights_only=True)
+    content["state"]["blocks.6.proj.bias"] += 1
+    torch.save(content, tmp_path / "i3d" / "weights.pt")
     with pytest.raises(AssertionError, match="read again"):
-        observing.of_run(seen, "test", Progress())
+        observing.of_run(trained.load(tmp_path / "i3d"), "test", Progress())

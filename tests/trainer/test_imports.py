@@ -15,13 +15,14 @@ PACKAGE = Path(trainer.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS = [
-    {"errors", "seeding", "versions"},
+    {"errors", "seeding", "versions", "processes", "linear"},
     {"manifest", "sampling", "progress"},
     {"presets", "crops", "metrics"},
     {"media", "models", "runs", "sounds"},
-    {"stores", "learning", "compare"},
+    {"stores", "learning", "compare", "trained"},
     {"clips", "tables"},
-    {"evaluate"},
+    {"sources", "observing"},
+    {"training", "evaluate", "fusion"},
     {"fit"},
     {"cli"},
     {"__main__"},

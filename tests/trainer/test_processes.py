@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from trainer import processes, runs
 
@@ -21,13 +22,15 @@ from trainer import processes, runs
         ({"LOCAL_RANK": "1"}, 1, None),
         ({"NODE_RANK": "1", "LOCAL_RANK": "0"}, 2, None),
         ({"RANK": "3", "LOCAL_RANK": "1", "WORLD_SIZE": "4", "TORCHELASTIC_RUN_ID": "x"}, 3, 4),
-        ({"SLURM_NTASKS": "4", "SLURM_PROCID": "2", "SLURM_LOCALID": "0", "SLURM_JOB_NAME": "train"}, 2, 4),
-        ({"SLURM_NTASKS": "4", "SLURM_PROCID": "0", "SLURM_JOB_NAME": "interactive"}, 0, None),
-        ({"SLURM_NTASKS": "1", "SLURM_PROCID": "0", "SLURM_JOB_NAME": "train"}, 0, None),
+        ({"SLURM_NTASKS": "4", "SLURM_STEP_NUM_TASKS": "4", "SLURM_PROCID": "2", "SLURM_LOCALID": "0"}, 2, 4),
+        ({"SLURM_NTASKS": "4", "SLURM_PROCID": "0"}, 0, None),  # a batch script that does not call srun
+        ({"SLURM_NTASKS": "1", "SLURM_STEP_NUM_TASKS": "1", "SLURM_PROCID": "0", "LOCAL_RANK": "3"}, 3, None),
+        ({"RANK": "1", "WORLD_SIZE": "2"}, 0, None),  # somebody else's: torchrun tells more
     ],
 )
 def test_who_this_is(monkeypatch: pytest.MonkeyPatch, told: dict[str, str], rank: int, started: int | None) -> None:
-    for name in [name for name in os.environ if name.startswith("SLURM") or name in ("RANK", "LOCAL_RANK")]:
+    ours = ("SLURM", "TORCHELASTIC", "RANK", "LOCAL_RANK", "NODE_RANK", "WORLD_SIZE")
+    for name in [name for name in os.environ if name.startswith(ours)]:
         monkeypatch.delenv(name)
     for name, value in told.items():
         monkeypatch.setenv(name, value)
@@ -97,6 +100,54 @@ def test_torchrun_on_two_machines(bars: Path, tmp_path: Path) -> None:
     assert {path.name for path in (tmp_path / "single").iterdir()} == {
         path.name for path in (tmp_path / "run").iterdir()
     }
+
+
+PLAIN = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+import torch
+from trainer import manifest, models, processes, sources, training
+from trainer.progress import Progress
+from trainer.runs import ManifestStamp, Settings
+
+class Plain(torch.nn.Module):
+    memory_format = torch.contiguous_format
+    def __init__(self):
+        super().__init__()
+        self.head = torch.nn.Linear(3, 2)
+    def forward(self, clips):
+        return self.head(clips.float().mean(dim=(2, 3, 4)) / 255)
+
+path, out, count, accumulate = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
+preset = models.preset_of("i3d", "mini")
+recipe = replace(preset.recipe, optimizer="sgd", lr=0.5)
+source = sources.training(manifest.load(path), preset, 0, sources.Reading(), Progress())
+torch.manual_seed(0)
+model = Plain()
+settings = Settings(ManifestStamp("bars", "0"), "i3d", "mini", "none", 0, 2, 4, accumulate, 0.5, count, "32", "", {})
+rank = processes.rank(1)
+training.train(model, source, recipe, settings, training.Group(count, 1, rank), out, Progress())
+if rank == 0:
+    torch.save(model.head.weight.detach(), out / "weight.pt")
+"""
+
+
+def test_two_processes_take_the_steps_of_one(bars: Path, tmp_path: Path) -> None:
+    """Without batch norm and dropout the weights are the same, with and without gradients that add up."""
+    script = tmp_path / "plain.py"
+    script.write_text(PLAIN)
+    found = []
+    for count, accumulate in ((1, 1), (2, 1), (2, 2)):
+        out = tmp_path / f"{count}{accumulate}"
+        launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(count)]
+        meeting = ["--master-addr", "127.0.0.1", "--master-port", str(free_port())]
+        asked = [str(script), str(bars), str(out), str(count), str(accumulate)]
+        done = subprocess.run([*launch, *meeting, *asked], env=ENVIRONMENT, capture_output=True, text=True, timeout=240)
+        assert done.returncode == 0, done.stderr
+        found.append(torch.load(out / "weight.pt"))
+    torch.testing.assert_close(found[1], found[0])
+    torch.testing.assert_close(found[2], found[0])
 
 
 def test_a_wrong_number_of_processes_is_a_sentence(bars: Path, tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ import pytest
 from tests.conftest import write_lossless
 from tests.trainer.conftest import coded_frames, sample
 from trainer import manifest as manifests
-from trainer import media, sources, stores
-from trainer.errors import TrainerError
+from trainer import media, processes, sources, stores
+from trainer.errors import ClipError, TrainerError
 from trainer.progress import Progress
 from trainer.sources import Reading
 from trainer.stores import DiskStore, FileStore, RamStore
@@ -69,6 +69,20 @@ def test_another_clip_and_a_damaged_file_are_decoded_anew(files: FileStore, tmp_
     assert decoded == ["a.mp4", "b.mp4", "b.mp4", "c.mp4"]
 
 
+def test_hard_links_share_frames_and_another_count_is_found(
+    files: FileStore, tmp_path: Path, decoded: list[str]
+) -> None:
+    DiskStore(files, tmp_path / "cache")
+    decoded.clear()
+    (tmp_path / "data" / "a.mp4").rename(tmp_path / "data" / "moved.mp4")
+    os.link(tmp_path / "data" / "moved.mp4", tmp_path / "data" / "a.mp4")
+    DiskStore(files, tmp_path / "cache").frames(0, PICKED)
+    assert not decoded
+    files.samples[1].num_frames = 30  # another manifest's mistake
+    with pytest.raises(ClipError, match=r"b.mp4 holds 20 frames, its manifest says 30"):
+        DiskStore(files, tmp_path / "cache").frames(1, np.array([25]))
+
+
 def test_processes_share_the_decoding(files: FileStore, tmp_path: Path, decoded: list[str]) -> None:
     one = DiskStore(files, tmp_path / "cache", share=0, shares=2)
     assert sorted(decoded) == ["a.mp4", "c.mp4"]
@@ -93,7 +107,7 @@ def test_reading_chooses_store_and_workers(
     from trainer import models
 
     preset = models.preset_of("i3d", "mini")
-    monkeypatch.setattr(os, "cpu_count", lambda: 6)
+    monkeypatch.setattr(processes, "cpus", lambda: 6)
 
     def read(**how: object) -> tuple[type, int]:
         source = sources.training(files.manifest, preset, 0, Reading(**how), Progress())  # type: ignore[arg-type]
