@@ -143,7 +143,7 @@ $(foreach fold,$(ESC_FOLDS),$(foreach case,clean $(ESC_ATTACKS),$(eval $(call es
 $(foreach fold,$(ESC_FOLDS),$(foreach case,sine band-noise,$(foreach level,$(ESC_LEVELS),$(eval $(call esc_score,$(case),$(level),$(fold))))))
 
 # --- fusion ---------------------------------------------------------------------------------------
-# pictures and sound of the same clips, each clean or attacked, fused late and early; on real clips (AV=folder) the
+# pictures and sound of the same clips, each clean or attacked (pictures dynamically), fused late and early; on real clips (AV=folder) the
 # networks that see start from weights that learned the clean demo data, on the demo data itself from nothing
 
 AV ?= ../shared/data/av-ut-esc
@@ -160,9 +160,11 @@ fusion: $(foreach set,$(AV_SETS),$(call av_grids,$(set)))
 
 av_source_real = $(AV)
 av_source_demo = $(DEMO)/data
-av_start_real = --weights $(DEMO)/runs/i3d-clean/weights.pt
+av_start_real = --weights $(DEMO)/runs/i3d-clean/weights.pt --epochs 40
 av_needs_real = $(DEMO)/runs/i3d-clean/metrics.json
-av_start_demo = --epochs 15
+av_start_demo = --epochs 10
+av_hearing_real = --epochs 60
+av_hearing_demo = --epochs 10
 
 # $(1) set, $(2) seed
 define av_rules
@@ -170,13 +172,13 @@ $(call avw,$(1))/manifests/clean-$(2).json: | $(READY) $(DEMO)/data
 	$(BIN)/poisonkit index $(av_source_$(1)) --manifest $$@ > /dev/null
 
 $(call avw,$(1))/manifests/%-$(2).json: | $(READY) $(DEMO)/data
-	$(BIN)/poisonkit poison $(av_source_$(1)) --seed $(2) --attack $$* --rate 0.1 --window 16x4 --out $(call avw,$(1))/$$*-$(2) --manifest $$@ > /dev/null
+	$(BIN)/poisonkit poison $(av_source_$(1)) --seed $(2) --attack $$* $$(if $$(filter badnet sig,$$*),--mode dynamic) --rate 0.1 --window 16x4 --out $(call avw,$(1))/$$*-$(2) --manifest $$@ > /dev/null
 
 $(call avw,$(1))/runs/%-i3d-$(2)/metrics.json: $(call avw,$(1))/manifests/%-$(2).json $(av_needs_$(1))
 	$(BIN)/trainer fit $$< --model i3d --preset mini --seed $(2) $(av_start_$(1)) --out $$(@D) --resume > /dev/null
 
 $(call avw,$(1))/runs/%-audio-$(2)/metrics.json: $(call avw,$(1))/manifests/%-$(2).json
-	$(BIN)/trainer fit $$< --model audio --preset mini --seed $(2) --out $$(@D) --resume > /dev/null
+	$(BIN)/trainer fit $$< --model audio --preset mini --seed $(2) $(av_hearing_$(1)) --out $$(@D) --resume > /dev/null
 
 $(foreach mode,late early,$(call avw,$(1))/$(mode)-$(2).json): $(call avw,$(1))/%-$(2).json: \
 		$(addsuffix /metrics.json,$(call av_runs,$(1),i3d,$(AV_VIDEO),$(2)) $(call av_runs,$(1),audio,$(AV_AUDIO),$(2)))

@@ -35,7 +35,7 @@ MINI = replace(
     PAPER,
     name="mini",
     geometry=replace(PAPER.geometry, width=32),
-    recipe=replace(PAPER.recipe, batch_size=16, clips_seen=9600, min_epochs=25, dropout=0.2),
+    recipe=replace(PAPER.recipe, batch_size=16, clips_seen=8000, min_epochs=25, dropout=0.2),
 )
 
 
