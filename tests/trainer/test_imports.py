@@ -21,7 +21,7 @@ LAYERS = [
     {"media", "models", "runs", "sounds"},
     {"stores", "learning", "compare", "trained"},
     {"clips", "tables"},
-    {"sources", "observing"},
+    {"sources", "observing", "pairing"},
     {"training", "evaluate", "fusion"},
     {"fit"},
     {"cli"},
