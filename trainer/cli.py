@@ -122,6 +122,7 @@ def fit(
     TensorBoard logs.
     """
     from trainer import fit as fitting
+    from trainer import processes
     from trainer.progress import Progress
     from trainer.tables import show_run
 
@@ -149,7 +150,8 @@ def fit(
     try:
         result = fitting.fit(options, Progress())
     except KeyboardInterrupt:
-        print("interrupted; the same command goes on with --resume", file=sys.stderr)
+        if processes.rank(devices) == 0:
+            print("interrupted; the same command goes on with --resume", file=sys.stderr)
         raise typer.Exit(130) from None
     if result is None:  # a helper process of a training on several devices
         return
