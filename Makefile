@@ -145,8 +145,8 @@ $(foreach fold,$(ESC_FOLDS),$(foreach case,clean $(ESC_ATTACKS),$(eval $(call es
 $(foreach fold,$(ESC_FOLDS),$(foreach case,sine band-noise,$(foreach level,$(ESC_LEVELS),$(eval $(call esc_score,$(case),$(level),$(fold))))))
 
 # --- fusion ---------------------------------------------------------------------------------------
-# pictures and sound of the same clips, each clean or attacked (pictures dynamically), fused late and early; the networks that see start
-# from weights that learned the clean demo data, on the demo data itself (a smoke test) too
+# pictures and sound of the same clips, each clean or attacked (pictures dynamically), fused late and early; the networks
+# that see start from weights that learned the clean demo data, on the demo data itself (a smoke test) too
 
 AV ?= ../shared/data/av-ut-esc
 AV_SEEDS ?= 0
