@@ -2,8 +2,8 @@
 
 Usage: python benchmarks/loader.py MANIFEST [--model i3d] [--preset mini] [--workers 2] [--rounds 5] [--clips 200]
 
-All are measured in turn, round after round, with as many worker processes each; the medians' ratios are what is held
-to a limit: the loader that decodes to 0.8 times the fastest library, the one from memory to 10 times that loader.
+All are measured in turn, round after round, with as many worker processes of one thread each; the ratios of the medians
+are held to limits: the loader that decodes to 0.8 times the fastest library, that from memory to 10 times that loader.
 Exit code 1 when a limit is missed.
 """
 
@@ -74,7 +74,7 @@ def with_pyav(task: Task) -> int:
         for k, frame in enumerate(container.decode(stream)):
             if k in wanted:
                 reformat.reformat(
-                    frame, task.width, task.height, "rgb24", interpolation=Interpolation.AREA
+                    frame, task.width, task.height, "rgb24", interpolation=Interpolation.AREA, threads=1
                 ).to_ndarray()
                 done += 1
             if k == task.wanted[-1]:
