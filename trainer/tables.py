@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -44,19 +45,21 @@ def show_run(result: Metrics) -> None:
 
 
 def show_grid(results: Sequence[Metrics]) -> None:
-    """Print fused models, a row each."""
-    table = Table(title=f"{len(results)} fused models", title_justify="left")
-    for column in ("pictures", "sound", "mode"):
+    """Print fused models of one mode, a row each, within 80 columns."""
+    counts = sorted({f"{share.n}" for result in results for share in (result.cda, result.asr) if share is not None})
+    fused = results[0].model.split(" of ")[0]
+    title = f"{len(results)} models, {fused}; 95 % intervals below; shares of {' and '.join(counts)} clips"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for column in ("pictures", "sound"):
         table.add_column(column, overflow="fold")
-    for column in ("CDA", "ASR", "ASR, pictures alone", "ASR, sound alone", "false target", "n"):
+    for column in ("CDA", "ASR", "pictures\nalone", "sound\nalone", "false\ntarget"):
         table.add_column(column, justify="right")
     for result in results:
         if result.fusion is None:
             continue
         shares = (result.cda, result.asr, result.fusion.asr_video, result.fusion.asr_audio, result.false_target)
-        parts = (result.fusion.video.manifest.name, result.fusion.audio.manifest.name, result.fusion.mode)
-        counts = " / ".join(str(share.n) for share in (result.cda, result.asr) if share is not None)
-        table.add_row(*parts, *(_both(share) for share in shares), counts)
+        names = (result.fusion.video.manifest.name, result.fusion.audio.manifest.name)
+        table.add_row(*names, *map(_both, shares))
     Console(highlight=False).print(table)
 
 
@@ -84,7 +87,7 @@ def _table(title: str, heading: str) -> Table:
 
 
 def _both(share: Share | None) -> str:
-    return "-" if share is None else f"{share.value:.3f}\n{share.low:.3f} … {share.high:.3f}"
+    return "-" if share is None else f"{share.value:.3f}\n{share.low:.2f}…{share.high:.2f}"
 
 
 def _cells(share: Share | None) -> tuple[str, str, str]:

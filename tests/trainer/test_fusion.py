@@ -15,9 +15,9 @@ import torch
 
 from tests.conftest import write_clip
 from tests.trainer.conftest import moving_bar
-from trainer import fit, fusion, observing, runs, trained
+from trainer import cli, fit, fusion, observing, runs, tables, trained
 from trainer import manifest as manifests
-from trainer.errors import RunError
+from trainer.errors import RunError, TrainerError
 from trainer.fit import FitOptions
 from trainer.models.audio import Audio
 from trainer.models.i3d import I3D
@@ -288,6 +288,12 @@ def test_runs_of_one_name_would_share_a_folder(tmp_path: Path) -> None:
         fusion.grid([tmp_path / "a" / "v", tmp_path / "b" / "v"], [tmp_path / "c"], "late", "logits", None, Progress())
 
 
+def test_an_average_is_of_late_fusion() -> None:
+    folders = {"video": [Path("v")], "audio": [Path("a")]}
+    with pytest.raises(TrainerError, match="--average probabilities is of late fusion; leave it out"):
+        cli.fuse(**folders, mode=cli.ModeName.EARLY, average=cli.AverageName.PROBABILITIES)  # type: ignore[arg-type]
+
+
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     seen, heard = I3D.presets["mini"], Audio.presets["mini"]
@@ -305,7 +311,9 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("tiny")
-def test_real_runs_on_clips_with_sound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_real_runs_on_clips_with_sound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     made = samples(attacked=True)
     for s in made:
         path = tmp_path / "data" / s["path"]
@@ -327,6 +335,13 @@ def test_real_runs_on_clips_with_sound(tmp_path: Path, monkeypatch: pytest.Monke
     (early,) = fusion.grid(*folders, "early", "logits", tmp_path / "early", Progress())
     assert early.asr is not None
     assert early.asr.n == 2
+    capsys.readouterr()
+    tables.show_grid([late, late])
+    tables.show_run(early)
+    shown = capsys.readouterr().out
+    assert "2 models, late fusion; 95 % intervals below; shares of 2 and 4 clips" in shown
+    assert f"{late.cda.low:.2f}…{late.cda.high:.2f}" in shown
+    assert "ASR with triggered sound alone" in shown
 
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("clips were read again")
