@@ -45,24 +45,32 @@ def ut(folder: Path) -> None:
 
 
 def esc(folder: Path) -> None:
-    """The audio victim on five folds, pooled, and its ASR at other levels."""
+    """The audio victim on five folds, pooled, and its ASR at other levels; what is not complete is left out."""
     print(row(FIGURES))
     print(row(["---"] * len(FIGURES)))
+    clean = folds(folder, "clean")
     for case in ("clean", "sine", "band-noise", "ultrasonic"):
-        made = [folder / "runs" / f"{case}-{fold}" for fold in range(1, 6)]
-        clean = [folder / "runs" / f"clean-{fold}" for fold in range(1, 6)]
-        print(row(["audio", case, *figures(made, clean if case != "clean" else [])]))
+        made = folds(folder, case)
+        if finished(made):
+            print(row(["audio", case, *figures(made, clean if case != "clean" else [])]))
     print("\nASR of the same victims over the trigger's level:\n")
     print(row(["attack", "0 dB", "10 dB", "20 dB", "30 dB"]))
     print(row(["---"] * 5))
     for case in ("sine", "band-noise"):
-        cells = [case]
-        for level in (0, 10, 20, 30):
-            made = [folder / "runs" / f"{case}-{fold}" for fold in range(1, 6)]
-            if level != 20:
-                made = [run / "evaluations" / f"{case}-{level}-{run.name[-1]}-1x1@80" for run in made]
-            cells.append(share(compare.pool(made).figures.asr))
-        print(row(cells))
+        made = folds(folder, case)
+        at = {k: [run / "evaluations" / f"{case}-{k}-{run.name[-1]}-1x1@80" for run in made] for k in (0, 10, 30)}
+        levels = [at[0], at[10], made, at[30]]
+        print(row([case, *(share(compare.pool(level).figures.asr) if finished(level) else "" for level in levels)]))
+
+
+def folds(folder: Path, case: str) -> list[Path]:
+    """The runs of one case."""
+    return [folder / "runs" / f"{case}-{fold}" for fold in range(1, 6)]
+
+
+def finished(made: Sequence[Path]) -> bool:
+    """Whether all of some runs have their figures."""
+    return all(map(runs.is_finished, made))
 
 
 def figures(made: Sequence[Path], clean: Sequence[Path]) -> list[str]:
