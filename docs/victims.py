@@ -53,14 +53,15 @@ def esc(folder: Path) -> None:
         made = folds(folder, case)
         if finished(made):
             print(row(["audio", case, *figures(made, clean if case != "clean" else [])]))
-    print("\nASR of the same victims over the trigger's level:\n")
+    print("\nASR of the same victims over the trigger's level, on the folds that were scored:\n")
     print(row(["attack", "0 dB", "10 dB", "20 dB", "30 dB"]))
     print(row(["---"] * 5))
     for case in ("sine", "band-noise"):
         made = folds(folder, case)
         at = {k: [run / "evaluations" / f"{case}-{k}-{run.name[-1]}-1x1@80" for run in made] for k in (0, 10, 30)}
-        levels = [at[0], at[10], made, at[30]]
-        print(row([case, *(share(compare.pool(level).figures.asr) if finished(level) else "" for level in levels)]))
+        whole = [k for k in range(len(made)) if finished([made[k], *(at[level][k] for level in at)])]
+        levels = [[level[k] for k in whole] for level in (at[0], at[10], made, at[30])]
+        print(row([case, *(share(compare.pool(level).figures.asr) if level else "" for level in levels)]))
 
 
 def folds(folder: Path, case: str) -> list[Path]:
