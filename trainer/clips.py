@@ -106,9 +106,8 @@ class EpochBatches(Sampler[list[Key]]):
         self, samples: int, batch_size: int, seed: int, rank: int = 0, ranks: int = 1, accumulate: int = 1
     ) -> None:
         self.samples, self.seed, self.rank, self.ranks = samples, seed, rank, ranks
-        self.steps = -(-samples // batch_size)
         self.share = -(-samples // ranks)
-        self.steps = min(self.steps, self.share)
+        self.steps = min(-(-samples // batch_size), self.share)
         self.accumulate = min(accumulate, self.share // self.steps)  # none is empty
         self.epoch = 0
         self.first = 0

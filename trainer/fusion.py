@@ -31,23 +31,21 @@ Mode = Literal["late", "early"]
 Average = Literal["logits", "probabilities"]
 
 
-def fuse(video: Trained, audio: Trained, mode: Mode, average: Average, folder: Path, progress: Progress) -> Metrics:
+def fuse(pair: Pair, mode: Mode, average: Average, folder: Path, progress: Progress) -> Metrics:
     """Fuse two runs and write `metrics.json` and `predictions.csv` into `folder`, as a run has them.
 
     Late: the mean of both networks' logits, each the mean over its views, or with `average` of their probabilities.
     Early: a linear classifier on both networks' features of the training clips, with the labels that either attack
     gave them. CDA is that of clean pictures with clean sound, ASR that of triggered with triggered.
-
-    Raises `RunError` when the runs do not belong together, with the difference.
     """
     start = time.monotonic()
-    pair = join(video, audio)
+    video, audio = pair.video, pair.audio
     fused = Mean(average) if mode == "late" else _early(pair, progress)
     predictions = _predictions(pair, fused, progress)
     figures = metrics.figures(predictions, pair.target)
     result = Metrics(
         **{name: getattr(figures, name) for name in figures.__struct_fields__},
-        per_class=metrics.per_class(predictions, pair.of_video.classes),
+        per_class=metrics.per_class(predictions, pair.video.manifest.classes),
         views=f"{video.views} + {audio.views}",
         preset=video.preset.name,
         model=f"{_called(mode, average)} fusion of {video.settings.model} and {audio.settings.model}",
@@ -67,7 +65,7 @@ def fuse(video: Trained, audio: Trained, mode: Mode, average: Average, folder: P
     folder.mkdir(parents=True, exist_ok=True)
     if isinstance(fused, Classifier):
         runs.write(folder / "classifier.npz", fused.linear.saved())
-    runs.write_predictions(folder / "predictions.csv", predictions, pair.of_video.classes)
+    runs.write_predictions(folder / "predictions.csv", predictions, pair.video.manifest.classes)
     runs.write_json(folder / "metrics.json", result)
     return result
 
@@ -103,20 +101,20 @@ class Classifier(Fused):
 
 def _early(pair: Pair, progress: Progress) -> Classifier:
     """Train on the union of the poisoned labels: a clip has the label that either manifest changed."""
-    ours, theirs = pair.of_video.split("train"), {s.id: s for s in pair.of_audio.split("train")}
+    ours, theirs = pair.video.manifest.split("train"), {s.id: s for s in pair.audio.manifest.split("train")}
     if not ours:
-        raise RunError(f"{pair.of_video.path} has no training clips, which early fusion needs; take --mode late")
+        raise RunError(f"{pair.video.manifest.path} has no training clips, which early fusion needs; take --mode late")
     labels = [s.label if s.label != s.true_label else theirs[s.id].label for s in ours]
     ids = [s.id for s in ours]
     seen = [observing.of_run(run, "train", progress).of(ids).features for run in (pair.video, pair.audio)]
-    return Classifier(Linear.fitted(seen, np.array(labels), len(pair.of_video.classes)))
+    return Classifier(Linear.fitted(seen, np.array(labels), len(pair.video.manifest.classes)))
 
 
 def _predictions(pair: Pair, fused: Fused, progress: Progress) -> list[Prediction]:
     """Of all test splits: clean with clean, triggered with triggered, re-encoded with re-encoded."""
     predictions = _predict(pair, fused, "test", ("test", "test"), progress)
     for split in (TRIGGERED, SHAM):
-        sides = ["test" if m.target is None else split for m in (pair.of_video, pair.of_audio)]
+        sides = ["test" if m.target is None else split for m in (pair.video.manifest, pair.audio.manifest)]
         if split in sides:
             predictions += _predict(pair, fused, split, (sides[0], sides[1]), progress)
     return predictions
@@ -124,7 +122,7 @@ def _predictions(pair: Pair, fused: Fused, progress: Progress) -> list[Predictio
 
 def _alone(pair: Pair, fused: Fused, attacked: Literal["video", "audio"], progress: Progress) -> Share | None:
     """The ASR with the trigger in one modality alone."""
-    manifest = pair.of_video if attacked == "video" else pair.of_audio
+    manifest = pair.video.manifest if attacked == "video" else pair.audio.manifest
     if manifest.target is None:
         return None
     sides = (TRIGGERED, "test") if attacked == "video" else ("test", TRIGGERED)
@@ -135,7 +133,7 @@ def _predict(pair: Pair, fused: Fused, split: str, sides: tuple[str, str], progr
     """Predictions of the clips that both sides have, called by the names that they have in `split`."""
     seen = [observing.of_run(run, side, progress) for run, side in zip((pair.video, pair.audio), sides, strict=True)]
     names = [{_plain(identity): identity for identity in part.ids} for part in seen]
-    clips = {s.id: s for s in pair.of_video.split("test")}
+    clips = {s.id: s for s in pair.video.manifest.split("test")}
     shared = sorted(clips.keys() & names[0].keys() & names[1].keys())
     if not shared:
         return []
@@ -163,8 +161,10 @@ def _part(run: Trained) -> Part:
 
 
 def _stamp(pair: Pair) -> ManifestStamp:
-    both = f"{pair.of_video.sha256} {pair.of_audio.sha256}"
-    return ManifestStamp(f"{pair.of_video.name} + {pair.of_audio.name}", hashlib.sha256(both.encode()).hexdigest())
+    both = f"{pair.video.manifest.sha256} {pair.audio.manifest.sha256}"
+    return ManifestStamp(
+        f"{pair.video.manifest.name} + {pair.audio.manifest.name}", hashlib.sha256(both.encode()).hexdigest()
+    )
 
 
 def _plan(video: Trained, audio: Trained, mode: Mode, average: Average) -> Fusion:
@@ -226,9 +226,9 @@ def grid(
     planned = []
     for video in seeing:  # all of them first: a pair that does not fit shall not be found after hours
         for audio in hearing:
-            join(video, audio)
+            pair = join(video, audio)
             own = (out or Path("runs")) / name_of(video.folder, audio.folder, mode, average)
             folder = out if single and out else own
             _check_folder(folder, _plan(video, audio, mode, average))
-            planned.append((video, audio, folder))
-    return [fuse(video, audio, mode, average, folder, progress) for video, audio, folder in planned]
+            planned.append((pair, folder))
+    return [fuse(pair, mode, average, folder, progress) for pair, folder in planned]

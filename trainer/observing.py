@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import io
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn.functional import softmax
 from torch.utils.data import Dataset
 
-from trainer import processes
+from trainer import processes, runs
 from trainer.clips import TestClips, read_views
 from trainer.manifest import Manifest, Sample
 from trainer.models import weights
@@ -87,17 +87,16 @@ def of_run(run: Trained, split: str, progress: Progress) -> Observed:
     with progress.stage(f"{run.folder.name}: {split}", len(samples)) as step:
         seen = observe(run.model, run.manifest, samples, run.preset, run.views, step)
     path.parent.mkdir(exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    with partial.open("wb") as file:
-        np.savez(
-            file,
-            stamp=run.stamp,
-            ids=np.array(seen.ids, dtype=np.str_),
-            features=seen.features,
-            logits=seen.logits,
-            probabilities=seen.probabilities,
-        )
-    os.replace(partial, path)
+    kept_as = io.BytesIO()
+    np.savez(
+        kept_as,
+        stamp=run.stamp,
+        ids=np.array(seen.ids, dtype=np.str_),
+        features=seen.features,
+        logits=seen.logits,
+        probabilities=seen.probabilities,
+    )
+    runs.write(path, kept_as.getvalue())
     return seen
 
 

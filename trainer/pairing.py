@@ -13,17 +13,15 @@ TRIGGERED, SHAM = "test_triggered", "test_sham"
 
 @dataclass(frozen=True)
 class Pair:
-    """Two runs that agree on clips, labels and attack, and their manifests."""
+    """Two runs that agree on clips, labels and attack."""
 
     video: Trained
     audio: Trained
-    of_video: Manifest
-    of_audio: Manifest
 
     @property
     def target(self) -> int | None:
         """The attack's target, None when both are clean."""
-        attacked = self.of_video.target or self.of_audio.target
+        attacked = self.video.manifest.target or self.audio.manifest.target
         return None if attacked is None else attacked.label
 
 
@@ -35,14 +33,13 @@ def join(video: Trained, audio: Trained) -> Pair:
                 f"{run.folder} is a run of {run.settings.model}, a model of {run.model.modality}; "
                 f"give a run on {modality} there"
             )
-    pair = Pair(video, audio, video.manifest, audio.manifest)
-    differences = _differences(pair.of_video, pair.of_audio)
+    differences = _differences(video.manifest, audio.manifest)
     if differences:
         raise RunError(
             f"{video.folder} and {audio.folder} cannot be fused: {'; '.join(differences)}; train both on manifests of "
             f"one data set, split, seed, rate and target"
         )
-    return pair
+    return Pair(video, audio)
 
 
 def _differences(one: Manifest, other: Manifest) -> list[str]:

@@ -117,7 +117,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> dict[tuple[str, str], np.ndarray]:
 
 
 def fuse(video: Fake, audio: Fake, out: Path, mode: str = "late", average: str = "logits") -> runs.Metrics:
-    return fusion.fuse(video, audio, mode, average, out, Progress())  # type: ignore[arg-type]
+    return fusion.fuse(fusion.join(video, audio), mode, average, out, Progress())  # type: ignore[arg-type]
 
 
 def scores(folder: Path) -> dict[str, tuple[float, ...]]:
