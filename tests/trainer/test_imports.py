@@ -19,7 +19,7 @@ LAYERS = [
     {"manifest", "sampling", "progress"},
     {"presets", "crops", "metrics"},
     {"media", "models", "runs", "sounds"},
-    {"stores", "learning", "compare", "trained"},
+    {"stores", "learning", "compare", "trained", "plots"},
     {"clips", "tables"},
     {"sources", "observing", "pairing"},
     {"training", "evaluate", "fusion"},
