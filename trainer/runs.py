@@ -106,12 +106,12 @@ def write_json(path: Path, content: Any) -> None:
 
 def read_settings(folder: Path) -> Settings:
     """What a run was asked to do; raises `RunError` when the folder holds no run."""
-    return _read(folder / "run.json", Settings)
+    return read(folder / "run.json", Settings)
 
 
 def read_metrics(folder: Path) -> Metrics:
     """A finished run's figures; raises `RunError` when it has none."""
-    return _read(folder / "metrics.json", Metrics)
+    return read(folder / "metrics.json", Metrics)
 
 
 def is_finished(folder: Path) -> bool:
@@ -183,7 +183,8 @@ def read_predictions(path: Path) -> list[Prediction]:
         raise RunError(f"{path} is damaged ({error}); run `trainer evaluate` on its run again") from None
 
 
-def _read(path: Path, kind: Any) -> Any:
+def read(path: Path, kind: Any) -> Any:
+    """A struct from its JSON file; raises `RunError` when it is missing or damaged."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=kind)
     except OSError as error:

@@ -23,6 +23,8 @@ LAYERS = [
     {"clips", "tables"},
     {"sources", "observing", "pairing"},
     {"training", "evaluate", "fusion"},
+    {"defenses", "explain"},
+    {"report"},
     {"fit"},
     {"cli"},
     {"__main__"},

@@ -1,0 +1,1 @@
+"""Defenses against backdoors, one file each, fed with what a defender has: a model, clips without flags, clean clips."""
