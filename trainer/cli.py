@@ -41,6 +41,14 @@ class PrecisionName(StrEnum):
     HALF = "16"
 
 
+class SplitName(StrEnum):
+    """`--split`."""
+
+    TEST = "test"
+    TRIGGERED = "test_triggered"
+    SHAM = "test_sham"
+
+
 class ModeName(StrEnum):
     """`--mode`."""
 
@@ -163,6 +171,9 @@ def evaluate(
     run: Annotated[Path, typer.Argument(help="The folder of a finished run.")],
     manifest: Annotated[Path | None, typer.Argument(help="Test clips to score it on. Default: the run's own.")] = None,
     views: Views = None,
+    split: Annotated[
+        list[SplitName] | None, typer.Option(help="Score only these clips, such as the triggered. Default: all tests.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Score a run's weights again, on its own test clips or on another manifest's.
@@ -174,7 +185,8 @@ def evaluate(
     from trainer.progress import Progress
     from trainer.tables import show_run
 
-    result = evaluation.evaluate(evaluation.EvaluateOptions(run, manifest, views), Progress())
+    splits = tuple(name.value for name in SplitName if name in (split or ()))
+    result = evaluation.evaluate(evaluation.EvaluateOptions(run, manifest, views, splits), Progress())
     _print_json(result) if json else show_run(result)
 
 

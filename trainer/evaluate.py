@@ -19,14 +19,17 @@ from trainer.runs import ManifestStamp, Metrics, Settings
 from trainer.sampling import Views, parse_views
 from trainer.versions import versions
 
+TESTS = manifests.SPLITS[1:]
+
 
 @dataclass(frozen=True)
 class EvaluateOptions:
-    """What `trainer evaluate` was asked for; without `manifest`, the run's own."""
+    """What `trainer evaluate` was asked for; without `manifest`, the run's own; without `splits`, all test splits."""
 
     run: Path
     manifest: Path | None = None
     views: str | None = None
+    splits: tuple[str, ...] = ()
 
 
 def evaluate(options: EvaluateOptions, progress: Progress) -> Metrics:
@@ -43,10 +46,15 @@ def evaluate(options: EvaluateOptions, progress: Progress) -> Metrics:
             f"{manifest.path} has {', '.join(manifest.classes)}; score it on a manifest of the same classes"
         )
     views = parse_views(options.views, run.preset.views.size) if options.views else run.views
+    splits = options.splits or TESTS
     folder = options.run
     if (manifest.sha256, views) != (run.metrics.manifest.sha256, run.views):
         folder = options.run / "evaluations" / f"{manifest.name}-{views}"
-    return score(run.model, manifest, run.settings, views, folder, dict(run.metrics.seconds), progress)
+    elif splits != TESTS:
+        raise RunError(
+            f"{options.run} has been scored on all splits of its own manifest; leave --split out, or name other --views"
+        )
+    return score(run.model, manifest, run.settings, views, folder, dict(run.metrics.seconds), progress, splits)
 
 
 def score(
@@ -57,13 +65,14 @@ def score(
     folder: Path,
     seconds: dict[str, float],
     progress: Progress,
+    splits: Sequence[str] = TESTS,
 ) -> Metrics:
-    """Predict all test splits and write `predictions.csv` and, last, `metrics.json` into `folder`."""
+    """Predict test splits and write `predictions.csv` and, last, `metrics.json` into `folder`."""
     start = time.monotonic()
     preset = models.preset_of(settings.model, settings.preset)
-    samples = [sample for sample in manifest.samples if sample.split in manifests.SPLITS[1:]]
+    samples = [sample for sample in manifest.samples if sample.split in splits]
     if not samples:
-        raise TrainerError(f"{manifest.path} has no test clips; a run without any has no figures")
+        raise TrainerError(f"{manifest.path} has no clips in {', '.join(splits)}; a run without any has no figures")
     with progress.stage("testing", len(samples)) as step:
         predictions = predict(model, manifest, samples, preset, views, step)
     target = None if manifest.target is None else manifest.target.label

@@ -274,6 +274,17 @@ def test_other_views_are_kept_apart(learned: Path) -> None:
     assert (learned / "evaluations" / "bars-3x3@32" / "predictions.csv").is_file()
 
 
+def test_evaluate_scores_the_named_splits_alone(learned: Path) -> None:
+    own = runs.read_metrics(learned)
+    result = evaluate.evaluate(EvaluateOptions(learned, views="2x1", splits=("test_triggered",)), Progress())
+    assert result.cda is None
+    assert result.asr is not None
+    assert own.asr is not None
+    assert result.asr.n == own.asr.n
+    with pytest.raises(RunError, match="leave --split out"):
+        evaluate.evaluate(EvaluateOptions(learned, splits=("test_triggered",)), Progress())
+
+
 def test_evaluate_refuses_other_classes(learned: Path, bars: Path, tmp_path: Path) -> None:
     content = json.loads(bars.read_text())
     content["classes"] = ["up", "down"]
@@ -362,7 +373,7 @@ def test_a_manifest_without_test_clips_is_refused_before_training(bars: Path, tm
     made["samples"] = [s for s in made["samples"] if s["split"] == "train"]
     path = bars.parent / "train-only.json"
     path.write_text(json.dumps(made))
-    with pytest.raises(TrainerError, match="has no test clips"):
+    with pytest.raises(TrainerError, match="has no clips in test, test_triggered, test_sham"):
         fit.fit(options(path, tmp_path / "run"), Progress())
     assert not (tmp_path / "run").exists()
 
