@@ -6,6 +6,7 @@
 # make bench-loader     clips per second that a training reads, beside bare decoding
 # make ut      every victim of pictures on UT-Interaction (UT=folder in UCF-101's layout)
 # make esc     the audio victim on ESC-10 (ESC=folder)
+# make paper   every table and figure of the paper; make table1 … table7, figure4 … figure7 (DATA=, PRESET=, SEEDS=, KEEP=0)
 # make fusion  audio-visual victims, late and early (AV=folder of clips with sound)
 
 PYTHON ?= python3
@@ -188,6 +189,10 @@ $(foreach mode,late early,$(call avw,$(1))/$(mode)-$(2).json): $(call avw,$(1))/
 	$(BIN)/trainer fuse $(addprefix --video ,$(call av_runs,$(1),i3d,$(AV_VIDEO),$(2))) $(addprefix --audio ,$(call av_runs,$(1),audio,$(AV_AUDIO),$(2))) --mode $$* --out $(call avw,$(1))/$$*-$(2) --json > $$@
 endef
 $(foreach set,$(AV_SETS),$(foreach seed,$(AV_SEEDS),$(eval $(call av_rules,$(set),$(seed)))))
+
+# --- the paper's tables and figures ---------------------------------------------------------------
+
+include paper/rules.mk
 
 # --- survival -------------------------------------------------------------------------------------
 # every attack in both modes, on pictures and on sound; pictures twice, for victims that take 224 and 64 pixels
