@@ -56,6 +56,14 @@ class ModeName(StrEnum):
     EARLY = "early"
 
 
+class DataSetName(StrEnum):
+    """`--beside`."""
+
+    UCF101 = "ucf101"
+    HMDB51 = "hmdb51"
+    KINETICS_SOUNDS = "kinetics-sounds"
+
+
 class AverageName(StrEnum):
     """`--average`."""
 
@@ -259,6 +267,31 @@ def pool(
 
     result = comparing.pool(runs)
     _print_json(result) if json else show_figures(result.figures, f"{len(runs)} runs pooled")
+
+
+@app.command()
+def table(
+    number: Annotated[str, typer.Argument(help="1 to 7, or controls.", metavar="N")],
+    runs: Annotated[Path, typer.Option(help="The folder above the runs.")] = Path("runs"),
+    beside: Annotated[
+        DataSetName, typer.Option(help="Which of the paper's data sets stands beside, in tables 1 to 3.")
+    ] = DataSetName.UCF101,
+    out: Annotated[Path | None, typer.Option(help="Write the whole table to a .md or .html file.")] = None,
+    json: Json = False,
+) -> None:
+    """Show a table of the paper: ours beside theirs, with floors, intervals and differences.
+
+    Runs are told apart by their manifests; several seeds of a case are pooled. The terminal shows the main columns,
+    a file all of them.
+    """
+    from trainer.paper import tables
+
+    if number not in (*"1234567", "controls"):
+        raise TrainerError(f"there is no table {number!r}; give 1 to 7, or controls")
+    sheet, rows = tables.controls(runs) if number == "controls" else tables.table(int(number), runs, beside.value)
+    if out is not None:
+        sheet.write(out)
+    _print_json(rows) if json else sheet.show()
 
 
 @app.command()

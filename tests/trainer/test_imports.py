@@ -24,7 +24,7 @@ LAYERS = [
     {"sources", "observing", "pairing"},
     {"training", "evaluate", "fusion"},
     {"defenses", "explain"},
-    {"report"},
+    {"report", "paper"},
     {"fit"},
     {"cli"},
     {"__main__"},

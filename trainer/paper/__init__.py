@@ -1,0 +1,1 @@
+"""The tables, figures and findings of "Look, Listen, and Attack" beside ours; its own numbers are in `results.json`."""

@@ -1,0 +1,117 @@
+"""Table 7: fused models, what each modality does alone and both together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from trainer import compare, runs
+from trainer.errors import RunError
+from trainer.metrics import Share
+from trainer.paper import found, theirs
+from trainer.paper.cases import IMAGE, NATURAL, SOUND
+from trainer.paper.defended import together
+from trainer.paper.found import CLEAN
+from trainer.paper.sheet import Sheet, percent, printed, signed, value
+from trainer.runs import Metrics
+
+TITLE = "Table 7: audio-visual attacks"
+
+
+class FusedRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A pair of cases fused, seeds pooled; `alone`: the ASR with the trigger in one modality."""
+
+    mode: str
+    video: str
+    audio: str
+    cda: Share | None
+    asr: Share | None
+    asr_all: Share | None
+    false_target: Share | None
+    sham_asr: Share | None
+    video_alone: Share | None
+    audio_alone: Share | None
+    seeds: list[int]
+
+
+def rows_of(folder: Path) -> list[FusedRow]:
+    """The fused models of a folder, in the order of table 7; what an attack is, the parts' manifests tell."""
+    groups: dict[tuple[str, str, str], list[tuple[Path, Metrics]]] = {}
+    for path in sorted(folder.glob("*/metrics.json")):
+        metrics = runs.read_metrics(path.parent)
+        fusion = metrics.fusion
+        if fusion is None or fusion.average == "probabilities":
+            continue
+        cases = [found.case_of(found.story_of(part.manifest)) for part in (fusion.video, fusion.audio)]
+        if all(case.is_standard for case in cases) and cases[0].mode in ("", "dynamic"):
+            groups.setdefault((fusion.mode, cases[0].attack, cases[1].attack), []).append((path.parent, metrics))
+    order = {name: k for k, name in enumerate((CLEAN, *IMAGE, *NATURAL, *SOUND))}
+    keys = sorted(groups, key=lambda key: (key[0] != "late", order.get(key[1], 99), order.get(key[2], 99)))
+    rows = []
+    for mode, video, audio in keys:
+        made = groups[mode, video, audio]
+        figures = compare.pool([path for path, _ in made]).figures
+        alone = [[m.fusion.asr_video for _, m in made if m.fusion], [m.fusion.asr_audio for _, m in made if m.fusion]]
+        rows.append(
+            FusedRow(
+                mode=mode,
+                video=video,
+                audio=audio,
+                cda=figures.cda,
+                asr=figures.asr,
+                asr_all=figures.asr_all,
+                false_target=figures.false_target,
+                sham_asr=figures.sham_asr,
+                video_alone=together(alone[0]) if CLEAN not in (video, audio) else None,
+                audio_alone=together(alone[1]) if CLEAN not in (video, audio) else None,
+                seeds=[m.seed for _, m in made],
+            )
+        )
+    return rows
+
+
+def table(folder: Path) -> tuple[Sheet, list[msgspec.Struct]]:
+    rows = rows_of(folder)
+    if not rows:
+        raise RunError(f"{folder} holds no fused model for table 7; make them with `make table7`")
+    cells = []
+    for row in rows:
+        paper = theirs.fused(row.mode, row.video, row.audio)
+        difference = None if paper.asr is None or row.asr_all is None else 100 * row.asr_all.value - paper.asr
+        cells.append(
+            [
+                row.mode,
+                row.video,
+                row.audio,
+                percent(row.cda),
+                percent(row.asr),
+                value(row.video_alone),
+                value(row.audio_alone),
+                value(row.false_target),
+                value(row.sham_asr),
+                printed(paper.cda),
+                printed(paper.asr),
+                signed(difference),
+            ]
+        )
+    headings = (
+        "fusion",
+        "pictures",
+        "sound",
+        "CDA",
+        "ASR",
+        "ASR, pictures alone",
+        "ASR, sound alone",
+        "false target",
+        "sham ASR",
+        "paper: CDA",
+        "paper: ASR",
+        "ASR (all) − paper's",
+    )
+    notes = [
+        "percent, with 95 % intervals and counts; attacks on pictures are dynamic, those on sound static",
+        "alone: the same model where that modality alone carries its trigger",
+        "paper: Kinetics-Sounds, I3D and ResNet-18",
+    ]
+    return Sheet(TITLE, headings, cells, notes, (0, 1, 2, 3, 4, 9, 10)), list(rows)

@@ -1,0 +1,122 @@
+"""A table of words, as text for a terminal, as Markdown, and as a page."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from trainer import runs
+from trainer.compare import Difference
+from trainer.errors import RunError
+from trainer.metrics import Share
+
+STYLE = """
+:root { color-scheme: light dark; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 100rem; margin: 2rem auto; padding: 0 1rem; }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+caption { text-align: left; font-weight: 600; padding: .5rem 0; }
+th, td { text-align: left; vertical-align: top; padding: .35rem .9rem .35rem 0; border-bottom: 1px solid #8886; }
+"""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Rows of cells under headings; `brief`: the columns that a terminal shows; notes stand below."""
+
+    title: str
+    headings: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    notes: Sequence[str] = ()
+    brief: Sequence[int] = field(default_factory=tuple)
+
+    def markdown(self) -> str:
+        """A heading, the table, and the notes."""
+        lines = [f"### {self.title}", ""]
+        lines += [_line(self.headings), _line(["---"] * len(self.headings)), *map(_line, self.rows)]
+        lines += ["", *(f"- {note}" for note in self.notes)]
+        return "\n".join(lines).rstrip() + "\n"
+
+    def html(self) -> str:
+        """A page that needs nothing else; every word is escaped."""
+        head = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in self.headings)
+        body = "".join(
+            "<tr>"
+            + "".join(
+                f'<th scope="row">{html.escape(cell)}</th>' if k == 0 else f"<td>{html.escape(cell)}</td>"
+                for k, cell in enumerate(row)
+            )
+            + "</tr>"
+            for row in self.rows
+        )
+        notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.notes)
+        title = html.escape(self.title)
+        return (
+            '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+            '<meta name="viewport" content="width=device-width, initial-scale=1">'
+            f"<title>{title}</title><style>{STYLE}</style></head><body><main><h1>{title}</h1>"
+            f'<div class="scroll" role="region" aria-label="{title}" tabindex="0"><table><caption>{title}</caption>'
+            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div><ul>{notes}</ul></main></body></html>\n"
+        )
+
+    def write(self, path: Path) -> None:
+        """Write Markdown or a page, as the file's suffix says; raises `RunError` for another."""
+        kinds = {".md": self.markdown, ".html": self.html}
+        if path.suffix not in kinds:
+            raise RunError(f"a table cannot be written as {path.name!r}; give a name that ends in .md or .html")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        runs.write(path, kinds[path.suffix]().encode())
+
+    def show(self) -> None:
+        """Print the brief columns, intervals below their shares and without counts, within 80 characters."""
+        table = Table(title=self.title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+        chosen = list(self.brief or range(len(self.headings)))
+        for k in chosen:
+            table.add_column(self.headings[k], overflow="fold")
+        for row in self.rows:
+            table.add_row(*(re.sub(r" \((\S+) … ([^,)]+).*\)", r"\n\1…\2", row[k]) for k in chosen))
+        console = Console(highlight=False)
+        console.print(table)
+        for note in self.notes:
+            console.print(f"- {note}", markup=False)
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+
+
+def percent(share: Share | None) -> str:
+    """A share with interval and count, in percent."""
+    if share is None:
+        return "–"
+    return f"{100 * share.value:.1f} ({100 * share.low:.1f} … {100 * share.high:.1f}, n {share.n})"
+
+
+def value(share: Share | None) -> str:
+    """A share alone, in percent."""
+    return "–" if share is None else f"{100 * share.value:.1f}"
+
+
+def points(difference: Difference | None) -> str:
+    """A difference with its interval, in percentage points."""
+    if difference is None:
+        return "–"
+    low, high = signed(100 * difference.low), signed(100 * difference.high)
+    return f"{signed(100 * difference.value)} ({low} … {high})"
+
+
+def signed(number: float | None) -> str:
+    """One decimal and a sign."""
+    return "–" if number is None else f"{number:+.1f}".replace("-", "−")
+
+
+def printed(number: float | None) -> str:
+    """A number as the paper prints it."""
+    return "–" if number is None else f"{number:.2f}"
