@@ -295,6 +295,42 @@ def table(
 
 
 @app.command()
+def figure(
+    number: Annotated[str, typer.Argument(help="4 to 7.", metavar="N")],
+    out: Annotated[Path, typer.Option(help="The picture, .svg or .png; its numbers go beside it as .md.")],
+    runs: Annotated[Path, typer.Option(help="The folder above the runs.")] = Path("runs"),
+) -> None:
+    """Draw a figure of the paper from our runs: 4 frames poisoned, 5 pruning, 6 STRIP, 7 spectrograms."""
+    from trainer import plots
+    from trainer.paper import figures
+
+    if number not in figures.FIGURES:
+        raise TrainerError(f"there is no figure {number!r}; give one of {', '.join(figures.FIGURES)}")
+    if out.suffix not in (".svg", ".png"):
+        raise TrainerError(f"a figure cannot be written as {out.name!r}; give a name that ends in .svg or .png")
+    drawing, sheet = figures.FIGURES[number](runs)
+    sheet.write(out.with_suffix(".md"))
+    plots.save(drawing, out)
+    sheet.show()
+
+
+@app.command()
+def findings(
+    runs: Annotated[Path, typer.Option(help="The folder above the runs.")] = Path("runs"),
+    out: Annotated[Path | None, typer.Option(help="Write the list to a .md or .html file.")] = None,
+    json: Json = False,
+) -> None:
+    """Hold the paper's findings against our runs, one by one: holds, does not hold, or cannot be told."""
+    from trainer.paper import findings as finding
+
+    made = finding.findings(runs)
+    sheet = finding.sheet(made)
+    if out is not None:
+        sheet.write(out)
+    _print_json(made) if json else sheet.show()
+
+
+@app.command()
 def models(json: Json = False) -> None:
     """List the victims with their presets."""
     import msgspec

@@ -99,15 +99,33 @@ def bootstrap(clips: Sequence[Sequence[float]], resamples: int = RESAMPLES) -> D
     return Difference(float(sums.sum() / counts.sum()), int(counts.sum()), float(low), float(high))
 
 
-def _differences(attack: _Run, baseline: _Run) -> dict[str, int]:
-    """Per clean test clip: 1 when only the attack run is right, -1 when only the baseline is, else 0."""
-    ours = {p.id: p for p in attack.predictions if p.split == "test"}
-    theirs = {p.id: p for p in baseline.predictions if p.split == "test"}
+def successes(attacks: Sequence[Path], others: Sequence[Path]) -> Difference:
+    """The ASR of runs minus that of others, paired by triggered clip, targets' own left out, pooled.
+
+    Raises `RunError` when a pair was not tested on the same clips, or has no target or another.
+    """
+    by_clip: dict[str, list[int]] = defaultdict(list)
+    for a, b in zip(map(_read, attacks), map(_read, others), strict=True):
+        if a.target is None or a.target != b.target:
+            raise RunError(f"{a.folder} and {b.folder} have targets {a.target} and {b.target}; compare attacks of one")
+        for identity, difference in _differences(a, b, "test_triggered", a.target).items():
+            by_clip[identity].append(difference)
+    return bootstrap(list(by_clip.values()))
+
+
+def _differences(attack: _Run, baseline: _Run, split: str = "test", target: int | None = None) -> dict[str, int]:
+    """Per test clip: 1 when only the attack run hits, -1 when only the baseline does, else 0.
+
+    A hit is the true label, or with `target` the target on a clip of another class.
+    """
+    ours = {p.id: p for p in attack.predictions if p.split == split and p.true_label != target}
+    theirs = {p.id: p for p in baseline.predictions if p.split == split and p.true_label != target}
     unshared = ours.keys() ^ theirs.keys()
+    kind = "clean" if target is None else "triggered"
     if unshared or not ours:
         example = f", such as {min(unshared)!r}" if unshared else ""
         raise RunError(
-            f"{attack.folder} and {baseline.folder} cannot be paired: {len(unshared)} clean test clips "
+            f"{attack.folder} and {baseline.folder} cannot be paired: {len(unshared)} {kind} test clips "
             f"are not in both{example}; pair runs of one split"
         )
     for identity, p in ours.items():
@@ -116,7 +134,11 @@ def _differences(attack: _Run, baseline: _Run) -> dict[str, int]:
                 f"{attack.folder} and {baseline.folder} cannot be paired: clip {identity!r} has true label "
                 f"{p.true_label} in one and {theirs[identity].true_label} in the other"
             )
-    return {k: (p.prediction == p.true_label) - (theirs[k].prediction == theirs[k].true_label) for k, p in ours.items()}
+
+    def hit(p: Prediction) -> bool:
+        return p.prediction == (p.true_label if target is None else target)
+
+    return {k: hit(p) - hit(theirs[k]) for k, p in ours.items()}
 
 
 def _read(folder: Path) -> _Run:

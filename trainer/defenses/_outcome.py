@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from trainer import runs
+from trainer.errors import RunError
 from trainer.metrics import Share
 from trainer.runs import ManifestStamp
 
@@ -95,3 +96,17 @@ def write(folder: Path, outcome: Outcome, scores: Sequence[Score]) -> None:
 def of_run(folder: Path) -> list[Outcome]:
     """The outcomes that a run's folder holds, by name; raises `RunError` for a damaged one."""
     return [runs.read(path, Outcome) for path in sorted(folder.glob("defenses/*/outcome.json"))]
+
+
+def scores(folder: Path) -> list[Score]:
+    """The scored clips of a defense's folder, none where it scored none; raises `RunError` for a damaged file."""
+    path = folder / "scores.csv"
+    if not path.exists():
+        return []
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = csv.reader(file)
+            next(rows)
+            return [Score(r[0], r[1], int(r[2]), float(r[3]), r[4] == "1", r[5] == "1") for r in rows]
+    except (ValueError, IndexError, StopIteration) as error:
+        raise RunError(f"{path} is damaged ({error}); run the defense again") from None

@@ -48,8 +48,8 @@ def table(folder: Path) -> tuple[Sheet, list[msgspec.Struct]]:
                         defense=defense,
                         case=attack,
                         mode="dynamic",
-                        eliminated=together([outcome.figures["elimination_rate"] for _, outcome in made]),
-                        sacrificed=together([outcome.figures["sacrifice_rate"] for _, outcome in made]),
+                        eliminated=together([outcome.figures["elimination"] for _, outcome in made]),
+                        sacrificed=together([outcome.figures["sacrifice"] for _, outcome in made]),
                         auroc=[outcome.auroc.value for _, outcome in made if outcome.auroc],
                         runs=[str(run.folder) for run, _ in made],
                     )

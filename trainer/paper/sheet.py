@@ -81,11 +81,20 @@ class Sheet:
         for k in chosen:
             table.add_column(self.headings[k], overflow="fold")
         for row in self.rows:
-            table.add_row(*(re.sub(r" \((\S+) … ([^,)]+).*\)", r"\n\1…\2", row[k]) for k in chosen))
+            table.add_row(*(_brief(row[k]) for k in chosen))
         console = Console(highlight=False)
         console.print(table)
         for note in self.notes:
             console.print(f"- {note}", markup=False)
+
+
+def _brief(cell: str) -> str:
+    """A cell with its interval below, in whole percent and without the count."""
+    match = re.fullmatch(r"(\S+) \((\S+) … ([^,)]+).*\)", cell)
+    if match is None:
+        return cell
+    low, high = (f"{float(end.replace('−', '-')):.0f}".replace("-", "−") for end in match.groups()[1:])
+    return f"{match[1]}\n{low}…{high}"
 
 
 def _line(cells: Sequence[str]) -> str:

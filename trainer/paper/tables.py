@@ -42,7 +42,7 @@ HEADINGS = (
     "CDA change − paper's",
     "ASR (all) − paper's",
 )
-BRIEF = (0, 1, 2, 3, 4, 7, 9, 12, 13)
+BRIEF = (0, 1, 2, 3, 4, 9, 12, 13)
 
 
 def table(number: int, folder: Path, beside: str) -> tuple[Sheet, list[msgspec.Struct]]:

@@ -1,0 +1,198 @@
+"""The paper's figures 4 to 7, from runs, their evaluations and their defenses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from trainer import compare, manifest, plots
+from trainer.defenses import _outcome as outcomes
+from trainer.defenses._outcome import Outcome
+from trainer.errors import RunError
+from trainer.metrics import Share
+from trainer.paper import found
+from trainer.paper.cases import SOUND
+from trainer.paper.defended import DEFENDED, together
+from trainer.paper.found import Found
+from trainer.paper.sheet import Sheet, percent
+from trainer.sounds import decode, log_mel
+
+ALL = 10**6
+"""The number of frames that `all` stands for in sorting."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """ASR by the number of poisoned frames in training (`counts`) and in evaluation (`shown`), seeds pooled."""
+
+    attack: str
+    window: str
+    counts: list[str]
+    shown: list[str]
+    cells: dict[tuple[str, str], Share | None]
+
+
+def asr_grid(every: Sequence[Found]) -> Grid | None:
+    """The grid of I3D under the attack that was made with several numbers of frames, None where there is none."""
+    standard = [run for run in every if run.metrics.model == "i3d" and run.case.rate == found.STANDARD_RATE]
+    partly = next((run for run in standard if run.case.frames != "all"), None)
+    if partly is None:
+        return None
+    trained = [run for run in standard if (run.case.attack, run.case.mode) == (partly.case.attack, partly.case.mode)]
+    trained = [run for run in trained if run.case.target == partly.case.target]
+    counts = sorted({run.case.frames for run in trained}, key=_count)
+    shown = [count for count in counts if count != "random"]
+    placement = partly.story.attacks[0].placement if partly.story else None
+    return Grid(
+        attack=f"{partly.case.attack} {partly.case.mode}",
+        window=placement.window if placement else "?",
+        counts=counts,
+        shown=shown,
+        cells={(a, b): _asr(trained, a, b) for a in counts for b in shown},
+    )
+
+
+def frames(folder: Path) -> tuple[Figure, Sheet]:
+    """Figure 4: ASR over the number of poisoned frames in evaluation, a curve for each number in training."""
+    grid = asr_grid(found.read(folder))
+    if grid is None:
+        raise RunError(f"{folder} holds no run with some frames poisoned; make them with `make figure4`")
+    drawing, (axes,) = plots.sheet(width=5.6, height=3.4)
+    lines = []
+    for k, training in enumerate(grid.counts):
+        known = [(x, share) for x, b in enumerate(grid.shown) if (share := grid.cells[training, b]) is not None]
+        xs, shares = [x for x, _ in known], [share for _, share in known]
+        lows, highs = [share.low for share in shares], [share.high for share in shares]
+        values = [share.value for share in shares]
+        lines.append(plots.Line(f"trained on {training}", xs, values, lows, highs, colour=k, dash=k))
+    plots.curves(axes, lines, f"poisoned frames in evaluation, windows of {grid.window}", "ASR")
+    axes.set_xticks(range(len(grid.shown)), grid.shown)
+    rows = [[a, *(percent(grid.cells[a, b]) for b in grid.shown)] for a in grid.counts]
+    title = f"Figure 4: ASR of {grid.attack} by poisoned frames in training (rows) and evaluation (columns)"
+    notes = ["percent, with 95 % intervals and counts; random: a number drawn once for each clip"]
+    return drawing, Sheet(title, ["training", *grid.shown], rows, notes)
+
+
+def _count(name: str) -> int:
+    return {"random": ALL + 1, "all": ALL}.get(name) or int(name)
+
+
+def _asr(trained: Sequence[Found], training: str, evaluation: str) -> Share | None:
+    """Of the runs with so many frames in training, on the clips of those of the same seed with so many to test."""
+    scored = []
+    for run in (run for run in trained if run.case.frames == training):
+        others = [o for o in trained if o.case.frames == evaluation and o.metrics.seed == run.metrics.seed]
+        scored += [path for other in others if (path := found.asr_on(run, other.metrics.manifest))]
+    return compare.pool(scored).figures.asr if scored else None
+
+
+def pruning(folder: Path) -> tuple[Figure, Sheet]:
+    """Figure 5: CDA and ASR as channels of the last stage are pruned."""
+    made = _defended(folder, "pruning")
+    drawing, axes = plots.sheet(columns=2)
+    rows = []
+    accuracy: list[plots.Line] = []
+    success: list[plots.Line] = []
+    for k, (attack, group) in enumerate(made.items()):
+        points = list(zip(*(outcome.curve for outcome in group), strict=True))  # of each share, a point a seed
+        shares = [point[0].strength for point in points]
+        for into, name in ((accuracy, "cda"), (success, "asr")):
+            pooled = [together([getattr(one, name) for one in point]) for point in points]
+            into.append(
+                plots.Line(attack, shares, [share.value if share else 0.0 for share in pooled], colour=k, dash=k)
+            )
+            chosen = [0, *(int(np.argmin(np.abs(np.array(shares) - at))) for at in (0.5, 0.9)), len(shares) - 1]
+            rows.append([attack, name.upper(), *(percent(pooled[at]) for at in chosen)])
+    plots.curves(axes[0], accuracy, "pruned share of channels", "CDA")
+    plots.curves(axes[1], success, "pruned share of channels", "ASR")
+    headings = ["attack", "", "0", "50 %", "90 %", f"{shares[-1]:.0%}"]
+    return drawing, Sheet("Figure 5: pruning", headings, rows, ["percent, with 95 % intervals and counts"])
+
+
+def strip(folder: Path) -> tuple[Figure, Sheet]:
+    """Figure 6: the entropies of blended clips, clean and triggered."""
+    made = _defended(folder, "strip")
+    drawing, axes = plots.sheet(columns=2, rows=-(-len(made) // 2), height=2.4)
+    rows = []
+    for place, (attack, group) in zip(axes, made.items(), strict=False):
+        scores = [score for outcome in group for score in outcomes.scores(_folder(outcome))]
+        clean = [-score.score for score in scores if not score.poisoned]
+        triggered = [-score.score for score in scores if score.poisoned]
+        plots.histogram(place, {"clean": clean, "triggered": triggered}, "entropy, nats", title=attack)
+        found_rate = together([outcome.figures.get("detection") for outcome in group])
+        rejected = together([outcome.figures.get("false rejection") for outcome in group])
+        auroc = ", ".join(f"{o.auroc.value:.3f}" for o in group if o.auroc)
+        rows.append([attack, percent(found_rate), percent(rejected), auroc])
+    for place in axes[len(made) :]:
+        place.set_axis_off()
+    headings = ["attack", "triggered clips found", "clean clips rejected", "AUROC"]
+    notes = ["percent, with 95 % intervals and counts; the threshold comes from the defender's clean clips"]
+    return drawing, Sheet("Figure 6: STRIP", headings, rows, notes)
+
+
+def spectrograms(folder: Path) -> tuple[Figure, Sheet]:
+    """Figure 7: log-mel spectrograms of a clip, clean and attacked, and their absolute differences."""
+    runs = {run.case.attack: run for run in found.read(folder) if run.metrics.model == "audio"}
+    attacked = [runs[name] for name in SOUND if name in runs]
+    if not attacked:
+        raise RunError(f"{folder} holds no run on attacked sound; make them with `make figure7`")
+    bands = 80
+    drawing, axes = plots.sheet(columns=1 + 2 * len(attacked), width=2.6, height=2.3)
+    rows = []
+    clean: NDArray[np.float32] | None = None
+    for k, run in enumerate(attacked):
+        made = manifest.load(Path(run.metrics.manifest.path))
+        target = made.target.label if made.target else None
+        clip = next(s for s in made.split("test_triggered") if s.true_label != target)
+        plain = next(s for s in made.split("test") if clip.id == f"test_triggered/{s.id}")
+        before, after = (log_mel(decode(made.file_of(sample)), bands) for sample in (plain, clip))
+        length = min(len(before), len(after))
+        change = np.abs(after[:length] - before[:length]) * 10 / np.log(10)
+        if clean is None:
+            clean = before
+            _spectrogram(axes[0], before * 10 / np.log(10), "clean")
+        _spectrogram(axes[2 * k + 1], after * 10 / np.log(10), run.case.attack)
+        _spectrogram(axes[2 * k + 2], change, f"{run.case.attack}: difference", top=20)
+        rows.append([run.case.attack, plain.id, f"{change.mean():.2f}", f"{change.mean(axis=0).max():.1f}"])
+    headings = ["attack", "clip", "mean change, dB", "of the band that changes most, dB"]
+    return drawing, Sheet(
+        "Figure 7: spectrograms", headings, rows, [f"{bands} mel bands of 16 kHz, as the victim hears"]
+    )
+
+
+def _spectrogram(axes: Axes, values: NDArray[np.float32], title: str, top: float | None = None) -> None:
+    low = 0.0 if top is not None else None
+    axes.imshow(
+        values.T, origin="lower", aspect="auto", cmap="magma", vmin=low, vmax=top, extent=(0, len(values) / 100, 0, 80)
+    )
+    axes.set_title(title, loc="left")
+    axes.set_xlabel("seconds")
+    axes.set_ylabel("mel band")
+
+
+def _defended(folder: Path, defense: str) -> dict[str, list[Outcome]]:
+    """The outcomes of a defense by attack, a seed each, in the paper's order."""
+    made: dict[str, list[Outcome]] = {}
+    every = [run for run in found.read(folder) if run.metrics.model == "i3d" and run.case.is_standard]
+    for attack in DEFENDED:
+        for run in every:
+            if (run.case.attack, run.case.mode) == (attack, "dynamic"):
+                mine = [outcome for outcome in outcomes.of_run(run.folder) if outcome.defense == defense]
+                made.setdefault(attack, []).extend(mine)
+    made = {attack: group for attack, group in made.items() if group}
+    if not made:
+        raise RunError(f"{folder} holds no run with the defense {defense}; make them with `trainer defend`")
+    return made
+
+
+def _folder(outcome: Outcome) -> Path:
+    return Path(outcome.run) / "defenses" / outcome.defense
+
+
+FIGURES = {"4": frames, "5": pruning, "6": strip, "7": spectrograms}
