@@ -10,6 +10,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 from torch.nn.functional import cross_entropy
+from torch.nn.utils import clip_grad_norm_
 from torch.optim import SGD, AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
@@ -41,6 +42,15 @@ class Learner(LightningModule):
         optimizer = build_optimizer(self.model, self.recipe)
         schedule = LambdaLR(optimizer, lambda step: rate(step / max(self.steps, 1), self.recipe))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def configure_gradient_clipping(
+        self, optimizer: Optimizer, gradient_clip_val: Any = None, gradient_clip_algorithm: Any = None
+    ) -> None:
+        """As Lightning does it, which refuses fused optimizers under bf16, although nothing is scaled there."""
+        if self.trainer.precision == "bf16-mixed" and gradient_clip_val is not None:
+            clip_grad_norm_(self.parameters(), gradient_clip_val)
+        else:
+            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
 
 
 class Steps(Callback):

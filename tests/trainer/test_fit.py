@@ -79,6 +79,15 @@ def test_run_folder_is_complete(learned: Path, bars: Path) -> None:
     assert metrics["epochs"] == 3
 
 
+def test_bf16_learns_nearly_the_same_weights(learned: Path, bars: Path, tmp_path: Path) -> None:
+    fit.fit(options(bars, tmp_path / "run", precision="bf16"), Progress())
+    full, half = (weights.load(folder / "weights.pt").state for folder in (learned, tmp_path / "run"))
+    parameters = [name for name in full if name.endswith((".weight", ".bias"))]
+    apart = sum((full[name] - half[name]).square().sum() for name in parameters)
+    size = sum(full[name].square().sum() for name in parameters)
+    assert 0 < apart / size < 1e-2  # other arithmetic, the same training
+
+
 def test_predictions_hold_every_test_clip(learned: Path) -> None:
     with (learned / "predictions.csv").open() as file:
         rows = list(csv.DictReader(file))
