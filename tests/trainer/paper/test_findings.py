@@ -1,0 +1,132 @@
+"""Findings hold, fail or cannot be told by where an interval lies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from trainer import runs
+from trainer.defenses import _outcome as outcomes
+from trainer.defenses._outcome import Auroc, Outcome, Point
+from trainer.metrics import Share, wilson
+from trainer.paper import findings as finding
+from trainer.paper.findings import Finding, Verdict, above, below, both
+
+from .conftest import Make
+
+HOLDS, FAILS, UNKNOWN = Verdict.HOLDS, Verdict.FAILS, Verdict.UNKNOWN
+
+
+def of(made: list[Finding], place: str, case: str) -> Finding:
+    """The one finding of a place and case."""
+    (one,) = [f for f in made if f.place == place and f.case == case]
+    return one
+
+
+def test_an_interval_decides() -> None:
+    assert above(Share(0.95, 100, 0.91, 0.98), 0.9) is HOLDS
+    assert above(Share(0.80, 100, 0.70, 0.89), 0.9) is FAILS
+    assert above(Share(0.95, 100, 0.89, 0.98), 0.9) is UNKNOWN
+    assert above(None, 0.9) is UNKNOWN
+    assert below(Share(0.80, 100, 0.70, 0.89), 0.9) is HOLDS
+    assert below(Share(0.95, 100, 0.91, 0.98), 0.9) is FAILS
+
+
+def test_all_parts_must_hold() -> None:
+    assert both([HOLDS, HOLDS]) is HOLDS
+    assert both([HOLDS, UNKNOWN]) is UNKNOWN
+    assert both([UNKNOWN, FAILS]) is FAILS
+    assert both([]) is UNKNOWN
+
+
+def test_attacks_hold_fail_or_cannot_be_told(make: Make, tmp_path: Path) -> None:
+    make("clean", clips=100, right=100)
+    make("badnet", "badnet", "static", clips=100, right=100, hits=100)
+    make("blend", "blend", "static", clips=100, right=100, hits=40)
+    make("sig", "sig", "static", clips=100, right=80, hits=100)
+    make("wanet", "wanet", "static", clips=100, right=100, hits=92)
+    make("ftrojan", "ftrojan", "static", clips=100, right=100, hits=100, kept=0.3)
+    made = finding.findings(tmp_path / "runs")
+    verdicts = {f.case: f.verdict for f in made if f.place == "table 1"}
+    assert verdicts == {
+        "badnet, i3d": HOLDS,
+        "blend, i3d": FAILS,  # of the ASR
+        "sig, i3d": FAILS,  # of the CDA
+        "wanet, i3d": UNKNOWN,
+        "ftrojan, i3d": UNKNOWN,  # out of view
+    }
+    assert "0.30 of the trigger in view" in of(made, "table 1", "ftrojan, i3d").evidence
+
+
+def test_dynamic_is_compared_with_static_on_the_same_clips(make: Make, tmp_path: Path) -> None:
+    make("clean", clips=100, right=100)
+    make("static", "sig", "static", clips=100, right=100, hits=60)
+    make("dynamic", "sig", "dynamic", clips=100, right=100, hits=100)
+    one = of(finding.findings(tmp_path / "runs"), "section 4.2", "sig, i3d")
+    assert one.verdict is HOLDS
+    assert one.evidence.startswith("ASR +0.400 (+0.3")
+
+
+@pytest.mark.parametrize(("one", "eight", "verdict"), [(100, 50, HOLDS), (50, 100, FAILS), (95, 96, UNKNOWN)])
+def test_the_worst_case_over_frames(
+    make: Make, score: Make, tmp_path: Path, one: int, eight: int, verdict: Verdict
+) -> None:
+    few = make("one", "badnet", "dynamic", clips=100, right=100, hits=100, frames="1")
+    many = make("eight", "badnet", "dynamic", clips=100, right=100, hits=100, frames="8")
+    score(few, many, hits=one, clips=100)
+    score(many, few, hits=eight, clips=100)
+    assert of(finding.findings(tmp_path / "runs"), "figure 4", "badnet dynamic, i3d").verdict is verdict
+
+
+def outcome(run: Path, defense: str, **more: object) -> None:
+    known: dict[str, object] = {"figures": {}, **more}
+    made = Outcome(
+        defense=defense,
+        run=str(run),
+        manifest=runs.read_metrics(run).manifest,
+        model="i3d",
+        parameters={},
+        rule="",
+        clean_clips=1,
+        seconds=0.0,
+        versions={},
+        **known,  # type: ignore[arg-type]
+    )
+    outcomes.write(run / "defenses" / defense, made, [])
+
+
+def test_defenses_are_judged_by_the_kind_of_attack(make: Make, tmp_path: Path) -> None:
+    make("clean", clips=100, right=100)
+    for attack in ("badnet", "motion-blur"):
+        run = make(attack, attack, "dynamic", clips=100, right=100, hits=100)
+        outcome(run, "activation-clustering", figures={"elimination": wilson(34, 100)})
+        outcome(run, "strip", auroc=Auroc(0.5, 100, 100, 0.42, 0.58))
+        curve = [
+            Point(0.0, wilson(100, 100), wilson(100, 100)),
+            Point(0.5, wilson(70, 100), wilson(98, 100)),
+            Point(0.9, wilson(10, 100), wilson(0, 100)),  # the accuracy is gone: no matter
+        ]
+        outcome(run, "pruning", curve=curve, strength="share")
+    made = finding.findings(tmp_path / "runs")
+    assert of(made, "table 5", "badnet, seed 0").verdict is HOLDS
+    assert of(made, "table 5", "motion-blur, seed 0").verdict is FAILS
+    assert of(made, "figure 6", "badnet, seed 0").verdict is FAILS
+    assert of(made, "figure 6", "motion-blur, seed 0").verdict is HOLDS
+    assert of(made, "figure 5", "badnet, seed 0").verdict is HOLDS
+    assert "98" in of(made, "figure 5", "badnet, seed 0").evidence
+
+
+def test_fusion(make: Make, fuse: Make, tmp_path: Path) -> None:
+    clean, badnet = make("v-clean"), make("v-badnet", "badnet", "dynamic")
+    silent, sine = make("a-clean", model="audio"), make("a-sine", "sine", model="audio")
+    for mode, hits in (("late", 2), ("early", 10)):
+        fuse(mode, clean, silent, hits=None)
+        fuse(mode, badnet, silent, hits=hits)
+        fuse(mode, clean, sine, hits=hits)
+        fuse(mode, badnet, sine, hits=10)
+    made = finding.findings(tmp_path / "runs")
+    assert of(made, "table 7 (2)", "late: badnet with clean").verdict is HOLDS
+    assert of(made, "table 7 (2)", "early: badnet with clean").verdict is UNKNOWN  # ten clips are few
+    assert of(made, "table 7 (3)", "badnet with clean").verdict is HOLDS
+    assert of(made, "table 7 (1)", "late: badnet with sine").evidence.endswith("one alone at most 0.200")

@@ -1,0 +1,166 @@
+"""The paper's tables: which runs stand in which, what is pooled, and what is compared with the paper."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from trainer.cli import app
+from trainer.errors import RunError
+from trainer.paper import audiovisual, found, tables, theirs
+from trainer.paper.sheet import Sheet
+
+from .conftest import Make
+
+
+def cells(sheet: Sheet, attack: str) -> dict[str, str]:
+    """One row by its attack."""
+    (row,) = [row for row in sheet.rows if row[1] == attack]
+    return dict(zip(sheet.headings, row, strict=True))
+
+
+def test_a_static_run_stands_in_table_1_and_a_dynamic_one_in_table_2(make: Make, tmp_path: Path) -> None:
+    make("a")
+    make("b", "badnet", "static")
+    make("c", "badnet", "dynamic")
+    for number, mode in ((1, "static"), (2, "dynamic")):
+        sheet, _ = tables.table(number, tmp_path / "runs", "ucf101")
+        assert [row[1] for row in sheet.rows] == ["clean", f"badnet {mode}"]
+
+
+def test_other_rates_frames_and_controls_are_kept_out(make: Make, tmp_path: Path) -> None:
+    make("clean")
+    make("plain", "badnet", "dynamic", hits=10)
+    make("rate", "badnet", "dynamic", hits=1, rate=0.05)
+    make("frames", "badnet", "dynamic", hits=2, frames="8")
+    make("other", "badnet", "dynamic", hits=3, target=2)
+    make("none", "none", hits=0)
+    sheet, _ = tables.table(2, tmp_path / "runs", "ucf101")
+    assert cells(sheet, "badnet dynamic")["ASR"].startswith("100.0 (")
+    controls, rows = tables.controls(tmp_path / "runs")
+    named = [tuple(row[1:5]) for row in controls.rows]
+    assert named == [
+        ("none", "0.1", "0", "all"),
+        ("badnet dynamic", "0.05", "0", "all"),
+        ("badnet dynamic", "0.1", "0", "all"),
+        ("badnet dynamic", "0.1", "2", "all"),
+        ("badnet dynamic", "0.1", "0", "8"),
+    ]
+    assert len(rows) == 5
+
+
+def test_seeds_are_pooled_and_paired_with_the_clean_victim_of_their_seed(
+    make: Make, score: Make, tmp_path: Path
+) -> None:
+    for seed, right in ((0, 10), (1, 6)):
+        clean = make(f"clean-{seed}", right=right, seed=seed)
+        attacked = make(f"sig-{seed}", "sig", "dynamic", right=right - 1, hits=10 - seed, seed=seed, shams=1)
+        score(clean, attacked, hits=2 * seed)
+    sheet, (clean_row, row) = tables.table(2, tmp_path / "runs", "ucf101")
+    shown = cells(sheet, "sig dynamic")
+    assert shown["CDA − clean, paired"].startswith("−10.0 (")
+    assert shown["ASR"].startswith("95.0 (")
+    assert shown["ASR, clean victim"].startswith("10.0 (")
+    assert shown["sham ASR"].startswith("20.0 (")
+    assert isinstance(row, found.Row)
+    assert row.seeds == [0, 1]
+    assert row.figures.asr is not None
+    assert row.figures.asr.n == 20
+    assert isinstance(clean_row, found.Row)
+    assert clean_row.cda_difference is None
+
+
+def test_differences_compare_like_with_like(make: Make, tmp_path: Path) -> None:
+    make("clean", right=10)
+    make("badnet", "badnet", "static", right=9, hits=10)
+    sheet, _ = tables.table(1, tmp_path / "runs", "hmdb51")
+    shown = cells(sheet, "badnet static")
+    assert (shown["paper: CDA"], shown["paper: ASR"]) == ("69.35", "98.89")
+    # ours lost 10 points, theirs 69.59 − 69.35
+    assert shown["CDA change − paper's"] == "−9.8"
+    assert shown["ASR (all) − paper's"] == "+1.1"
+
+
+def test_a_trigger_out_of_view_is_said_to_tell_nothing(make: Make, tmp_path: Path) -> None:
+    make("clean")
+    make("ftrojan", "ftrojan", "static", kept=0.17)
+    sheet, _ = tables.table(1, tmp_path / "runs", "ucf101")
+    assert cells(sheet, "ftrojan static")["in view"] == "0.17"
+    assert any("nothing can be told: ftrojan static" in note for note in sheet.notes)
+
+
+def test_table_4_has_a_row_for_each_architecture(make: Make, tmp_path: Path) -> None:
+    for model in ("slowfast", "tsm"):
+        make(f"{model}-clean", model=model)
+        make(f"{model}-sig", "sig", "dynamic", model=model)
+    sheet, _ = tables.table(4, tmp_path / "runs", "hmdb51")
+    assert [tuple(row[:2]) for row in sheet.rows] == [
+        ("slowfast", "clean"),
+        ("slowfast", "sig dynamic"),
+        ("tsm", "clean"),
+        ("tsm", "sig dynamic"),
+    ]
+    assert [row[13] for row in sheet.rows] == ["–", "99.97", "–", "99.47"]
+
+
+def test_table_7_takes_fused_models(make: Make, fuse: Make, tmp_path: Path) -> None:
+    clean, badnet = make("v-clean"), make("v-badnet", "badnet", "dynamic")
+    silent, sine = make("a-clean", model="audio"), make("a-sine", "sine", model="audio")
+    fuse("late", clean, silent)
+    fuse("late", clean, sine, hits=7)
+    fuse("early", badnet, sine, hits=10)
+    sheet, rows = tables.table(7, tmp_path / "runs", "ucf101")
+    assert [tuple(row[:3]) for row in sheet.rows] == [
+        ("late", "clean", "clean"),
+        ("late", "clean", "sine"),
+        ("early", "badnet", "sine"),
+    ]
+    assert sheet.rows[1][4].startswith("70.0 (")
+    assert [row[10] for row in sheet.rows] == ["–", "70.98", "99.87"]
+    assert isinstance(rows[1], audiovisual.FusedRow)
+
+
+def test_a_folder_without_runs_for_a_table_is_refused(make: Make, tmp_path: Path) -> None:
+    make("clean")
+    with pytest.raises(RunError, match="no run for table 2"):
+        tables.table(2, tmp_path / "runs", "ucf101")
+    with pytest.raises(RunError, match="holds no finished run"):
+        tables.table(2, tmp_path / "elsewhere", "ucf101")
+
+
+def test_the_paper_numbers_are_those_that_it_prints() -> None:
+    assert theirs.cell(1, "blend", "hmdb51") == theirs.Theirs(68.37, 86.73)
+    assert theirs.cell(2, "ftrojan", "kinetics-sounds") == theirs.Theirs(82.25, 95.27)
+    assert theirs.cell(3, "frame-lag", "ucf101") == theirs.Theirs(92.94, 97.20)
+    assert theirs.cell(4, "baseline", "slowfast") == theirs.Theirs(96.72, None)
+    assert theirs.cell(6, "band-noise", "") == theirs.Theirs(47.61, 95.96)
+    assert theirs.fused("late", "frame-lag", "clean") == theirs.Theirs(79.08, 63.41)
+
+
+def test_files_hold_all_columns_and_escape_what_stands_in_them(tmp_path: Path) -> None:
+    sheet = Sheet("a <b>", ["attack", "x|y"], [["<i>", "1|2"]], ["note & more"], brief=(0,))
+    sheet.write(tmp_path / "t.md")
+    sheet.write(tmp_path / "t.html")
+    assert "| <i> | 1\\|2 |" in (tmp_path / "t.md").read_text()
+    page = (tmp_path / "t.html").read_text()
+    assert "<title>a &lt;b&gt;</title>" in page
+    assert "&lt;i&gt;" in page
+    assert "note &amp; more" in page
+    with pytest.raises(RunError, match=r"ends in \.md or \.html"):
+        sheet.write(tmp_path / "t.txt")
+
+
+def test_the_command_prints_the_main_columns_and_json(make: Make, tmp_path: Path) -> None:
+    make("clean")
+    make("badnet", "badnet", "static", hits=9)
+    runs = str(tmp_path / "runs")
+    shown = CliRunner().invoke(app, ["table", "1", "--runs", runs])
+    assert shown.exit_code == 0
+    assert max(map(len, shown.stdout.splitlines())) <= 80
+    assert "90.0" in shown.stdout
+    listed = CliRunner().invoke(app, ["table", "1", "--runs", runs, "--json"])
+    assert '"asr_clean_model": null' in listed.stdout
+    refused = CliRunner().invoke(app, ["table", "8", "--runs", runs])
+    assert "there is no table '8'" in str(refused.exception)
