@@ -130,6 +130,9 @@ def fit(
     views: Views = None,
     out: Annotated[Path | None, typer.Option(help="The run's folder. Default: runs/<manifest name>.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run in its folder.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything and estimate the time on this machine; write nothing.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Train a victim, test it, and write its run folder.
@@ -140,7 +143,7 @@ def fit(
     from trainer import fit as fitting
     from trainer import processes
     from trainer.progress import Progress
-    from trainer.tables import show_run
+    from trainer.tables import show_estimate, show_run
 
     options = fitting.FitOptions(
         manifest=manifest,
@@ -163,6 +166,10 @@ def fit(
         out=out,
         resume=resume,
     )
+    if dry_run:
+        expected = fitting.dry_run(options, Progress())
+        _print_json(expected) if json else show_estimate(expected)
+        return
     try:
         result = fitting.fit(options, Progress())
     except KeyboardInterrupt:

@@ -14,6 +14,7 @@ import torch
 from trainer import evaluate, models, processes, runs, sources
 from trainer import manifest as manifests
 from trainer.errors import RunError, TrainerError
+from trainer.estimate import Estimate, estimate
 from trainer.manifest import Manifest
 from trainer.models import _public as public
 from trainer.models import weights
@@ -21,7 +22,7 @@ from trainer.models.weights import Weights
 from trainer.presets import Augment, Preset, Recipe
 from trainer.progress import Progress
 from trainer.runs import ManifestStamp, Metrics, Settings
-from trainer.sampling import parse_views
+from trainer.sampling import Views, parse_views
 from trainer.training import PRECISIONS, Group, train
 from trainer.versions import versions
 
@@ -67,18 +68,9 @@ def fit(options: FitOptions, progress: Progress) -> Metrics | None:
     """
     helper = processes.rank(options.devices) > 0
     progress.console.quiet = helper
-    manifest = manifests.load(options.manifest)
-    preset = _preset(options, progress)
-    _check_options(options)
-    recipe = preset.recipe_for(weights=options.weights is not None)
-    initial, origin = _initial(options, preset)
-    settings = _settings(options, manifest, preset, recipe, origin)
-    views = parse_views(options.views, preset.views.size) if options.views else preset.views
-    samples = manifest.split("train")
-    if not samples:
-        raise TrainerError(f"{manifest.path} has no training clips; give a manifest with a train split")
-    if not any(manifest.split(name) for name in manifests.SPLITS[1:]):
-        raise TrainerError(f"{manifest.path} has no test clips; a run without any has no figures")
+    plan = _plan(options, progress)
+    manifest, preset, recipe, settings, views = plan.manifest, plan.preset, plan.recipe, plan.settings, plan.views
+    initial, samples = plan.initial, plan.manifest.split("train")
     _check_sampling(manifest, preset, progress)
     folder = options.out or Path("runs") / manifest.name
     if not helper:
@@ -109,6 +101,41 @@ def fit(options: FitOptions, progress: Progress) -> Metrics | None:
         return None
     weights.save(header, folder / "weights.pt")
     return evaluate.score(model, manifest, settings, views, folder, seconds, progress)
+
+
+def dry_run(options: FitOptions, progress: Progress) -> Estimate:
+    """Check everything that `fit` checks beforehand, and estimate what it would take; writes nothing."""
+    plan = _plan(options, progress)
+    _check_sampling(plan.manifest, plan.preset, progress)
+    runs.check(options.out or Path("runs") / plan.manifest.name, plan.settings, resume=True)
+    return estimate(plan.manifest, plan.preset, plan.recipe, plan.settings, plan.views)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What a run will be."""
+
+    manifest: Manifest
+    preset: Preset
+    recipe: Recipe
+    settings: Settings
+    views: Views
+    initial: Weights | None
+
+
+def _plan(options: FitOptions, progress: Progress) -> _Plan:
+    manifest = manifests.load(options.manifest)
+    preset = _preset(options, progress)
+    _check_options(options)
+    recipe = preset.recipe_for(weights=options.weights is not None)
+    initial, origin = _initial(options, preset)
+    settings = _settings(options, manifest, preset, recipe, origin)
+    views = parse_views(options.views, preset.views.size) if options.views else preset.views
+    if not manifest.split("train"):
+        raise TrainerError(f"{manifest.path} has no training clips; give a manifest with a train split")
+    if not any(manifest.split(name) for name in manifests.SPLITS[1:]):
+        raise TrainerError(f"{manifest.path} has no test clips; a run without any has no figures")
+    return _Plan(manifest, preset, recipe, settings, views, initial)
 
 
 def _preset(options: FitOptions, progress: Progress) -> Preset:

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from trainer.compare import Comparison
+from trainer.estimate import Estimate
 from trainer.metrics import Figures, Share
 from trainer.runs import Metrics
 
@@ -29,6 +30,26 @@ def show_figures(figures: Figures, title: str) -> None:
     for field, name in NAMES.items():
         table.add_row(name, *_cells(getattr(figures, field)))
     Console(highlight=False).print(table)
+
+
+def show_estimate(expected: Estimate) -> None:
+    """Print what a run would take."""
+    e = expected
+    table = Table(title=f"{e.model} {e.preset} on {e.device}", title_justify="left", show_header=False)
+    table.add_row("parameters", f"{e.parameters / 1e6:.2f} M")
+    table.add_row("training", f"{e.clips} clips, {e.epochs} epochs, {e.steps} steps: {_duration(e.seconds['train'])}")
+    table.add_row("test", f"{e.test_clips} clips in up to {e.views} views: {_duration(e.seconds['test'])}")
+    table.add_row("decoded training clips", f"{e.cache_bytes / 1e9:.2f} GB")
+    console = Console(highlight=False)
+    console.print(table)
+    console.print("network alone, timed on noise; reading clips comes on top where they are not kept")
+
+
+def _duration(seconds: float) -> str:
+    for unit, size in (("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.0f} seconds"
 
 
 def show_run(result: Metrics) -> None:

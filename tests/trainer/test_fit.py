@@ -79,6 +79,17 @@ def test_run_folder_is_complete(learned: Path, bars: Path) -> None:
     assert metrics["epochs"] == 3
 
 
+def test_a_dry_run_estimates_and_writes_nothing(bars: Path, tmp_path: Path) -> None:
+    expected = fit.dry_run(options(bars, tmp_path / "run"), Progress())
+    assert (expected.clips, expected.test_clips, expected.epochs, expected.views) == (8, 10, 3, 2)
+    assert expected.steps == 3 * -(-8 // I3D.presets["mini"].recipe.batch_size)
+    assert expected.parameters == sum(p.numel() for p in I3D(I3D.presets["mini"].geometry, 2).parameters())
+    assert min(expected.seconds.values()) > 0
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(TrainerError, match="--epochs is -1"):
+        fit.dry_run(replace(options(bars, tmp_path / "run"), epochs=-1), Progress())
+
+
 def test_bf16_learns_nearly_the_same_weights(learned: Path, bars: Path, tmp_path: Path) -> None:
     fit.fit(options(bars, tmp_path / "run", precision="bf16"), Progress())
     full, half = (weights.load(folder / "weights.pt").state for folder in (learned, tmp_path / "run"))
