@@ -38,7 +38,7 @@ window_mini := 16x4
 window_paper := 32x2
 written_mini := --short-side 96 --view 96/96 --carry reencode
 written_paper := --view 256/224
-views_mini := --views 2x3
+views_mini := --views 2x1
 views_paper :=
 frames_mini := 1 4 8
 frames_paper := 1 8 16
@@ -198,7 +198,7 @@ $(filter %.made,$(foreach c,$(COPIES) clean,$(foreach s,$(SEEDS),$(P)/copies/$(c
 
 # gigabytes and hours, before the first of them is spent
 paper-plan: | $(READY)
-	@$(BIN)/python paper/plan.py --preset $(PRESET) --needed $(words $(paper_needed)) $(foreach file,$(paper_needed),$(if $(wildcard $(file)),,--missing $(file:$(P)/%=%))) --folder $(P) --data $(paper_src)
+	@$(BIN)/python paper/plan.py --preset $(PRESET) --needed $(words $(paper_needed)) $(foreach file,$(paper_needed),$(if $(wildcard $(file)),,--missing $(file:$(P)/%=%))) --folder $(P) --data $(paper_src) $(if $(POISON),--source $(POISON))
 
 paper: $(PAPER_GOALS) $(addprefix $(P)/freed/,$(paper_freed))
 	@$(BIN)/trainer findings --runs $(P)/runs --out $(P)/results/findings.md
