@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from trainer.errors import RunError
 from trainer.linear import Linear, softmax
 from trainer.metrics import Prediction, Share
 from trainer.observing import Array, Observed
-from trainer.pairing import SHAM, TRIGGERED, Pair, join
+from trainer.pairing import SHAM, TRIGGERED, Pair, join, plain
 from trainer.progress import Progress
 from trainer.runs import Fusion, ManifestStamp, Metrics, Part
 from trainer.trained import Trained
@@ -70,6 +71,33 @@ def fuse(pair: Pair, mode: Mode, average: Average, folder: Path, progress: Progr
     return result
 
 
+def load(folder: Path) -> tuple[Pair, Fused]:
+    """A fused model from its folder; raises `RunError` when one of its runs is missing or another one by now."""
+    found = runs.read_metrics(folder).fusion
+    if found is None:
+        raise RunError(f"{folder} holds no fused model; make one with `trainer fuse`")
+    sides = []
+    for part in (found.video, found.audio):
+        side = trained.load(_folder_of(part, folder))
+        if side.settings.manifest.sha256 != part.manifest.sha256:
+            raise RunError(f"{side.folder} is another run than the one fused in {folder}; fuse them anew")
+        sides.append(side)
+    if found.mode == "late":
+        return join(*sides), Mean("probabilities" if found.average == "probabilities" else "logits")
+    try:
+        return join(*sides), Classifier(Linear.loaded((folder / "classifier.npz").read_bytes()))
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise RunError(f"cannot read {folder / 'classifier.npz'} ({error}); fuse the runs anew") from None
+
+
+def _folder_of(part: Part, folder: Path) -> Path:
+    """Where a fused run lies: by its record's path from here, or from a folder above the fused model's."""
+    for base in (Path(), *folder.resolve().parents):
+        if runs.is_finished(base / part.run):
+            return base / part.run
+    raise RunError(f"{folder} was fused from {part.run}, which is not there; put the run back")
+
+
 class Fused:
     """From what both networks made of the same clips to class scores (N, C)."""
 
@@ -114,10 +142,16 @@ def _predictions(pair: Pair, fused: Fused, progress: Progress) -> list[Predictio
     """Of all test splits: clean with clean, triggered with triggered, re-encoded with re-encoded."""
     predictions = _predict(pair, fused, "test", ("test", "test"), progress)
     for split in (TRIGGERED, SHAM):
-        sides = ["test" if m.target is None else split for m in (pair.video.manifest, pair.audio.manifest)]
+        sides = sides_of(pair, split)
         if split in sides:
-            predictions += _predict(pair, fused, split, (sides[0], sides[1]), progress)
+            predictions += _predict(pair, fused, split, sides, progress)
     return predictions
+
+
+def sides_of(pair: Pair, split: str) -> tuple[str, str]:
+    """The splits that give pictures and sound of a test split: clean files of a modality that was not attacked."""
+    sides = ["test" if m.target is None else split for m in (pair.video.manifest, pair.audio.manifest)]
+    return sides[0], sides[1]
 
 
 def _alone(pair: Pair, fused: Fused, attacked: Literal["video", "audio"], progress: Progress) -> Share | None:
@@ -132,7 +166,7 @@ def _alone(pair: Pair, fused: Fused, attacked: Literal["video", "audio"], progre
 def _predict(pair: Pair, fused: Fused, split: str, sides: tuple[str, str], progress: Progress) -> list[Prediction]:
     """Predictions of the clips that both sides have, called by the names that they have in `split`."""
     seen = [observing.of_run(run, side, progress) for run, side in zip((pair.video, pair.audio), sides, strict=True)]
-    names = [{_plain(identity): identity for identity in part.ids} for part in seen]
+    names = [{plain(identity): identity for identity in part.ids} for part in seen]
     clips = {s.id: s for s in pair.video.manifest.split("test")}
     shared = sorted(clips.keys() & names[0].keys() & names[1].keys())
     if not shared:
@@ -146,13 +180,6 @@ def _predict(pair: Pair, fused: Fused, split: str, sides: tuple[str, str], progr
         sample = replace(clips[clip], id=identity, split=split, label=label)
         predictions.append(metrics.predict(sample, scores.tolist()))
     return predictions
-
-
-def _plain(identity: str) -> str:
-    """The id of the clip that a triggered or re-encoded one is a copy of."""
-    for split in (TRIGGERED, SHAM):
-        identity = identity.removeprefix(f"{split}/")
-    return identity
 
 
 def _part(run: Trained) -> Part:

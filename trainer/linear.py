@@ -61,6 +61,12 @@ class Linear:
         np.savez(file, mean=self.mean, scale=self.scale, weight=self.weight, bias=self.bias)
         return file.getvalue()
 
+    @classmethod
+    def loaded(cls, content: bytes) -> Linear:
+        """From those bytes."""
+        with np.load(io.BytesIO(content), allow_pickle=False) as kept:
+            return cls(kept["mean"], kept["scale"], kept["weight"], kept["bias"])
+
 
 def softmax(logits: Array) -> Array:
     """Over the last axis."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,7 +25,7 @@ from trainer.presets import Preset
 from trainer.progress import Progress
 from trainer.sampling import Views
 from trainer.sounds import TestSounds
-from trainer.stores import FileStore
+from trainer.stores import ChangedStore, FileStore
 from trainer.trained import Trained
 
 VIEWS_AT_ONCE = 32
@@ -55,26 +56,43 @@ def observe(
     preset: Preset,
     views: Views,
     step: Callable[[], None] = lambda: None,
+    change: Callable[[Any], Any] | None = None,
 ) -> Observed:
-    """Show every sample to a model, in all views."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = weights.to_channels_last(model).to(device).eval()
-    clips: Dataset[Tensor]
-    if model.modality == "audio":
-        clips = TestSounds(manifest, samples, preset, views)
-    else:
-        clips = TestClips(FileStore(manifest, samples, views.short_side), preset, views)
-    workers = max(processes.cpus() - 1, 1) if device.type == "cuda" else 1
-    rows: list[list[Array]] = []
-    with torch.inference_mode():
-        for pictures in read_views(clips, workers):
-            features = torch.cat([model.features(part.to(device)) for part in pictures.split(VIEWS_AT_ONCE)])
-            logits = model.head(features).double()
-            parts = (features.double(), logits, softmax(logits, dim=1))
-            rows.append([part.mean(dim=0).cpu().numpy() for part in parts])
-            step()
+    """Show every sample to a model, in all views; `change` alters its frames or its wave beforehand."""
+    rows = []
+    for pictures in read(model, manifest, samples, preset, views, change):
+        rows.append([part.mean(dim=0).numpy() for part in ask(model, pictures)])
+        step()
     columns = [np.stack(column) for column in zip(*rows, strict=True)] if rows else [np.zeros((0, 0))] * 3
     return Observed([sample.id for sample in samples], *columns)
+
+
+def read(
+    model: Victim,
+    manifest: Manifest,
+    samples: Sequence[Sample],
+    preset: Preset,
+    views: Views,
+    change: Callable[[Any], Any] | None = None,
+) -> Iterator[Tensor]:
+    """The views `(V, ...)` of every sample in order, as a model takes them."""
+    clips: Dataset[Tensor]
+    if model.modality == "audio":
+        clips = TestSounds(manifest, samples, preset, views, change)
+    else:
+        files = FileStore(manifest, samples, views.short_side)
+        clips = TestClips(files if change is None else ChangedStore(files, change), preset, views)
+    return read_views(clips, max(processes.cpus() - 1, 1) if torch.cuda.is_available() else 1)
+
+
+def ask(model: Victim, views: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Features `(V, D)`, logits `(V, C)` and probabilities `(V, C)` of views, in double precision on the CPU."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    model = weights.to_channels_last(model).to(device).eval()
+    with torch.inference_mode():
+        features = torch.cat([model.features(part.to(device)) for part in views.split(VIEWS_AT_ONCE)])
+        logits = model.head(features).double()
+        return features.double().cpu(), logits.cpu(), softmax(logits, dim=1).cpu()
 
 
 def of_run(run: Trained, split: str, progress: Progress) -> Observed:

@@ -42,6 +42,13 @@ def join(video: Trained, audio: Trained) -> Pair:
     return Pair(video, audio)
 
 
+def plain(identity: str) -> str:
+    """The id of the clip that a triggered or re-encoded one is a copy of."""
+    for split in (TRIGGERED, SHAM):
+        identity = identity.removeprefix(f"{split}/")
+    return identity
+
+
 def _differences(one: Manifest, other: Manifest) -> list[str]:
     """What two manifests do not agree on, in words."""
     if one.sha256 == other.sha256:

@@ -30,6 +30,7 @@ FLOOR = 1e-10
 """Power under which a band counts as this: −100 dB of full scale."""
 
 Mel = NDArray[np.float32]
+Wave = NDArray[np.float32]
 Key = tuple[int, int]
 
 
@@ -142,17 +143,28 @@ def augment(frames: Mel, how: Masks, rng: np.random.Generator) -> Mel:
 
 
 class TestSounds(Dataset[Tensor]):
-    """All views of a test clip's sound: `float32 (V, 1, F, B)`."""
+    """All views of a test clip's sound: `float32 (V, 1, F, B)`; `change` alters the wave `(N,)` beforehand."""
 
     __test__ = False  # not a test case, whatever its name looks like
 
-    def __init__(self, manifest: Manifest, samples: Sequence[Sample], preset: Preset, views: Views) -> None:
+    def __init__(
+        self,
+        manifest: Manifest,
+        samples: Sequence[Sample],
+        preset: Preset,
+        views: Views,
+        change: Callable[[Wave], Wave] | None = None,
+    ) -> None:
         self.manifest, self.samples, self.preset, self.views = manifest, samples, preset, views
+        self.change = change
 
     def __len__(self) -> int:
         return len(self.samples)
 
     def __getitem__(self, index: int) -> Tensor:
-        mel = log_mel(decode(self.manifest.file_of(self.samples[index])), self.preset.short_side)
+        wave = decode(self.manifest.file_of(self.samples[index]))
+        if self.change is not None:
+            wave = self.change(wave)
+        mel = log_mel(wave, self.preset.short_side)
         windows = self.preset.sampling.test(len(mel), None, self.views.windows)
         return torch.from_numpy(np.stack([mel[window] for window in windows]))[:, None]

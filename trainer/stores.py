@@ -47,6 +47,16 @@ class FileStore:
         return self.manifest.file_of(self.samples[index])
 
 
+class ChangedStore:
+    """Changes clips before a model sees any of their frames: `change` gets all frames and gives as many."""
+
+    def __init__(self, files: FileStore, change: Callable[[Frames], Frames]) -> None:
+        self.files, self.samples, self.change = files, files.samples, change
+
+    def frames(self, index: int, indices: Indices) -> Frames:
+        return self.change(self.files.frames(index, None))[indices]
+
+
 class RamStore:
     """Decodes each clip once, in threads, and keeps its frames in memory."""
 

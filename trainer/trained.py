@@ -13,7 +13,7 @@ from trainer.errors import RunError
 from trainer.manifest import Manifest
 from trainer.models import weights
 from trainer.models._base import Victim
-from trainer.presets import Preset
+from trainer.presets import Geometry, Preset
 from trainer.runs import Metrics, Settings
 from trainer.sampling import Views, parse_views
 
@@ -29,6 +29,7 @@ class Trained:
     model: Victim
     classes: list[str]
     views: Views
+    geometry: Geometry
 
     @cached_property
     def manifest(self) -> Manifest:
@@ -58,4 +59,4 @@ def load(folder: Path) -> Trained:
     model = models.find(settings.model)(checkpoint.geometry, len(checkpoint.classes))
     weights.initialise(model, checkpoint.geometry, checkpoint)
     views = parse_views(metrics.views, preset.views.size)
-    return Trained(folder, settings, metrics, preset, model, checkpoint.classes, views)
+    return Trained(folder, settings, metrics, preset, model, checkpoint.classes, views, checkpoint.geometry)

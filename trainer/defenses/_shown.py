@@ -1,0 +1,79 @@
+"""Outcomes and defenses as small tables for people."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from trainer.defenses._base import Defense, allowed
+from trainer.defenses._outcome import Outcome
+from trainer.metrics import Share
+
+
+def show_outcome(outcome: Outcome, folder: str) -> None:
+    """Print what a defense found, and in which `folder` its files lie."""
+    console = Console(highlight=False)
+    console.print(f"{outcome.defense} on {outcome.run} ({outcome.model})", markup=False)
+    console.print(f"rule: {outcome.rule}", markup=False)
+    console.print(f"clean set: {outcome.clean_clips} clips of test, left out of the figures")
+    table = Table()
+    table.add_column("")
+    for heading in ("share", "95 %", "n"):
+        table.add_column(heading, justify="right")
+    for name, share in outcome.figures.items():
+        table.add_row(name, *_cells(share))
+    if outcome.auroc is not None:
+        a = outcome.auroc
+        table.add_row("AUROC", f"{a.value:.3f}", f"{a.low:.3f} … {a.high:.3f}", f"{a.positives} / {a.negatives}")
+    console.print(table)
+    if outcome.curve:
+        _show_curve(outcome, console)
+    console.print(f"plot and figures: {folder}", markup=False, soft_wrap=True)
+
+
+def show_defenses(kinds: Sequence[type[Defense]]) -> None:
+    """Print defenses with their parameters."""
+    console = Console(highlight=False)
+    for kind in kinds:
+        console.print(f"[bold]{kind.name}[/]: {_sentence(kind)}")
+        console.print(f"source: {kind.source}", markup=False)
+        table = Table()
+        for heading in ("parameter", "default", "allowed", "what it is"):
+            table.add_column(heading, overflow="fold")
+        for f in kind.fields():
+            unit = f" ({f.metadata['unit']})" if f.metadata["unit"] else ""
+            table.add_row(f.name, str(f.default), allowed(f), f"{f.metadata['help']}{unit}")
+        console.print(table)
+
+
+def describe(kind: type[Defense]) -> dict[str, object]:
+    """A defense for machines."""
+    parameters = {f.name: {"default": f.default, **{k: v for k, v in f.metadata.items() if v}} for f in kind.fields()}
+    return {"what": _sentence(kind), "source": kind.source, "parameters": parameters}
+
+
+def _sentence(kind: type[Defense]) -> str:
+    return (inspect.getdoc(kind) or "").splitlines()[0]
+
+
+def _show_curve(outcome: Outcome, console: Console) -> None:
+    table = Table(caption="95 % intervals below", caption_justify="left")
+    table.add_column(outcome.strength or "", justify="right")
+    for name in ("CDA", "ASR", "RA"):
+        table.add_column(name, justify="right")
+    for point in outcome.curve:
+        table.add_row(f"{point.strength:g}", *map(_both, (point.cda, point.asr, point.ra)))
+    console.print(table)
+
+
+def _both(share: Share | None) -> str:
+    return "-" if share is None else f"{share.value:.3f}\n{share.low:.2f}…{share.high:.2f}"
+
+
+def _cells(share: Share | None) -> tuple[str, str, str]:
+    return (
+        ("-", "", "") if share is None else (f"{share.value:.3f}", f"{share.low:.3f} … {share.high:.3f}", f"{share.n}")
+    )
