@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 MODELS = ("i3d", "slowfast", "tsm", "audio")
 SHOWN = {"floors": "floors of clean victims", "scores": "other numbers of frames", "defended": "defenses"}
@@ -33,8 +34,8 @@ def main() -> None:
     folder, data = Path(asked.folder), Path(asked.data)
     runs = [name.split("/")[1] for name in missing if name.startswith("runs/")]
     models = Counter(next(m for m in MODELS if run.startswith(f"{m}-")) for run in runs)
-    copies = sorted({copy_of(run) for run in runs} - {None})
-    new = [copy for copy in copies if copy and not (folder / f"copies/{copy}.made").exists()]
+    copies = {copy for run in runs if (copy := copy_of(run)) is not None}
+    new = [copy for copy in copies if not (folder / f"copies/{copy}.made").exists()]
     kinds = Counter(name.split("/")[0] for name in missing)
     say(f"{len(missing)} of {asked.needed} parts are missing; what is there is kept")
     if new and data.is_dir():
@@ -63,7 +64,7 @@ def copy_of(run: str) -> str | None:
 def gigabytes(data: Path, options: list[str]) -> tuple[float, float]:
     """Of one copy with a patch, at the lowest and the highest quality."""
     command = ["poisonkit", "poison", str(data), "--attack", "badnet", "--dry-run", "--json", "--out", "/nowhere"]
-    sizes = told([*command, *options]).get("estimated_bytes", {}).get("video", {})
+    sizes: dict[str, int] = told([*command, *options]).get("estimated_bytes", {}).get("video", {})
     return (min(sizes.values()) / 1e9, max(sizes.values()) / 1e9) if sizes else (0.0, 0.0)
 
 
@@ -80,11 +81,11 @@ def seconds_of(model: str, preset: str, folder: Path, data: Path, options: list[
         return 0.0
     arguments = ["--model", model, "--preset", preset, "--out", str(folder / "nowhere")]
     # two test splits more than the clean data set has
-    seconds = told(["trainer", "fit", str(manifest), *arguments, "--dry-run", "--json"]).get("seconds", {})
-    return seconds.get("train", 0.0) + 3 * seconds.get("test", 0.0)
+    told_seconds = told(["trainer", "fit", str(manifest), *arguments, "--dry-run", "--json"]).get("seconds", {})
+    return float(told_seconds.get("train", 0.0) + 3 * told_seconds.get("test", 0.0))
 
 
-def told(command: list[str]) -> dict[str, dict[str, float]]:
+def told(command: list[str]) -> dict[str, Any]:
     """What a program beside this Python says in JSON; nothing where it refuses, which the run itself will explain."""
     done = subprocess.run([Path(sys.executable).with_name(command[0]), *command[1:]], capture_output=True, text=True)
     try:

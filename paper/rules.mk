@@ -147,7 +147,7 @@ needs_figure4 := $(call runs_of,i3d,$(framed)) \
 needs_figure5 := $(call defended,pruning,$(against))
 needs_figure6 := $(call defended,strip,$(against))
 needs_figure7 := $(call runs_of,audio,$(SOUND))
-needs_controls := $(call measured,i3d,$(controlled)) $(P)/memory.json
+needs_controls := $(call measured,i3d,$(controlled)) $(P)/memory/metrics.json
 
 fused_video := clean $(dynamic) $(natural)
 fused_audio := clean $(SOUND)
@@ -160,6 +160,12 @@ endef
 runs_of_seed = $(foreach c,$(2),$(P)/runs/$(1)-$(c)-s$(3)/metrics.json)
 
 $(foreach s,$(SEEDS),$(foreach m,late early,$(eval $(call fused,$(m),$(s)))))
+
+# the same attack in memory, on the first seed
+$(P)/memory/metrics.json: $(P)/runs/i3d-badnet-dynamic-s$(firstword $(SEEDS))/metrics.json $(P)/copies/badnet-dynamic-s$(firstword $(SEEDS)).made $(P)/copies/clean-s$(firstword $(SEEDS)).made
+	$(solo) $(BIN)/python paper/memory.py $(P)/manifests/clean-s$(firstword $(SEEDS)).json $(P)/manifests/badnet-dynamic-s$(firstword $(SEEDS)).json $(dir $<) $(if $(needs_$(PRESET)),--weights $(call weights_$(PRESET),i3d)) --out $(@D) > $(@D).txt
+	mkdir -p $(P)/results
+	cp $(@D)/memory.md $(P)/results/memory.md
 
 # --- room -----------------------------------------------------------------------------------------
 # with KEEP=0 a copy goes when everything in the goals that reads it is there
