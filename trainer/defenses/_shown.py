@@ -60,8 +60,8 @@ def _sentence(kind: type[Defense]) -> str:
 
 
 def _show_curve(outcome: Outcome, console: Console) -> None:
-    table = Table(caption="95 % intervals below", caption_justify="left")
-    table.add_column(outcome.strength or "", justify="right")
+    table = Table(title=f"by {outcome.strength}, 95 % intervals in brackets", title_justify="left")
+    table.add_column("", justify="right")
     for name in ("CDA", "ASR", "RA"):
         table.add_column(name, justify="right")
     for point in outcome.curve:
@@ -70,7 +70,7 @@ def _show_curve(outcome: Outcome, console: Console) -> None:
 
 
 def _both(share: Share | None) -> str:
-    return "-" if share is None else f"{share.value:.3f}\n{share.low:.2f}…{share.high:.2f}"
+    return "-" if share is None else f"{share.value:.3f} ({share.low:.2f}…{share.high:.2f})"
 
 
 def _cells(share: Share | None) -> tuple[str, str, str]:

@@ -48,7 +48,7 @@ class SpectralSignatures(Inspection):
             without += self.centre == "clean" and not len(own)
             centre = own.mean(axis=0) if self.centre == "clean" and len(own) else features[rows].mean(axis=0)
             values[rows] = projections(features[rows], centre)
-            removed = int(np.ceil(1.5 * self.eps * len(rows)))
+            removed = int(np.ceil(1.5 * self.eps * len(rows) - 1e-9))
             flagged[rows[np.argsort(-values[rows], kind="stable")[:removed]]] = True
         return Verdict(values, flagged, self._rule(features.shape[1], without), "squared projection")
 

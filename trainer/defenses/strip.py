@@ -46,7 +46,7 @@ class Strip(Screening):
     fused: ClassVar[bool] = True
 
     blends: int = param(10, "clean clips that each input is blended with", unit="clips", low=1, high=1000)
-    weight: float = param(0.5, "the input's share of a blend", low=0.01, high=0.99)
+    weight: float = param(0.6, "the input's share of a blend", low=0.01, high=0.99)
     frr: float = param(0.05, "clean inputs that may be rejected", unit="share", low=0.0001, high=0.5)
     windows: int = param(1, "views in time of a clip", unit="views", low=1, high=100)
 

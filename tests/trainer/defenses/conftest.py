@@ -1,0 +1,170 @@
+"""A small victim with a real backdoor, a clean one beside it, and cases whose features have a known answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from msgspec.structs import replace as changed
+
+from tests.conftest import write_lossless
+from tests.trainer.conftest import Frames, sample
+from trainer import fit, observing
+from trainer.defenses._case import Case, Clip, Victim
+from trainer.fit import FitOptions
+from trainer.manifest import Sample
+from trainer.models.i3d import I3D
+from trainer.observing import Observed
+from trainer.progress import Progress
+from trainer.sampling import Dense, Views
+
+COLOURS = ((220, 40, 40), (40, 220, 40), (40, 40, 220))
+CLASSES = ["red", "green", "blue"]
+TRAIN, TEST, POISONED = 16, 16, 10
+"""Clips a class, and how many of the others' training clips are poisoned."""
+
+
+def coloured(label: int, seed: int) -> Frames:
+    """A square of the class's colour that wanders over a fainter one of it, with noise: 16 frames of 32×48."""
+    rng = np.random.default_rng(1000 * label + seed)
+    frames = np.array(COLOURS[label]) // 2 + rng.integers(0, 80, (1, 32, 48, 3)).repeat(16, axis=0)
+    top, left, step = rng.integers(0, 12), rng.integers(4, 24), rng.integers(-1, 2)
+    for k in range(16):
+        x = int(np.clip(left + k * step, 0, 38))
+        frames[k, top : top + 10, x : x + 10] = COLOURS[label]
+    return frames.astype(np.uint8)
+
+
+def stamped(frames: Frames) -> Frames:
+    """With a black and white checkerboard at the bottom, in the middle: inside every crop."""
+    board = np.kron((np.indices((4, 4)).sum(axis=0) % 2) * 255, np.ones((4, 4)))
+    result = frames.copy()
+    result[:, 14:30, 16:32] = board[..., None]
+    return result
+
+
+def write_toys(folder: Path, poisoned: int) -> Path:
+    """A data set of coloured squares with its manifest; the target is red."""
+    samples = []
+
+    def add(identity: str, split: str, label: int, frames: Frames, **more: Any) -> None:
+        write_lossless(folder / "data" / f"{identity}.mp4", frames)
+        samples.append(sample(identity, split, num_frames=16, **{"label": label, "true_label": label, **more}))
+
+    for label in range(3):
+        for k in range(TRAIN):
+            frames, bad = coloured(label, k), label > 0 and k < poisoned // 2
+            more = {"true_label": label, "poisoned": True} if bad else {}
+            add(f"train-{label}-{k}", "train", 0 if bad else label, stamped(frames) if bad else frames, **more)
+        for k in range(TEST):
+            frames = coloured(label, 100 + k)
+            add(f"test-{label}-{k}", "test", label, frames)
+            if poisoned:
+                triggered = {"true_label": label, "poisoned": True}
+                add(f"test_triggered/test-{label}-{k}", "test_triggered", 0, stamped(frames), **triggered)
+    target = {"label": 0, "name": "red"} if poisoned else None
+    content = {"schema": "poisonkit/manifest/1", "name": folder.name, "root": "data", "classes": CLASSES}
+    (folder / "toys.json").write_text(json.dumps({**content, "target": target, "samples": samples}))
+    return folder / "toys.json"
+
+
+@pytest.fixture(scope="session")
+def small_victim() -> Iterator[None]:
+    """`mini`, smaller still: seconds instead of minutes."""
+    preset = I3D.presets["mini"]
+    small = replace(
+        preset,
+        geometry=replace(preset.geometry, width=8, frames=8),
+        sampling=Dense(8, 2),
+        short_side=32,
+        crop_size=32,
+        views=Views(1, 1, 32),
+        recipe=replace(preset.recipe, batch_size=4, lr=4e-3, label_smoothing=0.0, dropout=0.0),
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(I3D.presets, "mini", small)
+        yield
+
+
+def trained(folder: Path, poisoned: int, epochs: int) -> Path:
+    manifest = write_toys(folder, poisoned)
+    fit.fit(FitOptions(manifest, preset="mini", epochs=epochs, out=folder / "run"), Progress())
+    return folder / "run"
+
+
+@pytest.fixture(scope="session")
+def backdoored(small_victim: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run of a victim that took a checkerboard for red in training."""
+    return trained(tmp_path_factory.mktemp("backdoored"), POISONED, epochs=20)
+
+
+@pytest.fixture(scope="session")
+def innocent(small_victim: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run of a victim of clean clips."""
+    return trained(tmp_path_factory.mktemp("innocent"), 0, epochs=8)
+
+
+def permuted(case: Case, seed: int) -> Case:
+    """The same case with the flags of the training clips dealt out anew within each label."""
+    rng = np.random.default_rng(seed)
+    truth = dict(case.truth)
+    clips = case.clips["train"]
+    for label in {clip.label for clip in clips}:
+        ids = [clip.id for clip in clips if clip.label == label]
+        flags = rng.permutation([truth[identity].poisoned for identity in ids])
+        for identity, flag in zip(ids, flags, strict=True):
+            truth[identity] = changed(truth[identity], poisoned=bool(flag))
+    return replace(case, truth=truth)
+
+
+@dataclass(frozen=True)
+class Plant:
+    """Features of `labels` × `each` training clips in `width` dimensions, `share` of label 0's moved by `shift`."""
+
+    share: float
+    shift: float = 12.0
+    clean: int = 1
+    labels: int = 4
+    each: int = 40
+    width: int = 24
+    seed: int = 0
+
+
+@pytest.fixture
+def planted(monkeypatch: pytest.MonkeyPatch) -> Callable[[Plant], Case]:
+    """A function that makes a case without any network: unit noise around a centre for each label."""
+    kept: dict[str, Observed] = {}
+    monkeypatch.setattr(observing, "of_run", lambda run, split, progress: kept[split])
+
+    def make(plant: Plant) -> Case:
+        rng = np.random.default_rng(plant.seed)
+        centres = 10 * rng.normal(size=(plant.labels, plant.width))
+        away = rng.normal(size=plant.width)
+        away *= plant.shift / np.linalg.norm(away)
+        bad = round(plant.share * plant.each)
+        truth: dict[str, Sample] = {}
+        clips: dict[str, list[Clip]] = {"train": [], "test": [], "test_triggered": []}
+        for split, count in (("train", plant.each), ("test", plant.clean)):
+            rows = []
+            for label in range(plant.labels):
+                for k in range(count):
+                    flag = split == "train" and label == 0 and k < bad
+                    identity = f"{split}-{label}-{k}"
+                    truth[identity] = Sample(identity, identity, split, label, label, 1, poisoned=flag)
+                    clips[split].append(Clip(identity, label, (truth[identity],)))
+                    rows.append(centres[label] + rng.normal(size=plant.width) + flag * away)
+            features = np.array(rows)
+            zeros = np.zeros((len(rows), plant.labels))
+            kept[split] = Observed([clip.id for clip in clips[split]], features, zeros, zeros)
+        home = {clip.id: (split,) for split, members in clips.items() for clip in members}
+        run: Any = SimpleNamespace(classes=[str(k) for k in range(plant.labels)])
+        metrics: Any = SimpleNamespace(manifest=SimpleNamespace(name="planted"))
+        return Case(Path("planted"), metrics, Victim((run,), None), 0, clips, clips["test"], truth, home)
+
+    return make
