@@ -280,6 +280,29 @@ def explain(
 
 
 @app.command()
+def report(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of finished runs, fused ones too.")],
+    out: Annotated[Path, typer.Option(help="The page's file.")] = Path("report.html"),
+    clips: Annotated[int, typer.Option(help="How many clips to show of each manifest.")] = 2,
+    json: Json = False,
+) -> None:
+    """Write a page about runs: figures and floors, clips, curves, defenses, and how to do it again.
+
+    One file without scripts, which asks for nothing from elsewhere. Baselines among the runs are found and compared;
+    runs that differ in seed or fold alone are pooled.
+    """
+    from trainer.progress import Progress
+    from trainer.report import page
+
+    result = page.report(page.ReportOptions(runs, out, clips), Progress())
+    if json:
+        _print_json(result)
+        return
+    count = len(result.runs)
+    print(f"{result.page}: {count} run{'s' if count > 1 else ''}, {result.bytes / 1e6:.1f} MB")
+
+
+@app.command()
 def models(json: Json = False) -> None:
     """List the victims with their presets."""
     import msgspec

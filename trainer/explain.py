@@ -146,7 +146,13 @@ def explain(options: ExplainOptions, progress: Progress) -> Explanations:
 def read(folder: Path) -> Explanations | None:
     """The explanations that a run's folder holds, None without any; raises `RunError` for damaged ones."""
     path = folder / "explanations" / "explanations.json"
-    return runs.read(path, Explanations) if path.is_file() else None
+    if not path.is_file():
+        return None
+    try:
+        found: Explanations = runs.read(path, Explanations)
+    except RunError:
+        raise RunError(f"{path} is damaged or of another version; run `trainer explain {folder}` again") from None
+    return found
 
 
 def label_of(name: str, manifest: Manifest) -> int:
