@@ -67,7 +67,9 @@ def _poison(source: Source) -> str | None:
 
 def _layout(details: Details) -> list[str]:
     source = details.source or {}
-    return _option("--layout", source.get("layout")) + _option("--split", source.get("split"))
+    split = str(source.get("split") or "")
+    # official splits and folds have numbers; other words describe how a folder was split
+    return _option("--layout", source.get("layout")) + _option("--split", split if split.isdecimal() else None)
 
 
 def _encoding(encoding: dict[str, Any]) -> list[str]:

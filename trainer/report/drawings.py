@@ -37,8 +37,8 @@ def shares(values: Mapping[str, Share | None], axis: str, label: str) -> Markup 
     return Markup(plots.inline(figure, label))
 
 
-def learning(folder: Path) -> list[tuple[str, Markup]]:
-    """The curves of a run's TensorBoard logs, with a caption each; empty without logs."""
+def learning(folder: Path, run: str) -> list[tuple[str, Markup]]:
+    """The curves of the TensorBoard logs of `run` in a folder, with a caption each; empty without logs."""
     if not any(folder.glob("events.out.tfevents.*")):
         return []
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -54,7 +54,8 @@ def learning(folder: Path) -> list[tuple[str, Markup]]:
         axes[0].set_ylim(bottom=0)
         axes[0].lines[0].set_marker("")
         noun = f", the mean of {together} records a point" if together > 1 else ""
-        label = f"{names[tag]} from {values[0]:.3g} at step {steps[0]:.0f} to {values[-1]:.3g} at step {steps[-1]:.0f}"
+        ends = [f"{value:.3g} at step {step:.0f}" for value, step in zip(values, steps, strict=True)]
+        label = f"{names[tag]} of {run} from {ends[0]} to {ends[-1]}"
         drawn.append((f"{names[tag].capitalize()} by step{noun}.", Markup(plots.inline(figure, label))))
     return drawn
 
@@ -93,7 +94,7 @@ def _spectrogram(sound: Sound) -> plots.Any:
     return 10 * np.log10(np.maximum(halved, 1e-10))
 
 
-def curve(outcome: Outcome) -> Markup | None:
+def curve(outcome: Outcome, run: str) -> Markup | None:
     """CDA, ASR and RA over a defense's strength."""
     points = outcome.curve
     lines = []
@@ -108,10 +109,10 @@ def curve(outcome: Outcome) -> Markup | None:
         return None
     figure, axes = plots.sheet(width=WIDTH, height=2.6)
     plots.curves(axes[0], lines, _plain(outcome.strength or "strength"), "share of clips")
-    return Markup(plots.inline(figure, f"{outcome.defense}: figures over {outcome.strength or 'strength'}"))
+    return Markup(plots.inline(figure, f"{outcome.defense} on {run}: figures over {outcome.strength or 'strength'}"))
 
 
-def scores(folder: Path, defense: str) -> Markup | None:
+def scores(folder: Path, defense: str, run: str) -> Markup | None:
     """A defense's scores of poisoned and of clean clips; None without any."""
     groups = _scores(folder / "defenses" / defense / "scores.csv")
     groups = {name: values for name, values in groups.items() if values}
@@ -120,7 +121,7 @@ def scores(folder: Path, defense: str) -> Markup | None:
     figure, axes = plots.sheet(width=WIDTH, height=2.4)
     plots.histogram(axes[0], groups, "score")
     counts = ", ".join(f"{len(values)} {name}" for name, values in groups.items())
-    return Markup(plots.inline(figure, f"{defense}: scores of {counts} clips"))
+    return Markup(plots.inline(figure, f"{defense} on {run}: scores of {counts} clips"))
 
 
 def _scores(path: Path) -> dict[str, list[float]]:

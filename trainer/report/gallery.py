@@ -16,9 +16,11 @@ from trainer.examples import Example
 from trainer.manifest import Manifest, Sample
 from trainer.report import drawings, media
 from trainer.report.details import ClipDetails
-from trainer.report.media import Budget
+from trainer.report.media import Budget, Sound
 from trainer.report.reading import Source
 
+SHORTEST = 0.5
+"""Seconds of sound under which there is nothing to hear."""
 FULL = "The page's room for clips is used up."
 
 
@@ -46,7 +48,7 @@ class Film:
 
 @dataclass(frozen=True)
 class Shown:
-    """One clip; `problem` says in a sentence why something is not there."""
+    """One clip; `seconds` of its sound; `problem` says in a sentence why something is not there."""
 
     name: str
     true_class: str
@@ -55,6 +57,7 @@ class Shown:
     factor: int = 1
     film: Film | None = None
     sounds: tuple[tuple[str, str], ...] = ()
+    seconds: float = 0.0
     spectrogram: Markup | None = None
     problem: str = ""
 
@@ -163,14 +166,25 @@ def _heard(source: Source, example: Example, budget: Budget) -> Shown:
     if manifest is None:
         raise ClipError("there is no manifest")
     sides = _sides(manifest, example)
-    heard = [media.read_sound(manifest.file_of(sample)) for sample in sides]
-    (clean, rate), (triggered, other) = heard
+    (clean, rate), (triggered, other) = (media.read_sound(manifest.file_of(sample)) for sample in sides)
     found = _named(manifest, example)
-    uris = [budget.embed("audio/flac", media.flac(sound, hertz)) for sound, hertz in heard]
-    named = zip(("clean", "triggered"), uris, strict=True)
-    sounds = tuple((title, uri) for title, uri in named if uri is not None)
+    sounds, seconds = _playable([(clean, rate), (triggered, other)], budget)
     spectrogram = None
     if rate == other:
-        label = "spectrograms of the clean and of the triggered sound"
+        label = f"spectrograms of {example.name}, clean and triggered"
         spectrogram = drawings.spectrograms(clean, triggered, rate, label)
-    return replace(found, sounds=sounds, spectrogram=spectrogram, problem="" if len(sounds) == 2 else FULL)
+    return replace(
+        found, sounds=sounds, seconds=seconds, spectrogram=spectrogram, problem="" if len(sounds) == 2 else FULL
+    )
+
+
+def _playable(heard: list[tuple[Sound, int]], budget: Budget) -> tuple[tuple[tuple[str, str], ...], float]:
+    """Clean and triggered sound as data URIs, both as long as fits; and how many seconds that is."""
+    seconds = max(len(sound) / rate for sound, rate in heard)
+    while seconds >= SHORTEST:
+        coded = [media.flac(sound[: round(seconds * rate)], rate) for sound, rate in heard]
+        if sum(map(len, coded)) * 4 // 3 + 100 <= budget.left:
+            named = zip(("clean", "triggered"), coded, strict=True)
+            return tuple((title, budget.embed("audio/flac", content) or "") for title, content in named), seconds
+        seconds /= 2
+    return (), 0.0

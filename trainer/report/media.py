@@ -15,6 +15,7 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from trainer import media
@@ -120,12 +121,16 @@ def _h264(frames: Frames, fps: float, factor: int) -> bytes:
     file = io.BytesIO()
     with av.open(file, "w", format="mp4", options={"fflags": "+bitexact"}) as container:
         rate = Fraction(fps).limit_denominator(1001) if fps > 0 else Fraction(25)
-        stream = container.add_stream("libx264", rate=rate, options={"crf": str(factor), "preset": "veryfast"})
+        # without cpu-independent, x264 gives other bytes from machine to machine and now and then from run to run
+        options = {"crf": str(factor), "preset": "veryfast", "x264-params": "cpu-independent=1"}
+        stream = container.add_stream("libx264", rate=rate, options=options)
         stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt = "yuv420p"
-        stream.codec_context.thread_count = 1  # the same bytes everywhere
+        stream.codec_context.thread_count = 1
+        reformat = VideoReformatter()
         for picture in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            frame = reformat.reformat(av.VideoFrame.from_ndarray(picture, format="rgb24"), format="yuv420p", threads=1)
+            container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return file.getvalue()
 

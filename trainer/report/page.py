@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -110,14 +111,14 @@ def report(options: ReportOptions, progress: Progress) -> Report:
     folders = list(dict.fromkeys(folder.resolve() for folder in options.runs))
     if options.out.is_dir():
         raise RunError(f"{options.out} is a folder; give the name of a file, such as report.html, with --out")
-    given = [reading.read(_near(folder)) for folder in folders]
+    given = _named_apart([reading.read(_near(folder)) for folder in folders])
     pairs = {str(run.folder): found for run in given if (found := comparing.beside(run, given))}
-    budget = Budget(MEDIA_BYTES)
+    budget, needs = Budget(MEDIA_BYTES), _needs(given)
     told: dict[tuple[str, str], str] = {}
     chapters = []
     with progress.stage("reporting", len(given), "runs") as step:
         for number, run in enumerate(given):
-            part = Budget(budget.left // (len(given) - number))
+            part = Budget(budget.left * needs[number] // max(sum(needs[number:]), 1))
             before = part.left
             chapters.append(_chapter(f"run-{number + 1}", run, pairs.get(str(run.folder)), part, told, options.clips))
             budget.left -= before - part.left
@@ -126,6 +127,23 @@ def report(options: ReportOptions, progress: Progress) -> Report:
     options.out.parent.mkdir(parents=True, exist_ok=True)
     runs.write(options.out, content)
     return Report(str(options.out), len(content), [str(run.folder) for run in given])
+
+
+def _named_apart(given: Sequence[Run]) -> list[Run]:
+    """Runs in folders of equal names are called by their paths."""
+    names = Counter(run.name for run in given)
+    return [replace(run, name=str(run.folder)) if names[run.name] > 1 else run for run in given]
+
+
+def _needs(given: Sequence[Run]) -> list[int]:
+    """How many parts of the budget each run wants: one for each attacked manifest that is new, one for saliency."""
+    seen: set[tuple[str, str]] = set()
+    needs = []
+    for run in given:
+        attacked = {(s.modality, s.stamp.sha256) for s in run.sources if s.manifest and s.manifest.target}
+        needs.append(len(attacked - seen) + (run.explanations is not None))
+        seen |= attacked
+    return needs
 
 
 def _near(folder: Path) -> Path:
@@ -140,16 +158,19 @@ def _chapter(
     values = {name: getattr(run.metrics, field) for field, name in NAMES.items()}
     if pair is not None:
         values["clean model's ASR"] = pair.asr_clean_model
+    several = sum(value is not None for value in values.values()) > 1
     return Chapter(
         anchor=anchor,
         run=run,
         beside=pair,
         clips=[_clips(anchor, source, budget, told, clips) for source in run.sources],
-        figures=drawings.shares(values, "share of clips", "the figures of the table above with their intervals"),
-        classes=drawings.shares(run.metrics.per_class, "share of clean test clips", "accuracy on each class"),
-        curves=drawings.learning(run.folder / "logs"),
+        figures=drawings.shares(values, "share of clips", f"figures of {run.name} with intervals") if several else None,
+        classes=drawings.shares(
+            run.metrics.per_class, "share of clean test clips", f"accuracy of {run.name} on each class"
+        ),
+        curves=drawings.learning(run.folder / "logs", run.name),
         defenses=[
-            Defense(outcome, drawings.curve(outcome), drawings.scores(run.folder, outcome.defense))
+            Defense(outcome, drawings.curve(outcome, run.name), drawings.scores(run.folder, outcome.defense, run.name))
             for outcome in run.outcomes
         ],
         saliency=_saliency(run, budget),
@@ -205,7 +226,7 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(interval=_interval, number=_number, setting=_setting)
+    environment.filters.update(interval=_interval, number=_number, signed=_signed, percent=_percent, setting=_setting)
     return environment
 
 
@@ -215,6 +236,14 @@ def _interval(share: Share | Any) -> str:
 
 def _number(value: float, digits: int = 3) -> str:
     return f"{value:.{digits}f}"
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.3f}".replace("-", "−")
+
+
+def _percent(value: Any) -> str:
+    return f"{100 * value:.3g} %" if isinstance(value, int | float) else "unknown"
 
 
 def _setting(value: Any) -> str:
