@@ -10,6 +10,7 @@ import hashlib
 import html
 import io
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,17 +124,23 @@ def save(figure: Figure, path: Path) -> None:
 
 
 def inline(figure: Figure, label: str) -> str:
-    """A figure as an `<svg>` element without background; `label` says in words what it shows."""
+    """A figure as an `<svg>` element without background.
+
+    `label` says in words what it shows, and of what: with another label, an equal drawing has ids of its own.
+    """
     text = _drawn(figure, "svg", transparent=True).decode()
     text = text[text.index("<svg") :].replace(INK, "currentColor")
     # ids are unique within one drawing alone; a page holds many
-    prefix = f"p{hashlib.blake2b(text.encode(), digest_size=4).hexdigest()}-"
+    prefix = f"p{hashlib.blake2b((label + text).encode(), digest_size=4).hexdigest()}-"
     text = re.sub(r'(id="|href="#|url\(#)', rf"\g<1>{prefix}", text)
     return text.replace("<svg", f'<svg role="img" aria-label="{html.escape(label)}"', 1)
 
 
 def _drawn(figure: Figure, kind: str, **options: Any) -> bytes:
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context(STYLE), warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", "Glyph .* missing"
+        )  # names may be in any script, which SVG leaves to the page
         drawn = io.BytesIO()
         metadata = {"Date": None} if kind == "svg" else {"Software": None}
         figure.savefig(drawn, format=kind, dpi=150, metadata=metadata, **options)

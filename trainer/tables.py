@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from trainer.compare import Comparison
@@ -97,6 +98,16 @@ def show_comparison(result: Comparison) -> None:
     console.print(table)
     d = result.cda_difference
     console.print(f"CDA difference {d.value:+.3f} (95 % {d.low:+.3f} … {d.high:+.3f}, paired on {d.n} clips)")
+
+
+def show_rows(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print plain rows; what is too long for a line is folded."""
+    table = Table(title=escape(title), title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*map(escape, row))
+    Console(highlight=False).print(table)
 
 
 def _table(title: str, heading: str) -> Table:

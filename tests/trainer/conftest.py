@@ -13,6 +13,12 @@ import torch
 from numpy.typing import NDArray
 
 from tests.conftest import write_lossless
+from trainer import evaluate, models, runs
+from trainer import manifest as manifests
+from trainer.models import weights
+from trainer.progress import Progress
+from trainer.runs import ManifestStamp, Settings
+from trainer.sampling import Views
 
 Frames = NDArray[np.uint8]
 
@@ -101,3 +107,34 @@ def bars(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     (folder / "bars.json").write_text(json.dumps(content))
     return folder / "bars.json"
+
+
+def untrained_run(folder: Path, manifest: Path, model: str = "i3d") -> Path:
+    """A finished run whose weights are as they were drawn: complete, real, and made in a second."""
+    read = manifests.load(manifest)
+    preset = models.preset_of(model, "mini")
+    torch.manual_seed(0)
+    victim = models.find(model)(preset.geometry, len(read.classes))
+    stamp = ManifestStamp(read.name, read.sha256, str(manifest))
+    settings = Settings(
+        manifest=stamp,
+        model=model,
+        preset="mini",
+        weights="none",
+        seed=0,
+        epochs=1,
+        batch_size=8,
+        accumulate=1,
+        lr=0.002,
+        devices=1,
+        precision="32",
+        recipe=preset.digest(weights=False),
+        versions={},
+    )
+    runs.claim(folder, settings)
+    weights.save(
+        weights.Weights(model, "mini", preset.geometry, read.classes, victim.state_dict()), folder / "weights.pt"
+    )
+    views = Views(1, 1, preset.views.size)
+    evaluate.score(victim, read, settings, views, folder, {}, Progress())
+    return folder

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
+from trainer.errors import TrainerError
 from trainer.presets import Geometry, Preset
 
 
@@ -25,6 +26,7 @@ class Victim(nn.Module, ABC):
     """Of the input, behind clips and channels: time, height, width."""
     memory_format: ClassVar[torch.memory_format] = torch.channels_last_3d
     presets: ClassVar[dict[str, Preset]]
+    last_stage_name: ClassVar[str] = "the last convolutional stage"
 
     mean: Tensor
     std: Tensor
@@ -40,6 +42,11 @@ class Victim(nn.Module, ABC):
     @abstractmethod
     def head(self) -> nn.Linear:
         """The last layer: features to scores."""
+
+    @property
+    def last_stage(self) -> nn.Module:
+        """The last convolutional stage, which gives one tensor: what saliency maps are made of."""
+        raise TrainerError(f"the model {self.name!r} does not say which its last stage is; give it `last_stage`")
 
     @abstractmethod
     def features(self, clips: Tensor) -> Tensor:

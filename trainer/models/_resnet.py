@@ -35,6 +35,10 @@ class ResNetVictim(Victim):
     def head(self, layer: nn.Linear) -> None:
         self.blocks[-1].proj = layer
 
+    @property
+    def last_stage(self) -> nn.Module:
+        return self.blocks[-2]
+
     def seen(self, clips: Tensor) -> Tensor:
         """What the stem gets: normalised colours `(N, 3, T, H, W)`, or with frame differences `(N, 6, T, H, W)`."""
         if not self.differences:

@@ -62,6 +62,10 @@ class Audio(Victim):
     def head(self, layer: nn.Linear) -> None:
         self.net.fc = layer
 
+    @property
+    def last_stage(self) -> nn.Module:
+        return self.net.layer4
+
     def features(self, clips: Tensor) -> Tensor:
         return self.net.features(self.normalise(clips))
 

@@ -44,6 +44,7 @@ class SlowFast(ResNetVictim):
 
     name: ClassVar[str] = "slowfast"
     presets: ClassVar[dict[str, Preset]] = {"paper": PAPER, "paper-8x8": PAPER_8X8, "mini": MINI}
+    last_stage_name: ClassVar[str] = "the slow path's last convolutional stage"
 
     def __init__(self, geometry: Geometry, classes: int, dropout: float = 0.5) -> None:
         super().__init__(geometry, classes, dropout)
@@ -69,6 +70,13 @@ class SlowFast(ResNetVictim):
             head_output_size=(1, 1, 1),
         ).blocks
         start_from_identity(self.blocks)
+
+    @property
+    def last_stage(self) -> nn.Module:
+        """The slow path's: the fast one has an eighth of its channels."""
+        paths: Any = self.blocks[-3]
+        stage: nn.Module = paths.multipathway_blocks[0]
+        return stage
 
     def features(self, clips: Tensor) -> Tensor:
         """The slow path's pooled features, then the fast one's."""

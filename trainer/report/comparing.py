@@ -1,0 +1,100 @@
+"""Runs beside each other: each attack's baseline, its floor in the clean model, and seeds or folds pooled."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from trainer import compare, runs
+from trainer.compare import Difference
+from trainer.errors import RunError
+from trainer.metrics import Figures, Share
+from trainer.report.reading import Run
+
+
+@dataclass(frozen=True)
+class Beside:
+    """An attacked run beside its baseline: `difference` is its CDA minus the baseline's, on the same clean clips.
+
+    `asr_clean_model`: the baseline's ASR on the attack's triggered clips, None where that was not measured.
+    """
+
+    baseline: Run
+    difference: Difference
+    asr_clean_model: Share | None
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs of one attack and victim over several seeds or folds, pooled."""
+
+    attack: str
+    model: str
+    members: list[Run]
+    figures: Figures
+    difference: Difference | None
+
+
+def beside(run: Run, given: Sequence[Run]) -> Beside | None:
+    """The baseline among the given runs: clean, of the same model, tested on the same clean clips."""
+    if run.is_clean:
+        return None
+    model = (run.metrics.model, run.metrics.preset)
+    candidates = [r for r in given if r.is_clean and (r.metrics.model, r.metrics.preset) == model]
+    for baseline in sorted(candidates, key=lambda r: r.metrics.seed != run.metrics.seed):
+        try:
+            found = compare.compare([run.folder], [baseline.folder])
+        except RunError:  # other clips
+            continue
+        return Beside(baseline, found.cda_difference, _floor(baseline, run))
+    return None
+
+
+def groups(given: Sequence[Run], pairs: dict[str, Beside]) -> list[Group]:
+    """Runs that differ in seed or fold alone, where there are at least two; `pairs` by folder."""
+    alike: dict[tuple[str, ...], list[Run]] = defaultdict(list)
+    for run in given:
+        key = (
+            run.attack,
+            run.metrics.model,
+            run.metrics.preset,
+            str(run.metrics.target),
+            _rate(run),
+            run.metrics.views,
+        )
+        alike[key].append(run)
+    found = []
+    for members in alike.values():
+        distinct = {(run.metrics.manifest.sha256, run.metrics.seed) for run in members}
+        if len(members) < 2 or len(distinct) < len(members) or members[0].attack == "unknown":
+            continue
+        paired = [pairs[str(run.folder)] for run in members if str(run.folder) in pairs]
+        difference = None
+        if len(paired) == len(members):
+            folders = [run.folder for run in members]
+            difference = compare.compare(folders, [p.baseline.folder for p in paired]).cda_difference
+        pooled = compare.pool([run.folder for run in members]).figures
+        model = f"{members[0].metrics.model} {members[0].metrics.preset}"
+        found.append(Group(members[0].attack, model, members, pooled, difference))
+    return found
+
+
+def _rate(run: Run) -> str:
+    """What was asked of its attacks: rate, label mode and parameters."""
+    known = [s.details for s in run.sources if s.details is not None]
+    return repr(
+        [((d.rate or {}).get("asked"), d.label_mode, [(a.name, a.mode, a.params) for a in d.attacks]) for d in known]
+    )
+
+
+def _floor(baseline: Run, attack: Run) -> Share | None:
+    for path in sorted(baseline.folder.glob("evaluations/*/metrics.json")):
+        try:
+            found = runs.read_metrics(path.parent)
+        except RunError:
+            continue
+        of, views = found.manifest.sha256, found.views
+        if (of, views) == (attack.metrics.manifest.sha256, attack.metrics.views):
+            return found.asr
+    return None

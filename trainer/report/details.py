@@ -1,0 +1,172 @@
+"""What a manifest says about the attack and about what is left of it, beyond what training needs.
+
+All of it is optional: another poisoner may leave it out, and the page then has less to show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from trainer.errors import ManifestError
+
+SURVIVES = 0.9
+"""Gain from which on a clip's trigger counts as whole."""
+LOST = 0.5
+"""What a victim's view must keep of a trigger for a finding under it to mean anything."""
+
+
+class Kept(msgspec.Struct):
+    """How much of a trigger is left: in the file (`gain`, `correlation`, `strength`), or in a view (`energy`)."""
+
+    gain: float | None = None
+    correlation: float | None = None
+    strength: float | None = None
+    energy: float | None = None
+    view: str | None = None
+
+
+class ClipDetails(msgspec.Struct):
+    """What was done to one clip."""
+
+    id: str
+    split: str
+    poisoned: bool = False
+    fps: float = 0.0
+    frames: list[list[int]] = []
+    audio_spans: list[list[float]] = []
+    trigger: dict[str, Any] = {}
+    psnr_db: float | None = None
+    ssim: float | None = None
+    linf: float | None = None
+    snr_db: float | None = None
+    survival: dict[str, Kept] = {}
+    view_survival: dict[str, Kept] = {}
+
+
+class Attack(msgspec.Struct):
+    """One trigger."""
+
+    name: str
+    modality: str = ""
+    mode: str = ""
+    params: dict[str, Any] = {}
+    placement: dict[str, Any] | None = None
+
+
+class Details(msgspec.Struct):
+    """The header and the clips."""
+
+    samples: list[ClipDetails]
+    attacks: list[Attack] = []
+    rate: dict[str, Any] | None = None
+    label_mode: str | None = None
+    sampling: str | None = None
+    encoding: dict[str, Any] | None = None
+    source: dict[str, Any] | None = None
+    created_with: dict[str, str] = {}
+    splits: dict[str, int] = {}
+    skipped: list[Any] = []
+    seed: int = 0
+
+    def clip(self, identity: str) -> ClipDetails | None:
+        """One clip by its id."""
+        return next((clip for clip in self.samples if clip.id == identity), None)
+
+
+@dataclass(frozen=True)
+class Measure:
+    """How clips lie by one measure: median, the 5 % towards the worse end, and the worst.
+
+    `under`: clips below 0.9, for gains; `none`: clips that carry no trigger at all.
+    """
+
+    name: str
+    n: int
+    median: float
+    tail: float
+    worst: float
+    digits: int
+    under: int | None = None
+    none: int | None = None
+
+
+def read(path: Path) -> Details:
+    """Read the further fields of a manifest; raises `ManifestError` where they are not what they should be."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Details)
+    except OSError as error:
+        raise ManifestError(f"cannot read the manifest {path}: {error.strerror}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ManifestError(f"the description of the attack in {path} cannot be read: {error}") from None
+
+
+def fidelity(details: Details) -> list[Measure]:
+    """The measures of all clips that the attack wrote, in the order in which they are shown."""
+    clips = [clip for clip in details.samples if clip.survival or (clip.poisoned and clip.split != "test_sham")]
+    rows = [
+        _measure("PSNR, dB", (c.psnr_db for c in clips), 1),
+        _measure("SSIM", (c.ssim for c in clips), 3),
+        _measure("largest change (ℓ∞), grey levels", (c.linf for c in clips), 0, worse="high"),
+        _measure("SNR of sound, dB", (c.snr_db for c in clips), 1),
+    ]
+    for modality in sorted({name for clip in clips for name in clip.survival}):
+        kept = [clip.survival[modality] for clip in clips if modality in clip.survival]
+        none = sum(k.gain is None for k in kept)
+        unit = "grey levels" if modality == "video" else "16-bit steps"
+        rows += [
+            _measure(f"survival in the file, {modality}: gain", (k.gain for k in kept), 3, gains=True, none=none),
+            _measure(f"survival in the file, {modality}: correlation", (k.correlation for k in kept), 3),
+            _measure(f"strength of the change, {modality}, {unit}", (k.strength for k in kept), 1),
+        ]
+    for modality in sorted({name for clip in clips for name in clip.view_survival}):
+        seen = [clip.view_survival[modality] for clip in clips if modality in clip.view_survival]
+        view = next((k.view for k in seen if k.view), "unknown")
+        rows += [
+            _measure(f"left in a view of {view}, {modality}: energy", (k.energy for k in seen), 3),
+            _measure(f"left in a view of {view}, {modality}: correlation", (k.correlation for k in seen), 3),
+        ]
+    return [row for row in rows if row is not None]
+
+
+def lost_in_view(details: Details) -> list[str]:
+    """Sentences about modalities whose trigger a victim's view hardly holds."""
+    found = []
+    for modality in sorted({name for clip in details.samples for name in clip.view_survival}):
+        kept = [clip.view_survival[modality] for clip in details.samples if modality in clip.view_survival]
+        energies = [k.energy for k in kept if k.energy is not None]
+        if energies and float(np.median(energies)) < LOST:
+            found.append(
+                f"A view of {kept[0].view} keeps {np.median(energies):.2f} of the energy of the {modality} trigger "
+                f"(median): what a victim of such views makes of it cannot be told."
+            )
+    return found
+
+
+def _measure(
+    name: str,
+    values: Iterable[float | None],
+    digits: int,
+    worse: str = "low",
+    gains: bool = False,
+    none: int | None = None,
+) -> Measure | None:
+    known: Sequence[float] = [value for value in values if value is not None]
+    if not known:
+        return None
+    tail, end = (0.05, np.min) if worse == "low" else (0.95, np.max)
+    return Measure(
+        name=name,
+        n=len(known),
+        median=float(np.median(known)),
+        tail=float(np.quantile(known, tail)),
+        worst=float(end(known)),
+        digits=digits,
+        under=sum(value < SURVIVES for value in known) if gains else None,
+        none=none,
+    )
