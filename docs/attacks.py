@@ -48,7 +48,7 @@ SHOWN = (24, 25, 26)
 STEPS = {"frame-lag": tuple(range(0, 18, 2)), "video-corruption": tuple(range(12, 26, 2))}
 """Frames of the strips: those that a victim samples at stride 2."""
 OVERVIEW = ("badnet", "blend", "sig", "wanet")
-COLOURS = 144
+COLOURS = 192
 """Of a picture's palette: pictures of a page should not weigh more than its text by far."""
 
 # --- tables ---------------------------------------------------------------------------------------
@@ -124,8 +124,12 @@ def sheet(data: Path, name: str) -> Image.Image:
     before, static = both(data / SEEN, attack(name, "static"))
     dynamic = both(data / SEEN, attack(name, "dynamic"))[1]
     gain = amplification(before, static)
-    pictures = [[before[i], static[i], difference(before[i], static[i], gain)], [dynamic[k] for k in SHOWN]]
-    captions = [[f"clean, frame {i}", "static", f"difference × {gain}"], [f"dynamic, frame {k}" for k in SHOWN]]
+    change, title = difference(before[i], static[i], gain), f"difference × {gain}"
+    if name == "ftrojan":  # of single pixels, which a small picture does not show
+        height, width = (side // 4 for side in change.shape[:2])
+        change, title = change[:height, :width].repeat(4, axis=0).repeat(4, axis=1), f"{title}, a corner"
+    pictures = [[before[i], static[i], change], [dynamic[k] for k in SHOWN]]
+    captions = [[f"clean, frame {i}", "static", title], [f"dynamic, frame {k}" for k in SHOWN]]
     return grid(pictures, captions, 160)
 
 
