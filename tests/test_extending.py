@@ -45,6 +45,7 @@ def test_the_page_has_them() -> None:
         "poisonkit/triggers/flash.py",
         "poisonkit/layouts/flat.py",
         "trainer/models/mean_picture.py",
+        "trainer/defenses/distance.py",
     }
 
 
@@ -81,3 +82,9 @@ def test_the_layout_is_recognised(extended: Path, tmp_path: Path) -> None:
 
 def test_the_model_is_found_and_keeps_the_contract(extended: Path) -> None:
     run(extended, "pytest", "-q", "tests/trainer/models/test_models.py", "-k", "mean-picture")
+
+
+def test_the_defense_is_found(extended: Path) -> None:
+    if not (extended / "trainer" / "defenses" / "_detection.py").exists():
+        pytest.skip("this version has no defenses yet")
+    assert "distance" in run(extended, "trainer", "defenses", "distance")

@@ -187,6 +187,10 @@ def test_attacks_are_listed_with_their_parameters() -> None:
     refused(call("attacks", "lag"), "'frame-lag'")
 
 
+def test_help_says_what_can_be_poisoned() -> None:
+    assert "Poison a video or audio data set on disk" in call("--help").stdout
+
+
 def test_help_is_quick_and_imports_nothing_heavy() -> None:
     code = (
         "import sys; sys.argv = ['poisonkit', '--help']\n"
