@@ -19,9 +19,9 @@ HEAD = """# What is left of every trigger
 
 Every attack in both modes with its default parameters and `--quality auto`, on real clips: those on pictures on
 UT-Interaction (120 clips, MPEG-4 in AVI, split 1), those on sound and on both on the same pictures joined to ESC-10
-sounds (MPEG-4 and AAC in MP4). Made by `make survival`; `docs/encoding.md` says what the numbers mean. Medians over the
-clips that carry a trigger; *size* is that of the triggered files over their sources'; *in view* is the lower of kept
-energy and correlation in a victim's input.
+sounds (MPEG-4 and AAC in MP4). Made by `make survival`; [survival explained](survival-explained.md) says what the
+numbers mean. Medians over the clips that carry a trigger; *size* is that of the triggered files over their sources';
+*in view* is the lower of kept energy and correlation in a victim's input.
 """
 COLUMNS = (
     "attack",

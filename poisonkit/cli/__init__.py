@@ -30,7 +30,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Poison a video data set on disk, with a manifest of what was changed and what survived the codec. "
+    help="Poison a video or audio data set on disk, with a manifest of what was changed and what survived the codec. "
     "Research software for measuring and defending; sources are never touched, copies are marked as poisoned.",
 )
 app.command()(poison.poison)

@@ -25,6 +25,11 @@ def listing(
     return limit_test(read(source, layout, options), test_limit, seed)
 
 
+def recognised(listing: Listing) -> str:
+    """What a folder was taken for."""
+    return f"reading {listing.root}: {listing.layout} ({listing.detected}), {len(listing.clips)} clips"
+
+
 def workers(asked: int | None) -> int:
     """The number of processes: as asked, else one for each core."""
     return available_cores() if asked is None else asked

@@ -36,6 +36,7 @@ def index(
         workers=_data.workers(workers),
     )
     screen = output.screen()
+    screen.say(_data.recognised(listing))
     try:
         made = run.index(planning.index(listing, seed), settings, screen).manifest
     finally:

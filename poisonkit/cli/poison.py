@@ -114,12 +114,11 @@ def _audible(listing: Listing, attacks: Sequence[Attack], *, skip: bool, workers
 
 def _poison(plan: Plan, settings: Settings, as_json: bool) -> None:
     from poisonkit import run, show
+    from poisonkit.cli import _data
     from poisonkit.files import FOLDER
 
     screen = output.screen()
-    screen.say(
-        f"reading {plan.listing.root}: {plan.listing.layout} ({plan.listing.detected}), {len(plan.listing.clips)} clips"
-    )
+    screen.say(_data.recognised(plan.listing))
     try:
         result = run.poison(plan, settings, screen)
     except KeyboardInterrupt:

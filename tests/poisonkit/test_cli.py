@@ -187,6 +187,17 @@ def test_attacks_are_listed_with_their_parameters() -> None:
     refused(call("attacks", "lag"), "'frame-lag'")
 
 
+def test_index_says_what_it_took_a_folder_for(ucf_tree: Path, tmp_path: Path) -> None:
+    whole = call("index", ucf_tree, cwd=tmp_path)
+    assert f"reading {ucf_tree}: ucf101 (classInd.txt and 1 splits in" in " ".join(whole.stderr.split())
+    below = call("index", ucf_tree / "UCF-101", cwd=tmp_path)
+    assert f"give {ucf_tree} for the official split beside it" in " ".join(below.stderr.split())
+
+
+def test_help_says_what_can_be_poisoned() -> None:
+    assert "Poison a video or audio data set on disk" in call("--help").stdout
+
+
 def test_help_is_quick_and_imports_nothing_heavy() -> None:
     code = (
         "import sys; sys.argv = ['poisonkit', '--help']\n"

@@ -51,6 +51,12 @@ def test_bytes_and_floats_are_the_same(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", models.names())
+def test_weights_fit_the_memory_format(name: str) -> None:
+    model = build(name)
+    model.to(memory_format=model.memory_format)
+
+
+@pytest.mark.parametrize("name", models.names())
 def test_normalisation_follows_the_geometry(name: str) -> None:
     channels, axes = (1, 2) if models.find(name).modality == "audio" else (3, 3)
     mean, std = (1.0, 2.0, 3.0)[:channels], (2.0, 4.0, 8.0)[:channels]
