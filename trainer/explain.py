@@ -112,8 +112,9 @@ def explain(options: ExplainOptions, progress: Progress) -> Explanations:
         raise RunError(f"{manifest.path} has no test clips to explain")
     folder = options.run / "explanations"
     folder.mkdir(exist_ok=True)
-    for old in folder.glob("*.png"):  # of another choice of clips
-        old.unlink()
+    # of another choice of clips; the index first, so that it never names what is not there
+    for old in (folder / "explanations.json", *folder.glob("*.png")):
+        old.unlink(missing_ok=True)
     pictures: list[Explanation] = []
     grid: list[int] = []
     with progress.stage("explaining", len(chosen)) as step:

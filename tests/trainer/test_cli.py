@@ -23,7 +23,7 @@ def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     return int(done.value.code or 0)
 
 
-@pytest.mark.parametrize("command", ["fit", "evaluate", "fuse", "compare", "pool", "explain", "models"])
+@pytest.mark.parametrize("command", ["fit", "evaluate", "fuse", "compare", "pool", "explain", "report", "models"])
 def test_every_command_has_help(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
