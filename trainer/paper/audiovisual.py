@@ -43,7 +43,7 @@ def rows_of(folder: Path) -> list[FusedRow]:
         fusion = metrics.fusion
         if fusion is None or fusion.average == "probabilities":
             continue
-        cases = [found.case_of(found.story_of(part.manifest)) for part in (fusion.video, fusion.audio)]
+        cases = [found.case_of(found.details_of(part.manifest)) for part in (fusion.video, fusion.audio)]
         if all(case.is_standard for case in cases) and cases[0].mode in ("", "dynamic"):
             groups.setdefault((fusion.mode, cases[0].attack, cases[1].attack), []).append((path.parent, metrics))
     order = {name: k for k, name in enumerate((CLEAN, *IMAGE, *NATURAL, *SOUND))}

@@ -48,10 +48,10 @@ def asr_grid(every: Sequence[Found]) -> Grid | None:
     trained = [run for run in trained if run.case.target == partly.case.target]
     counts = sorted({run.case.frames for run in trained}, key=_count)
     shown = [count for count in counts if count != "random"]
-    placement = partly.story.attacks[0].placement if partly.story else None
+    placement = partly.details.attacks[0].placement
     return Grid(
         attack=f"{partly.case.attack} {partly.case.mode}",
-        window=placement.window if placement else "?",
+        window=(placement.window if placement else None) or "?",
         counts=counts,
         shown=shown,
         cells={(a, b): _asr(trained, a, b) for a in counts for b in shown},

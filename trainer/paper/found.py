@@ -6,14 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import msgspec
 
-from trainer import compare, runs
+from trainer import compare, details, runs
 from trainer.compare import Difference
+from trainer.details import Details
 from trainer.errors import RunError
-from trainer.manifest import Target
 from trainer.metrics import Figures, Share
 from trainer.runs import ManifestStamp, Metrics
 
@@ -21,67 +20,6 @@ CLEAN, NONE = "clean", "none"
 """No attack at all; and the control whose clips are relabelled and encoded anew without a trigger."""
 
 STANDARD_RATE = 0.1
-
-
-class Placement(msgspec.Struct):
-    """Which frames carry the trigger: `all`, `random` or a count in every window."""
-
-    frames: str
-    window: str
-
-
-class Attack(msgspec.Struct):
-    """One trigger of a manifest."""
-
-    name: str
-    modality: str
-    mode: str
-    placement: Placement | None = None
-    params: dict[str, Any] = {}
-
-
-class Rate(msgspec.Struct):
-    """The share of poisoned training clips."""
-
-    asked: float
-    achieved: float
-    of: str
-    poisoned: int
-    total: int
-
-
-class Kept(msgspec.Struct):
-    """What the written file, or a victim's view of it, holds of the trigger; null where a clip carries none."""
-
-    gain: float | None = None
-    energy: float | None = None
-    correlation: float | None = None
-
-    @property
-    def least(self) -> float | None:
-        """The lower of both figures."""
-        found = [value for value in (self.gain, self.energy, self.correlation) if value is not None]
-        return min(found, default=None)
-
-
-class Clip(msgspec.Struct):
-    """What is told of a sample."""
-
-    split: str
-    survival: dict[str, Kept] = {}
-    view_survival: dict[str, Kept] = {}
-
-
-class Story(msgspec.Struct):
-    """The part of a manifest that says what was done to a data set."""
-
-    name: str
-    classes: list[str]
-    samples: list[Clip]
-    attacks: list[Attack] = []
-    rate: Rate | None = None
-    target: Target | None = None
-    label_mode: str | None = None
 
 
 @dataclass(frozen=True)
@@ -105,12 +43,12 @@ class Case:
 
 @dataclass(frozen=True)
 class Found:
-    """One run: its folder, figures, and case; `story` is its manifest's, None for fused models."""
+    """One run: its folder, figures, and case; `details` are its manifest's."""
 
     folder: Path
     metrics: Metrics
     case: Case
-    story: Story | None
+    details: Details
 
 
 def read(folder: Path) -> list[Found]:
@@ -123,29 +61,23 @@ def read(folder: Path) -> list[Found]:
     return made
 
 
-def read_fused(folder: Path) -> list[Metrics]:
-    """The fused models in a folder."""
-    every = [runs.read_metrics(path.parent) for path in sorted(folder.glob("*/metrics.json"))]
-    return [metrics for metrics in every if metrics.fusion is not None]
+def details_of(stamp: ManifestStamp) -> Details:
+    """What a manifest tells; raises `ManifestError` when it is gone or damaged."""
+    return details.read(Path(stamp.path))
 
 
-def story_of(stamp: ManifestStamp) -> Story:
-    """What a manifest tells; raises `RunError` when it is gone or another one by now."""
-    return runs.read(Path(stamp.path), Story)
-
-
-def case_of(story: Story) -> Case:
+def case_of(made: Details) -> Case:
     """The case that a manifest makes."""
-    if story.rate is None:
+    if made.rate is None:
         return Case(CLEAN)
-    first = story.attacks[0] if story.attacks else None
+    first = made.attacks[0] if made.attacks else None
     return Case(
-        attack=" + ".join(attack.name for attack in story.attacks) or NONE,
+        attack=" + ".join(attack.name for attack in made.attacks) or NONE,
         mode=first.mode if first else "",
-        rate=story.rate.asked,
-        frames=first.placement.frames if first and first.placement else "all",
-        target=story.target.label if story.target else None,
-        label_mode=story.label_mode or "dirty",
+        rate=made.rate.asked,
+        frames=(first.placement.frames if first and first.placement else None) or "all",
+        target=made.target.label if made.target else None,
+        label_mode=made.label_mode or "dirty",
     )
 
 
@@ -154,7 +86,7 @@ def kept_in_view(found: Iterable[Found], what: str = "view_survival") -> float |
     values = [
         kept.least
         for run in found
-        for clip in (run.story.samples if run.story else ())
+        for clip in run.details.samples
         if clip.split == "test_triggered"
         for kept in getattr(clip, what).values()
         if kept.least is not None
@@ -226,5 +158,5 @@ def asr_on(run: Found, manifest: ManifestStamp) -> Path | None:
 
 def _found(folder: Path) -> Found:
     metrics = runs.read_metrics(folder)
-    story = story_of(metrics.manifest)
-    return Found(folder, metrics, case_of(story), story)
+    made = details_of(metrics.manifest)
+    return Found(folder, metrics, case_of(made), made)

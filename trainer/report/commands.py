@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterable
 from typing import Any
 
-from trainer.report.details import Details
+from trainer.details import Details, Placement
 from trainer.report.reading import Run, Source
 
 SOURCE = "SRC"
@@ -56,11 +56,11 @@ def _poison(source: Source) -> str | None:
         for name, value in attack.params.items():
             words += ["--set", f"{attack.name}.{name}={_value(value)}"]
     if details.rate:
-        words += _option("--rate", details.rate.get("asked")) + _option("--rate-of", details.rate.get("of"))
+        words += _option("--rate", details.rate.asked) + _option("--rate-of", details.rate.of)
     words += ["--target", str(source.manifest.target.label), *_option("--label-mode", details.label_mode)]
     words += ["--seed", str(details.seed), *layout]
-    placement: dict[str, Any] = next((a.placement for a in details.attacks if a.placement), {})
-    words += _option("--frames", placement.get("frames")) + _option("--window", details.sampling)
+    placement = next((a.placement for a in details.attacks if a.placement), Placement())
+    words += _option("--frames", placement.frames) + _option("--window", details.sampling)
     view = next((c.view_survival["video"].view for c in details.samples if "video" in c.view_survival), None)
     return shlex.join([*words, *_option("--view", view), *_encoding(details.encoding or {}), *where])
 

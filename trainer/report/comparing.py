@@ -84,7 +84,7 @@ def _rate(run: Run) -> str:
     """What was asked of its attacks: rate, label mode and parameters."""
     known = [s.details for s in run.sources if s.details is not None]
     return repr(
-        [((d.rate or {}).get("asked"), d.label_mode, [(a.name, a.mode, a.params) for a in d.attacks]) for d in known]
+        [(d.rate and d.rate.asked, d.label_mode, [(a.name, a.mode, a.params) for a in d.attacks]) for d in known]
     )
 
 

@@ -11,11 +11,11 @@ from markupsafe import Markup
 
 from trainer import examples
 from trainer.crops import Frames
+from trainer.details import ClipDetails
 from trainer.errors import ClipError
 from trainer.examples import Example
 from trainer.manifest import Manifest, Sample
 from trainer.report import drawings, media
-from trainer.report.details import ClipDetails
 from trainer.report.media import Budget, Sound
 from trainer.report.reading import Source
 

@@ -19,9 +19,9 @@ from trainer.errors import ClipError, RunError, TrainerError
 from trainer.explain import Explanation
 from trainer.metrics import Share
 from trainer.progress import Progress
-from trainer.report import commands, comparing, details, drawings, gallery, media, reading
+from trainer.report import commands, comparing, drawings, fidelity, gallery, media, reading
 from trainer.report.comparing import Beside
-from trainer.report.details import Measure
+from trainer.report.fidelity import Measure
 from trainer.report.gallery import Picture, Shown
 from trainer.report.media import Budget
 from trainer.report.reading import Run, Source
@@ -180,12 +180,12 @@ def _chapter(
 
 def _clips(anchor: str, source: Source, budget: Budget, told: dict[tuple[str, str], str], count: int) -> Clips:
     key = (source.modality, source.stamp.sha256)
-    fidelity = details.fidelity(source.details) if source.details else []
-    warnings = details.lost_in_view(source.details) if source.details else []
+    measures = fidelity.fidelity(source.details) if source.details else []
+    warnings = fidelity.lost_in_view(source.details) if source.details else []
     if key in told:
-        return Clips(source, [], fidelity, warnings, told[key])
+        return Clips(source, [], measures, warnings, told[key])
     told[key] = anchor
-    return Clips(source, gallery.show(source, count, budget), fidelity, warnings)
+    return Clips(source, gallery.show(source, count, budget), measures, warnings)
 
 
 def _saliency(run: Run, budget: Budget) -> list[Saliency]:
@@ -212,7 +212,7 @@ def render(chapters: Sequence[Chapter], groups: Sequence[comparing.Group]) -> st
             clean_model=CLEAN_MODEL,
             style=Markup((Path(__file__).parent / "style.css").read_text(encoding="utf-8")),
             media_megabytes=MEDIA_BYTES // 1_000_000,
-            survives=details.SURVIVES,
+            survives=fidelity.SURVIVES,
         )
     )
 

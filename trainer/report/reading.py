@@ -8,15 +8,14 @@ from pathlib import Path
 
 import msgspec
 
-from trainer import explain, manifest, runs
+from trainer import details, explain, manifest, runs
 from trainer.defenses import _outcome as outcomes
 from trainer.defenses._outcome import Outcome
+from trainer.details import Details
 from trainer.errors import ManifestError, RunError
 from trainer.explain import Explanations
 from trainer.manifest import Manifest
 from trainer.metrics import Prediction
-from trainer.report import details
-from trainer.report.details import Details
 from trainer.runs import ManifestStamp, Metrics
 
 

@@ -1,82 +1,18 @@
-"""What a manifest says about the attack and about what is left of it, beyond what training needs.
-
-All of it is optional: another poisoner may leave it out, and the page then has less to show.
-"""
+"""How clips lie by what the attack changed in them and by what is left of it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-import msgspec
 import numpy as np
 
-from trainer.errors import ManifestError
+from trainer.details import Details
 
 SURVIVES = 0.9
 """Gain from which on a clip's trigger counts as whole."""
 LOST = 0.5
 """What a victim's view must keep of a trigger for a finding under it to mean anything."""
-
-
-class Kept(msgspec.Struct):
-    """How much of a trigger is left: in the file (`gain`, `correlation`, `strength`), or in a view (`energy`)."""
-
-    gain: float | None = None
-    correlation: float | None = None
-    strength: float | None = None
-    energy: float | None = None
-    view: str | None = None
-
-
-class ClipDetails(msgspec.Struct):
-    """What was done to one clip."""
-
-    id: str
-    split: str
-    poisoned: bool = False
-    fps: float = 0.0
-    frames: list[list[int]] = []
-    audio_spans: list[list[float]] = []
-    trigger: dict[str, Any] = {}
-    psnr_db: float | None = None
-    ssim: float | None = None
-    linf: float | None = None
-    snr_db: float | None = None
-    survival: dict[str, Kept] = {}
-    view_survival: dict[str, Kept] = {}
-
-
-class Attack(msgspec.Struct):
-    """One trigger."""
-
-    name: str
-    modality: str = ""
-    mode: str = ""
-    params: dict[str, Any] = {}
-    placement: dict[str, Any] | None = None
-
-
-class Details(msgspec.Struct):
-    """The header and the clips."""
-
-    samples: list[ClipDetails]
-    attacks: list[Attack] = []
-    rate: dict[str, Any] | None = None
-    label_mode: str | None = None
-    sampling: str | None = None
-    encoding: dict[str, Any] | None = None
-    source: dict[str, Any] | None = None
-    created_with: dict[str, str] = {}
-    splits: dict[str, int] = {}
-    skipped: list[Any] = []
-    seed: int = 0
-
-    def clip(self, identity: str) -> ClipDetails | None:
-        """One clip by its id."""
-        return next((clip for clip in self.samples if clip.id == identity), None)
 
 
 @dataclass(frozen=True)
@@ -94,16 +30,6 @@ class Measure:
     digits: int
     under: int | None = None
     none: int | None = None
-
-
-def read(path: Path) -> Details:
-    """Read the further fields of a manifest; raises `ManifestError` where they are not what they should be."""
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Details)
-    except OSError as error:
-        raise ManifestError(f"cannot read the manifest {path}: {error.strerror}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ManifestError(f"the description of the attack in {path} cannot be read: {error}") from None
 
 
 def fidelity(details: Details) -> list[Measure]:
