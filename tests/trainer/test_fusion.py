@@ -17,6 +17,8 @@ from tests.conftest import write_clip
 from tests.trainer.conftest import moving_bar
 from trainer import cli, fit, fusion, observing, runs, tables, trained
 from trainer import manifest as manifests
+from trainer.defenses.pruning import Pruning
+from trainer.defenses.strip import Strip
 from trainer.errors import RunError, TrainerError
 from trainer.fit import FitOptions
 from trainer.models.audio import Audio
@@ -335,6 +337,13 @@ def test_real_runs_on_clips_with_sound(
     (early,) = fusion.grid(*folders, "early", "logits", tmp_path / "early", Progress())
     assert early.asr is not None
     assert early.asr.n == 2
+    for mode in ("late", "early"):
+        screened = Strip(max_clips=1).defend(tmp_path / mode, Progress())
+        shares = [screened.figures[name] for name in ("detection", "false rejection")]
+        assert [share and share.n for share in shares] == [1, 1]
+        assert screened.clean_clips == 2
+    with pytest.raises(RunError, match=r"pruning is for one network, .*late is a fused model; give .*i3d or .*audio"):
+        Pruning().defend(tmp_path / "late", Progress())
     capsys.readouterr()
     tables.show_grid([late, late])
     tables.show_run(early)

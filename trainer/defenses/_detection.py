@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from trainer import metrics, plots
+from trainer import metrics, plots, runs
 from trainer.defenses import _auroc
 from trainer.defenses._base import Defense, Result, param
 from trainer.defenses._case import Case, Clip, Defender
@@ -86,8 +86,8 @@ class Screening(Defense):
         clips = defender.judged
         verdict = self.screen(defender)
         triggered = np.array([case.truth[clip.id].split == TRIGGERED for clip in clips])
-        answers = case.victim.scores([defender.observed(clips, k) for k in range(len(case.victim.parts))])
-        fooled = triggered & (answers.argmax(axis=1) == (-1 if case.target is None else case.target))
+        answers = {p.id: p.prediction for p in runs.read_predictions(case.folder / "predictions.csv")}
+        fooled = triggered & np.array([answers.get(clip.id) == case.target for clip in clips])
         figures = {
             "detection": share_of(verdict.flagged[triggered]),
             "detection, where the attack works": share_of(verdict.flagged[fooled]),

@@ -108,4 +108,6 @@ def _curves(curve: Sequence[Point], repaired: Repaired) -> Figure:
     plots.curves(axes, lines, repaired.strength, "share of clips")
     chosen = curve[repaired.chosen].strength
     axes.axvline(chosen, color=plots.INK, linestyle=":", linewidth=1)
+    if curve[-1].strength < curve[0].strength:  # such as bit rates: stronger is to the right all the same
+        axes.invert_xaxis()
     return figure
