@@ -17,7 +17,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = [
     {"errors", "seeding", "versions", "processes", "linear"},
     {"manifest", "sampling", "progress"},
-    {"presets", "crops", "metrics", "examples"},
+    {"presets", "crops", "metrics", "examples", "details"},
     {"media", "models", "runs", "sounds"},
     {"stores", "learning", "compare", "trained", "plots"},
     {"clips", "estimate"},
