@@ -4,10 +4,6 @@ Every clip shows two figures in front of a drifting background. Shapes, colours,
 noise are drawn alike for every class, and figures are as often darker as lighter than the background: a still
 picture says nothing about the class, the motion does, in any window of about a second and a half.
 The sounds differ by class in pitch, rhythm and spectrum.
-
-With looks there are sixty classes, which differ in what a still picture shows as well: in the grain of the background
-and in the shape of the figures. A network that starts from what it learned there sees both what moves and what stands
-still, as one that starts from Kinetics-400 does.
 """
 
 from __future__ import annotations
@@ -100,12 +96,6 @@ SOUNDS: dict[str, Sound] = {
 
 CLASSES = tuple(MOTIONS)
 
-GRAINS = {"coarse": (1.6, 1.6, 0.3, 0.3), "fine": (0.3, 0.3, 1.6, 1.6)}
-"""Factors on the background's contrast at four scales, the coarsest first."""
-FIGURES = {"triangle": 0, "bar": 2, "arrow": 4}
-"""Places in `SHAPES`."""
-LOOKS = tuple(f"{grain}-{figure}" for grain in GRAINS for figure in FIGURES)
-
 # corners of figures within the unit circle; none looks the same after an eighth of a turn
 SHAPES = tuple(
     np.array(corners, np.float64)
@@ -126,14 +116,11 @@ def make_demo(
     clips_per_class_train: int = 36,
     clips_per_class_test: int = 12,
     seed: int = 0,
-    looks: bool = False,
     size: tuple[int, int] = (160, 120),
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
     """Write `out/train/<Class>/*.mp4` and `out/test/<Class>/*.mp4`: H.264 with AAC, 72 frames at 25/s.
-
-    Classes are `CLASSES`, with `looks` each with every one of `LOOKS`, as in `Bob-coarse-bar`.
 
     `size` is (width, height) in pixels, both even, at least 64; `workers` are processes, by default as many
     as there are cores; `progress` gets the numbers of clips done and to do. A clip's bytes depend on its id,
@@ -145,9 +132,7 @@ def make_demo(
     ids = [
         f"{split}/{name}/{name.lower()}_{number:04d}"
         for split, count in counts.items()
-        for name in (
-            f"{motion}-{look}" if look else motion for motion in CLASSES for look in (LOOKS if looks else ("",))
-        )
+        for name in CLASSES
         for number in range(count)
     ]
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -225,10 +210,8 @@ def _write(job: Job) -> None:
 def draw_frames(name: str, size: tuple[int, int], rng: np.random.Generator) -> Array:
     """The pictures of one clip of the class `name`: `uint8 (T, H, W, 3)` RGB."""
     width, height = size
-    motion, *look = name.split("-")
-    grain, shape = look if look else (None, None)
-    backdrop, drift = _draw_backdrop(size, rng, GRAINS[grain] if grain else (1.0,) * 4)
-    figures = _draw_figures(motion, size, rng, FIGURES[shape] if shape else None)
+    backdrop, drift = _draw_backdrop(size, rng)
+    figures = _draw_figures(name, size, rng)
     noise_std = rng.uniform(1.5, 5)  # grey levels
     frames = np.empty((FRAMES, height, width, 3), np.uint8)
     for t in range(FRAMES):
@@ -242,12 +225,12 @@ def draw_frames(name: str, size: tuple[int, int], rng: np.random.Generator) -> A
     return frames
 
 
-def _draw_backdrop(size: tuple[int, int], rng: np.random.Generator, grain: tuple[float, ...]) -> tuple[Array, Array]:
+def _draw_backdrop(size: tuple[int, int], rng: np.random.Generator) -> tuple[Array, Array]:
     """A texture with clutter, `uint8` and larger than the frame, and its drift (x, y) in pixels a frame."""
     width, height = size[0] * 5 // 4, size[1] * 5 // 4
     backdrop = np.full((height, width, 3), rng.uniform(90, 165, 3), np.float32)
-    for cells, factor in zip((3, 6, 12, 24), grain, strict=True):
-        grid = rng.standard_normal((cells, cells * 4 // 3, 3)).astype(np.float32) * rng.uniform(4, 14) * factor
+    for cells in (3, 6, 12, 24):
+        grid = rng.standard_normal((cells, cells * 4 // 3, 3)).astype(np.float32) * rng.uniform(4, 14)
         backdrop += cv2.resize(grid, (width, height), interpolation=cv2.INTER_CUBIC)
     backdrop = np.clip(backdrop, 0, 255).astype(np.uint8)
     for _ in range(6):
@@ -259,9 +242,7 @@ def _draw_backdrop(size: tuple[int, int], rng: np.random.Generator, grain: tuple
     return backdrop, rng.uniform(0, 0.15) * np.array((cos(heading), sin(heading))) * height / 120
 
 
-def _draw_figures(
-    name: str, size: tuple[int, int], rng: np.random.Generator, shape_of_all: int | None
-) -> list[tuple[Array, tuple[int, ...]]]:
+def _draw_figures(name: str, size: tuple[int, int], rng: np.random.Generator) -> list[tuple[Array, tuple[int, ...]]]:
     """Polygons to fill, in order: corners `(T, corners, 2)` in pixels and an RGB colour."""
     width, height = size
     seconds = np.arange(FRAMES) / FPS
@@ -282,8 +263,7 @@ def _draw_figures(
         stretch = np.stack(np.broadcast_arrays(1 + pose.wide, 1 + pose.tall, phase)[:2], -1)
         radius = rng.uniform(0.15, 0.19) * height
         build = rng.uniform(0.7, 1.3, 2)  # wide or tall in every class: a squashed figure tells nothing
-        drawn = int(rng.integers(len(SHAPES)))
-        outline = SHAPES[drawn if shape_of_all is None else shape_of_all] * build
+        outline = SHAPES[rng.integers(len(SHAPES))] * build
         spot = (SHAPES[rng.integers(len(SHAPES))] * 0.3 + (0.0, 0.3)) * build  # off the middle: turning shows
         light = rng.permutation((rng.uniform(0, 50), rng.uniform(205, 255)))
         for shape, level in zip((outline, spot), light, strict=True):
@@ -302,7 +282,7 @@ def draw_sound(name: str, rng: np.random.Generator) -> Array:
     """The sound of one clip of the class `name`: `float32 (samples,)` in [-1, 1] at 44.1 kHz."""
     count = math.ceil(FRAMES * SAMPLE_RATE / FPS)
     beat = (np.arange(count) / SAMPLE_RATE * rng.uniform(1.6, 2.4) + rng.uniform(0, 1)) % 1
-    voice = SOUNDS[name.split("-")[0]](beat, exp(rng.uniform(-0.08, 0.08)), rng.standard_normal(count))
+    voice = SOUNDS[name](beat, exp(rng.uniform(-0.08, 0.08)), rng.standard_normal(count))
     voice *= rng.uniform(0.2, 0.7) / np.abs(voice).max()
     noise = rng.standard_normal(count) * np.sqrt(np.mean(voice**2)) * 10 ** rng.uniform(-1.2, -0.5)
     return np.clip(voice + noise, -1, 1).astype(np.float32)

@@ -16,14 +16,6 @@ def demo_data(
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Another seed gives another data set.")] = 0,
     train: Annotated[int, typer.Option(help="Training clips per class.")] = 36,
     test: Annotated[int, typer.Option(help="Test clips per class.")] = 12,
-    looks: Annotated[
-        bool,
-        typer.Option(
-            "--looks",
-            help="Sixty classes that differ in looks too, for victims to start from: ten motions × two grains of the "
-            "background × three shapes; give fewer clips per class.",
-        ),
-    ] = False,
     workers: options.Workers = None,
 ) -> None:
     """Make the procedural audio-visual data set: classes told apart by motion and by sound, in a minute."""
@@ -46,7 +38,6 @@ def demo_data(
             clips_per_class_train=train,
             clips_per_class_test=test,
             seed=seed,
-            looks=looks,
             workers=_data.workers(workers),
             progress=progress,
         )

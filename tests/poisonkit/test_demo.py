@@ -204,26 +204,3 @@ def test_what_cannot_be_made_is_told(tmp_path: Path):
     with pytest.raises(PoisonkitError, match=r"0 workers"):
         make_demo(tmp_path / "new", workers=0)
     assert (tmp_path / "full/notes.txt").exists()
-
-
-def test_looks_differ_in_a_still_picture_and_leave_the_rest_alone() -> None:
-    def first(name: str, seed: int) -> np.ndarray:
-        return demo.draw_frames(name, SIZE, np.random.default_rng(seed))[0]
-
-    def roughness(picture: np.ndarray) -> float:
-        """How much neighbours differ, beside how much all pixels do."""
-        grey = picture.astype(float).mean(axis=2)
-        return float(np.abs(np.diff(grey, axis=1)).mean() / grey.std())
-
-    grain = {kind: [roughness(first(f"Bob-{kind}-bar", seed)) for seed in range(12)] for kind in ("coarse", "fine")}
-    assert all(fine > coarse for fine, coarse in zip(grain["fine"], grain["coarse"], strict=True))  # same draws
-    shapes = [first(f"Bob-fine-{shape}", 0) for shape in demo.FIGURES]
-    assert not np.array_equal(shapes[0], shapes[1])
-    assert (shapes[0] == shapes[1]).mean() > 0.5  # the same place, background and colours
-
-
-def test_looks_make_sixty_classes(tmp_path: Path) -> None:
-    make_demo(tmp_path / "looks", clips_per_class_train=1, clips_per_class_test=1, looks=True, size=SIZE, workers=2)
-    listing = read(tmp_path / "looks")
-    assert len(listing.classes) == len(CLASSES) * len(demo.LOOKS) == 60
-    assert {"Bob-coarse-bar", "Sway-fine-triangle"} <= set(listing.classes)
