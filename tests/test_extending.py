@@ -85,6 +85,4 @@ def test_the_model_is_found_and_keeps_the_contract(extended: Path) -> None:
 
 
 def test_the_defense_is_found(extended: Path) -> None:
-    if not (extended / "trainer" / "defenses" / "_detection.py").exists():
-        pytest.skip("this version has no defenses yet")
     assert "distance" in run(extended, "trainer", "defenses", "distance")
