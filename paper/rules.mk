@@ -20,7 +20,7 @@ FIT ?=
 P := $(WORK)/paper/$(notdir $(DATA:/=))-$(PRESET)
 paper_src := $(if $(filter demo,$(DATA)),$(DEMO)/data,$(DATA))
 PAPER_GOALS := table1 table2 table3 table4 table5 table6 table7 figure4 figure5 figure6 figure7 controls
-.PHONY: paper paper-plan paper-start $(PAPER_GOALS)
+.PHONY: paper paper-plan paper-made $(PAPER_GOALS)
 
 # one process a core is as fast as two threads, and does not wait for others
 solo = $(if $(filter -j%,$(MAKEFLAGS)),OMP_NUM_THREADS=1)
@@ -190,10 +190,11 @@ paper_freed := $(foreach c,$(paper_copies),$(if $(call readers_of,$(c)),$(c)))
 $(foreach c,$(paper_freed),$(eval $(call freed,$(c),$(call readers_of,$(c)))))
 endif
 
+ifdef PLANNED
 # --- tables and figures ---------------------------------------------------------------------------
 
 define shown
-$(1): $(needs_$(1)) | paper-plan
+$(1): $(needs_$(1))
 	@mkdir -p $(P)/results
 	@$(BIN)/trainer $(2) --runs $(P)/runs --out $(P)/results/$(1).$(3)
 endef
@@ -201,13 +202,18 @@ $(foreach n,1 2 3 4 5 6 7,$(eval $(call shown,table$(n),table $(n),md)))
 $(foreach n,4 5 6 7,$(eval $(call shown,figure$(n),figure $(n),svg)))
 $(eval $(call shown,controls,table controls,md))
 
-$(filter %.made,$(foreach c,$(COPIES) clean,$(foreach s,$(SEEDS),$(P)/copies/$(c)-s$(s).made))): | paper-plan
-
-# gigabytes and hours, before the first of them is spent
-paper-plan: | $(READY)
-	@$(BIN)/python paper/plan.py --preset $(PRESET) --needed $(words $(paper_needed)) $(foreach file,$(paper_needed),$(if $(wildcard $(file)),,--missing $(file:$(P)/%=%))) --folder $(P) --data $(paper_src) $(if $(POISON),--source $(POISON))
-
 paper: $(PAPER_GOALS) $(addprefix $(P)/freed/,$(paper_freed))
 	@$(BIN)/trainer findings --runs $(P)/runs --out $(P)/results/findings.md
 	@$(BIN)/python paper/results.py $(P)/results > $(P)/results/results.md
 	@echo "tables, figures and findings: $(P)/results/results.md"
+
+else
+# gigabytes and hours are said before the first of them is spent: the goals themselves are made by a second make
+$(PAPER_GOALS) paper: paper-made
+
+paper-made: paper-plan
+	@+$(MAKE) --no-print-directory PLANNED=1 $(if $(filter paper,$(MAKECMDGOALS)),paper,$(paper_asked))
+
+paper-plan: | $(READY)
+	@$(BIN)/python paper/plan.py --preset $(PRESET) --needed $(words $(paper_needed)) $(foreach file,$(paper_needed),$(if $(wildcard $(file)),,--missing $(file:$(P)/%=%))) --folder $(P) --data $(paper_src) $(if $(POISON),--source $(POISON))
+endif
