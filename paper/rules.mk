@@ -187,6 +187,8 @@ endef
 ifeq ($(KEEP),0)
 paper_copies := $(foreach c,$(COPIES),$(foreach s,$(SEEDS),$(c)-s$(s)))
 paper_freed := $(foreach c,$(paper_copies),$(if $(call readers_of,$(c)),$(c)))
+# figure 7 reads the sounds themselves
+paper_freed := $(if $(filter figure7,$(paper_asked)),$(filter-out $(addsuffix -s%,$(SOUND)),$(paper_freed)),$(paper_freed))
 $(foreach c,$(paper_freed),$(eval $(call freed,$(c),$(call readers_of,$(c)))))
 endif
 
@@ -194,7 +196,7 @@ ifdef PLANNED
 # --- tables and figures ---------------------------------------------------------------------------
 
 define shown
-$(1): $(needs_$(1))
+$(1): $(needs_$(1)) $(addprefix $(P)/freed/,$(paper_freed))
 	@mkdir -p $(P)/results
 	@$(BIN)/trainer $(2) --runs $(P)/runs --out $(P)/results/$(1).$(3)
 endef
@@ -202,7 +204,7 @@ $(foreach n,1 2 3 4 5 6 7,$(eval $(call shown,table$(n),table $(n),md)))
 $(foreach n,4 5 6 7,$(eval $(call shown,figure$(n),figure $(n),svg)))
 $(eval $(call shown,controls,table controls,md))
 
-paper: $(PAPER_GOALS) $(addprefix $(P)/freed/,$(paper_freed))
+paper: $(PAPER_GOALS)
 	@$(BIN)/trainer findings --runs $(P)/runs --out $(P)/results/findings.md
 	@$(BIN)/python paper/results.py $(P)/results > $(P)/results/results.md
 	@echo "tables, figures and findings: $(P)/results/results.md"
