@@ -124,7 +124,7 @@ def strip(folder: Path) -> tuple[Figure, Sheet]:
         scores = [score for outcome in group for score in outcomes.scores(_folder(outcome))]
         clean = [-score.score for score in scores if not score.poisoned]
         triggered = [-score.score for score in scores if score.poisoned]
-        plots.histogram(place, {"clean": clean, "triggered": triggered}, "entropy, nats", title=attack)
+        plots.histogram(place, {"clean": clean, "triggered": triggered}, "mean entropy, bits", title=attack)
         found_rate = together([outcome.figures.get("detection") for outcome in group])
         rejected = together([outcome.figures.get("false rejection") for outcome in group])
         auroc = ", ".join(f"{o.auroc.value:.3f}" for o in group if o.auroc)

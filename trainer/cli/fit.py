@@ -1,0 +1,133 @@
+"""`trainer fit`."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from trainer.cli.options import Json, Views, print_json
+
+
+class CacheName(StrEnum):
+    """`--cache`."""
+
+    RAM = "ram"
+    DISK = "disk"
+    NONE = "none"
+
+
+class PrecisionName(StrEnum):
+    """`--precision`."""
+
+    SINGLE = "32"
+    BFLOAT16 = "bf16"
+    HALF = "16"
+
+
+def fit(
+    manifest: Annotated[Path, typer.Argument(help="The manifest of the data set, clean or poisoned.")],
+    model: Annotated[str, typer.Option(help="The victim; `trainer models` lists them.")] = "i3d",
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            help="paper: full size; paper-8x8: its other geometry; mini: thin, minutes on two CPU cores. "
+            "Default: paper with a GPU, else mini."
+        ),
+    ] = None,
+    weights: Annotated[
+        str,
+        typer.Option(
+            help="Start from a file (a run's weights.pt, or a checkpoint of pytorchvideo or MMAction2), from the "
+            "public Kinetics-400 weights (k400), or from none."
+        ),
+    ] = "none",
+    force: Annotated[bool, typer.Option("--force", help="Take weights of another geometry all the same.")] = False,
+    seed: Annotated[int, typer.Option(help="Decides initial weights, order, crops and dropout.")] = 0,
+    epochs: Annotated[
+        int | None, typer.Option(help="Rounds through the training clips. Default: the preset's.")
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Clips per step, over all devices together. Default: the preset's.")
+    ] = None,
+    device_batch: Annotated[
+        int | None,
+        typer.Option(
+            help="Clips that a device takes at a time; gradients add up to the batch. Default: the preset's, what its "
+            "batch norm was tuned for."
+        ),
+    ] = None,
+    lr: Annotated[float | None, typer.Option(help="The largest learning rate. Default: the preset's.")] = None,
+    devices: Annotated[int, typer.Option(help="GPUs, or CPU processes, of this machine that train together.")] = 1,
+    nodes: Annotated[int, typer.Option(help="Machines that train together; started by torchrun or Slurm.")] = 1,
+    precision: Annotated[
+        PrecisionName, typer.Option(help="Arithmetic: 32 bits, or mixed with bf16 or 16.")
+    ] = PrecisionName.SINGLE,
+    cache: Annotated[
+        CacheName | None,
+        typer.Option(
+            help="Keep decoded training clips in memory or on a disk, or decode each time. Default: ram for mini "
+            "where they fit, else none."
+        ),
+    ] = None,
+    cache_dir: Annotated[
+        Path | None, typer.Option(help="The folder of --cache disk. Default: ~/.cache/trainer/frames.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that read clips for each device. Default: its share of the CPUs.")
+    ] = None,
+    views: Views = None,
+    out: Annotated[Path | None, typer.Option(help="The run's folder. Default: runs/<manifest name>.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run in its folder.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything and estimate the time on this machine; write nothing.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Train a victim, test it, and write its run folder.
+
+    The last epoch is what is tested. The folder holds metrics.json, predictions.csv, weights.pt and
+    TensorBoard logs.
+    """
+    from trainer import fit as fitting
+    from trainer import processes
+    from trainer.progress import Progress
+    from trainer.tables import show_estimate, show_run
+
+    options = fitting.FitOptions(
+        manifest=manifest,
+        model=model,
+        preset=preset,
+        weights=None if weights == "none" else Path(weights),
+        force=force,
+        seed=seed,
+        epochs=epochs,
+        batch_size=batch_size,
+        device_batch=device_batch,
+        lr=lr,
+        devices=devices,
+        nodes=nodes,
+        precision=precision.value,
+        cache=cache and cache.value,  # type: ignore[arg-type]
+        cache_dir=cache_dir,
+        workers=workers,
+        views=views,
+        out=out,
+        resume=resume,
+    )
+    if dry_run:
+        expected = fitting.dry_run(options, Progress())
+        print_json(expected) if json else show_estimate(expected)
+        return
+    try:
+        result = fitting.fit(options, Progress())
+    except KeyboardInterrupt:
+        if processes.rank(devices) == 0:
+            print("interrupted; the same command goes on with --resume", file=sys.stderr)
+        raise typer.Exit(130) from None
+    if result is None:  # a helper process of a training on several devices
+        return
+    print_json(result) if json else show_run(result)

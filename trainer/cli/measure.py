@@ -1,0 +1,125 @@
+"""Commands that score runs: `trainer evaluate`, `fuse`, `compare` and `pool`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from trainer.cli.options import Json, Views, print_json
+from trainer.errors import TrainerError
+
+
+class SplitName(StrEnum):
+    """`--split`."""
+
+    TEST = "test"
+    TRIGGERED = "test_triggered"
+    SHAM = "test_sham"
+
+
+class ModeName(StrEnum):
+    """`--mode`."""
+
+    LATE = "late"
+    EARLY = "early"
+
+
+class AverageName(StrEnum):
+    """`--average`."""
+
+    LOGITS = "logits"
+    PROBABILITIES = "probabilities"
+
+
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="The folder of a finished run.")],
+    manifest: Annotated[Path | None, typer.Argument(help="Test clips to score it on. Default: the run's own.")] = None,
+    views: Views = None,
+    split: Annotated[
+        list[SplitName] | None, typer.Option(help="Score only these clips, such as the triggered. Default: all tests.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Score a run's weights again, on its own test clips or on another manifest's.
+
+    A baseline scored on an attack's manifest gives the attack's floor in a model that never saw the trigger.
+    Figures on other clips or views are kept in RUN/evaluations/, which `compare` and `pool` take like a run.
+    """
+    from trainer import evaluate as evaluation
+    from trainer.progress import Progress
+    from trainer.tables import show_run
+
+    splits = tuple(name.value for name in SplitName if name in (split or ()))
+    result = evaluation.evaluate(evaluation.EvaluateOptions(run, manifest, views, splits), Progress())
+    print_json(result) if json else show_run(result)
+
+
+def fuse(
+    video: Annotated[list[Path], typer.Option(help="A run of a model that sees; several make a grid.")],
+    audio: Annotated[list[Path], typer.Option(help="A run of a model that hears; several make a grid.")],
+    mode: Annotated[
+        ModeName, typer.Option(help="late: the mean of both scores; early: a linear classifier on both features.")
+    ] = ModeName.LATE,
+    average: Annotated[
+        AverageName | None,
+        typer.Option(
+            help="What late fusion takes the mean of, itself the mean over a clip's views.", show_default="logits"
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The fused model's folder, or of several the folder above. Default: runs/VIDEO+AUDIO-MODE."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Fuse runs on pictures with runs on sound into audio-visual models, and measure them.
+
+    Each network sees its own run's files; a modality that was not attacked gives clean ones. CDA is that of clean
+    pictures with clean sound, ASR that of triggered with triggered. Runs whose clips, splits, targets, seeds or
+    poisoned clips differ are refused.
+    """
+    from trainer import fusion
+    from trainer.progress import Progress
+    from trainer.tables import show_grid, show_run
+
+    if average is not None and mode is ModeName.EARLY:
+        raise TrainerError(f"--average {average} is of late fusion; leave it out, or take --mode late")
+    taken = average or AverageName.LOGITS
+    results = fusion.grid(video, audio, mode.value, taken.value, out, Progress())
+    if json:
+        print_json(results[0] if len(results) == 1 else results)
+    elif len(results) == 1:
+        show_run(results[0])
+    else:
+        show_grid(results)
+
+
+def compare(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN BASELINE [RUN BASELINE]...", help="Pairs of run folders.")],
+    json: Json = False,
+) -> None:
+    """Compare runs with their baselines on the same test clips.
+
+    Prints both sides' figures and the difference in CDA with a bootstrap 95 % interval over the clips.
+    Several pairs, such as folds or seeds, are pooled.
+    """
+    from trainer import compare as comparing
+    from trainer.tables import show_comparison
+
+    result = comparing.compare(runs[0::2], runs[1::2])
+    print_json(result) if json else show_comparison(result)
+
+
+def pool(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders, such as folds or seeds.")],
+    json: Json = False,
+) -> None:
+    """Figures over the test clips of several runs together."""
+    from trainer import compare as comparing
+    from trainer.tables import show_figures
+
+    result = comparing.pool(runs)
+    print_json(result) if json else show_figures(result.figures, f"{len(runs)} runs pooled")
