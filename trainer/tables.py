@@ -29,7 +29,8 @@ def show_figures(figures: Figures, title: str) -> None:
     """Print a run's figures with counts and intervals."""
     table = _table(title, "share")
     for field, name in NAMES.items():
-        table.add_row(name, *_cells(getattr(figures, field)))
+        if getattr(figures, field) is not None:  # a clean run has its CDA alone
+            table.add_row(name, *_cells(getattr(figures, field)))
     Console(highlight=False).print(table)
 
 
