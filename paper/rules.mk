@@ -140,13 +140,14 @@ needs_table1 := $(call measured,i3d,$(static))
 needs_table2 := $(call measured,i3d,$(dynamic))
 needs_table3 := $(call measured,i3d,$(natural))
 needs_table4 := $(call measured,slowfast,$(architectures) $(natural)) $(call measured,tsm,$(architectures) $(sliced))
-needs_table5 := $(call defended,activation-clustering,$(against)) $(call defended,spectral-signatures,$(against))
+needs_table5 := $(call runs_of,i3d,$(against)) $(call defended,activation-clustering,$(against)) $(call defended,spectral-signatures,$(against))
 needs_table6 := $(call measured,audio,$(SOUND))
-needs_table7 := $(foreach s,$(SEEDS),$(P)/fused/late-s$(s) $(P)/fused/early-s$(s))
+needs_table7 := $(call runs_of,i3d,clean $(dynamic) $(natural)) $(call runs_of,audio,clean $(SOUND)) \
+	$(foreach s,$(SEEDS),$(P)/fused/late-s$(s) $(P)/fused/early-s$(s))
 needs_figure4 := $(call runs_of,i3d,$(framed)) \
 	$(foreach s,$(SEEDS),$(foreach r,$(framed),$(foreach c,$(filter-out $(r) %-random,$(framed)),$(P)/scores/i3d-$(r)-s$(s)@$(c)-s$(s))))
-needs_figure5 := $(call defended,pruning,$(against))
-needs_figure6 := $(call defended,strip,$(against))
+needs_figure5 := $(call runs_of,i3d,$(against)) $(call defended,pruning,$(against))
+needs_figure6 := $(call runs_of,i3d,$(against)) $(call defended,strip,$(against))
 needs_figure7 := $(call runs_of,audio,$(SOUND))
 needs_controls := $(call measured,i3d,$(controlled)) $(P)/memory/metrics.json
 
@@ -212,6 +213,7 @@ paper: $(PAPER_GOALS)
 else
 # gigabytes and hours are said before the first of them is spent: the goals themselves are made by a second make
 $(PAPER_GOALS) paper: paper-made
+	@:
 
 paper-made: paper-plan
 	@+$(MAKE) --no-print-directory PLANNED=1 $(if $(filter paper,$(MAKECMDGOALS)),paper,$(paper_asked))
