@@ -79,7 +79,10 @@ class Sheet:
         table = Table(title=self.title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
         chosen = list(self.brief or range(len(self.headings)))
         for k in chosen:
-            table.add_column(self.headings[k], overflow="fold")
+            cells = [_brief(row[k]) for row in self.rows]
+            # a name that is cut in two cannot be searched for
+            widest = max((len(word) for cell in cells for word in re.split(r"[\s/]", cell)), default=1)
+            table.add_column(self.headings[k], overflow="fold", min_width=min(widest, 20))
         for row in self.rows:
             table.add_row(*(_brief(row[k]) for k in chosen))
         console = Console(highlight=False)

@@ -84,7 +84,7 @@ def table(number: int, folder: Path, beside: str) -> tuple[Sheet, list[msgspec.S
     notes = [*_notes(rows), f"paper: {theirs.NAMES[beside]}, I3D" if number < 4 else f"paper: {theirs.NAMES[beside]}"]
     if number in (3, 6):
         notes.append("the paper does not say whether these are static or dynamic; ours are " + mode)
-    return Sheet(TITLES[number], HEADINGS, cells, notes, BRIEF), list(rows)
+    return Sheet(TITLES[number], HEADINGS, cells, notes, BRIEF if number == 4 else BRIEF[1:]), list(rows)
 
 
 def controls(folder: Path) -> tuple[Sheet, list[msgspec.Struct]]:
