@@ -26,7 +26,7 @@ import torch
 from poisonkit import manifest as poisoned_manifests
 from poisonkit import seeding, triggers
 from poisonkit.triggers._base import Mode, PixelTrigger
-from trainer import compare, manifest, metrics, models, observing, runs, sources, trained, training
+from trainer import compare, fit, manifest, metrics, models, observing, runs, sources, trained, training
 from trainer.clips import TrainingClips
 from trainer.crops import Frames
 from trainer.errors import TrainerError
@@ -36,7 +36,8 @@ from trainer.models._base import Victim
 from trainer.paper.sheet import Sheet, percent, points
 from trainer.progress import Progress
 from trainer.sampling import Indices
-from trainer.stores import FileStore, RamStore, Store
+from trainer.sources import Reading
+from trainer.stores import FileStore, Store
 from trainer.trained import Trained
 
 
@@ -114,12 +115,14 @@ def train(
     """A victim with the settings of the run through files."""
     preset, settings = files.preset, files.settings
     recipe = replace(preset.recipe_for(weights=start is not None), lr=settings.lr)
-    with progress.stage("decoding", len(samples)) as step:
-        store = InMemory(RamStore(FileStore(clean, samples, preset.short_side), step), poisoned, trigger, seed)
-    clips = TrainingClips(store, preset, settings.seed)
+    initial, origin = fit.start_from(start, settings.model, preset.name)
+    if origin != settings.weights:
+        raise TrainerError(f"{files.folder} starts from {settings.weights}, not from {origin}; give its --weights")
+    kept = sources.keep(FileStore(clean, samples, preset.short_side), preset, Reading(), progress)
+    clips = TrainingClips(InMemory(kept, poisoned, trigger, seed), preset, settings.seed)
+    # the trigger counts its draws, so that all clips are read in this process
     source = sources.Source(clips, len(samples), 0)
     torch.manual_seed(settings.seed)
-    initial = weights.load(start) if start is not None else None
     geometry = preset.geometry if initial is None else weights.adopt(preset.geometry, initial.geometry)
     model = models.find(settings.model)(geometry, len(clean.classes), recipe.dropout)
     if initial is not None:

@@ -21,12 +21,13 @@ SHOWN = {"floors": "floors of clean victims", "scores": "other numbers of frames
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    for name in ("preset", "data", "folder"):
+    for name in ("preset", "data", "folder", "asked", "written"):
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--needed", type=int, required=True)
     parser.add_argument("--missing", action="append", default=[])
     parser.add_argument("--source", nargs=argparse.REMAINDER, default=[], help="options of poisonkit")
     asked = parser.parse_args()
+    same_question(Path(asked.folder) / "asked.txt", asked.asked)
     missing = sorted(asked.missing)
     if not missing:
         print(f"all {asked.needed} parts are there", file=sys.stderr)
@@ -39,7 +40,7 @@ def main() -> None:
     kinds = Counter(name.split("/")[0] for name in missing)
     say(f"{len(missing)} of {asked.needed} parts are missing; what is there is kept")
     if new and data.is_dir():
-        low, high = gigabytes(data, asked.source)
+        low, high = gigabytes(data, [*asked.written.split(), *asked.source])
         say(f"poisoned copies: {len(new)}, {low * len(new):.1f} to {high * len(new):.1f} GB by the quality they need")
     elif new:
         say(f"poisoned copies: {len(new)}")
@@ -53,6 +54,15 @@ def main() -> None:
             say(f"{words}: {kinds[kind]}")
     if total:
         say(f"about {total / 3600:.1f} hours of training and tests on this machine, one after another")
+
+
+def same_question(path: Path, asked: str) -> None:
+    """Refuse to go on in a folder whose results are of another data set or of other options."""
+    if not path.exists():
+        path.write_text(asked + "\n")
+    elif path.read_text().strip() != asked.strip():
+        said = path.read_text().strip()
+        sys.exit(f"error: {path.parent} holds results of\n  {said}\nand not of\n  {asked}\nmove it away, or give WORK=")
 
 
 def copy_of(run: str) -> str | None:

@@ -5,6 +5,7 @@
 #   PRESET=mini               mini: small victims, minutes on a CPU; paper: full size, on GPUs
 #   SEEDS="0 1 2"             several are pooled; each is a training seed, a manifest's seed, and where the data set has
 #                             three official splits one of them
+#   SPLITS=3                  official splits, where their lists do not lie in the data set's folder
 #   KEEP=0                    delete a poisoned copy once nothing that was asked for needs it any more
 #   POISON=… FIT=…            more options for `poisonkit` (--layout, --annotations, --classes) and for `trainer fit`
 #
@@ -14,11 +15,13 @@ DATA ?= demo
 PRESET ?= mini
 SEEDS ?= 0
 KEEP ?= 1
+SPLITS ?= $(words $(sort $(notdir $(wildcard $(DATA)/trainlist0*.txt $(DATA)/*/trainlist0*.txt))) $(sort $(patsubst %,split%,$(foreach n,1 2 3,$(if $(wildcard $(DATA)/*_test_split$(n).txt $(DATA)/*/*_test_split$(n).txt),$(n))))))
 POISON ?=
 FIT ?=
 
 P := $(WORK)/paper/$(notdir $(DATA:/=))-$(PRESET)
 paper_src := $(if $(filter demo,$(DATA)),$(DEMO)/data,$(DATA))
+$(if $(word 2,$(DATA)),$(error the path "$(DATA)" holds spaces, which make cannot handle; give a link without any))
 PAPER_GOALS := table1 table2 table3 table4 table5 table6 table7 figure4 figure5 figure6 figure7 controls
 .PHONY: paper paper-plan paper-made $(PAPER_GOALS)
 
@@ -26,9 +29,8 @@ PAPER_GOALS := table1 table2 table3 table4 table5 table6 table7 figure4 figure5 
 solo = $(if $(filter -j%,$(MAKEFLAGS)),OMP_NUM_THREADS=1)
 workers = $(if $(filter -j%,$(MAKEFLAGS)),--workers 1)
 
-# a seed's official split, where there are three
-paper_splits := $(words $(sort $(wildcard $(DATA)/trainlist0*.txt $(DATA)/*/trainlist0*.txt)))
-split_of = $(if $(filter-out 0 1,$(paper_splits)),--split $$(($(1) % $(paper_splits) + 1)))
+# a seed's official split, where there are several
+split_of = $(if $(filter-out 0 1,$(SPLITS)),--split $$(($(1) % $(SPLITS) + 1)))
 
 # --- two sizes ------------------------------------------------------------------------------------
 # small victims get clips of their own input size, since their resize would take fine triggers away; so that size and
@@ -90,7 +92,7 @@ $(P)/copies/clean-s%.made: | $(READY) $(if $(filter demo,$(DATA)),$(DEMO)/data)
 # --- victims --------------------------------------------------------------------------------------
 
 define victim
-$(P)/runs/$(1)-%/metrics.json: $(P)/copies/%.made | $(call fit_needs,$(1))
+$(P)/runs/$(1)-%/metrics.json: | $(P)/copies/%.made $(call fit_needs,$(1))
 	@mkdir -p $(P)/runs
 	$$(solo) $$(BIN)/trainer fit $(P)/manifests/$$*.json --model $(1) --preset $(PRESET) --seed $$(lastword $$(subst -s, ,$$*)) $(call fit_options,$(1)) --out $$(@D) --resume > $$(@D).txt
 endef
@@ -104,18 +106,18 @@ attack_of = $(patsubst i3d-%,%,$(1))
 .SECONDEXPANSION:
 # what a victim that never saw a trigger makes of it: $(P)/floors/MODEL@COPY, and figure 4's other numbers of frames:
 # $(P)/scores/RUN@COPY
-$(P)/floors/%: $(P)/runs/$$(call victim_of,$$*)-clean-s$$(call seed_of,$$*)/metrics.json $(P)/copies/$$(call copy_of,$$*).made
+$(P)/floors/%: $(P)/runs/$$(call victim_of,$$*)-clean-s$$(call seed_of,$$*)/metrics.json | $(P)/copies/$$(call copy_of,$$*).made
 	@mkdir -p $(@D)
 	$(solo) $(BIN)/trainer evaluate $(dir $<) $(P)/manifests/$(call copy_of,$*).json --split test_triggered > $@.txt
 	touch $@
-$(P)/scores/%: $(P)/runs/$$(call victim_of,$$*)/metrics.json $(P)/copies/$$(call copy_of,$$*).made
+$(P)/scores/%: $(P)/runs/$$(call victim_of,$$*)/metrics.json | $(P)/copies/$$(call copy_of,$$*).made
 	@mkdir -p $(@D)
 	$(solo) $(BIN)/trainer evaluate $(dir $<) $(P)/manifests/$(call copy_of,$*).json --split test_triggered > $@.txt
 	touch $@
 
 # --- defenses -------------------------------------------------------------------------------------
 
-$(P)/defended/%: $(P)/runs/$$(call victim_of,$$*)/metrics.json $(P)/copies/$$(call attack_of,$$(call victim_of,$$*)).made
+$(P)/defended/%: $(P)/runs/$$(call victim_of,$$*)/metrics.json | $(P)/copies/$$(call attack_of,$$(call victim_of,$$*)).made
 	@mkdir -p $(@D)
 	$(solo) $(BIN)/trainer defend $(dir $<) --defense $(call copy_of,$*) > $@.txt
 	touch $@
@@ -148,7 +150,7 @@ needs_figure4 := $(call runs_of,i3d,$(framed)) \
 	$(foreach s,$(SEEDS),$(foreach r,$(framed),$(foreach c,$(filter-out $(r) %-random,$(framed)),$(P)/scores/i3d-$(r)-s$(s)@$(c)-s$(s))))
 needs_figure5 := $(call runs_of,i3d,$(against)) $(call defended,pruning,$(against))
 needs_figure6 := $(call runs_of,i3d,$(against)) $(call defended,strip,$(against))
-needs_figure7 := $(call runs_of,audio,$(SOUND))
+needs_figure7 := $(call runs_of,audio,$(SOUND)) $(foreach s,$(SEEDS),$(foreach c,$(SOUND),$(P)/copies/$(c)-s$(s).made))
 needs_controls := $(call measured,i3d,$(controlled)) $(P)/memory/metrics.json
 
 fused_video := clean $(dynamic) $(natural)
@@ -164,8 +166,8 @@ runs_of_seed = $(foreach c,$(2),$(P)/runs/$(1)-$(c)-s$(3)/metrics.json)
 $(foreach s,$(SEEDS),$(foreach m,late early,$(eval $(call fused,$(m),$(s)))))
 
 # the same attack in memory, on the first seed
-$(P)/memory/metrics.json: $(P)/runs/i3d-badnet-dynamic-s$(firstword $(SEEDS))/metrics.json $(P)/copies/badnet-dynamic-s$(firstword $(SEEDS)).made $(P)/copies/clean-s$(firstword $(SEEDS)).made
-	$(solo) $(BIN)/python paper/memory.py $(P)/manifests/clean-s$(firstword $(SEEDS)).json $(P)/manifests/badnet-dynamic-s$(firstword $(SEEDS)).json $(dir $<) $(if $(call needs_$(PRESET),i3d),--weights $(call weights_$(PRESET),i3d)) --out $(@D) > $(@D).txt
+$(P)/memory/metrics.json: $(P)/runs/i3d-badnet-dynamic-s$(firstword $(SEEDS))/metrics.json | $(P)/copies/clean-s$(firstword $(SEEDS)).made
+	$(solo) $(BIN)/python paper/memory.py $(P)/manifests/clean-s$(firstword $(SEEDS)).json $(P)/manifests/badnet-dynamic-s$(firstword $(SEEDS)).json $(dir $<) $(if $(filter-out none,$(call weights_$(PRESET),i3d)),--weights $(call weights_$(PRESET),i3d)) --out $(@D) > $(@D).txt
 	mkdir -p $(P)/results
 	cp $(@D)/memory.md $(P)/results/memory.md
 
@@ -219,5 +221,6 @@ paper-made: paper-plan
 	@+$(MAKE) --no-print-directory PLANNED=1 $(if $(filter paper,$(MAKECMDGOALS)),paper,$(paper_asked))
 
 paper-plan: | $(READY)
-	@$(BIN)/python paper/plan.py --preset $(PRESET) --needed $(words $(paper_needed)) $(foreach file,$(paper_needed),$(if $(wildcard $(file)),,--missing $(file:$(P)/%=%))) --folder $(P) --data $(paper_src) $(if $(POISON),--source $(POISON))
+	@mkdir -p $(P)
+	@$(BIN)/python paper/plan.py --preset $(PRESET) --needed $(words $(paper_needed)) $(foreach file,$(paper_needed),$(if $(wildcard $(file)),,--missing $(file:$(P)/%=%))) --folder $(P) --data $(paper_src) --asked "$(abspath $(paper_src)) SPLITS=$(SPLITS) POISON=$(POISON) FIT=$(FIT)" --written "$(dense)" $(if $(POISON),--source $(POISON))
 endif

@@ -5,13 +5,19 @@ All of it is optional: another poisoner may leave it out, and pages and tables t
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import msgspec
 
 from trainer.errors import ManifestError
 from trainer.manifest import Target
+
+LOST = 0.5
+"""What a victim's view must keep of a trigger for a finding under it to mean anything."""
 
 
 class Kept(msgspec.Struct):
@@ -78,6 +84,7 @@ class Details(msgspec.Struct):
     """The header and the clips."""
 
     samples: list[ClipDetails]
+    classes: list[str] = []
     attacks: list[Attack] = []
     rate: Rate | None = None
     target: Target | None = None
@@ -97,9 +104,22 @@ class Details(msgspec.Struct):
 
 def read(path: Path) -> Details:
     """Read the further fields of a manifest; raises `ManifestError` where they are not what they should be."""
+    return read_with_hash(path)[0]
+
+
+def read_with_hash(path: Path) -> tuple[Details, str]:
+    """The same, and the SHA-256 of the file."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Details)
+        raw = path.read_bytes()
+        return msgspec.json.decode(raw, type=Details), hashlib.sha256(raw).hexdigest()
     except OSError as error:
         raise ManifestError(f"cannot read the manifest {path}: {error.strerror}") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ManifestError(f"the description of the attack in {path} cannot be read: {error}") from None
+
+
+def in_view(samples: Iterable[ClipDetails], modality: str | None = None) -> float | None:
+    """The median over clips of what a victim's view keeps, the lower of energy and correlation; None for none."""
+    kept = [k for clip in samples for name, k in clip.view_survival.items() if modality in (None, name)]
+    values = [k.least for k in kept if k.least is not None]
+    return median(values) if values else None

@@ -128,7 +128,7 @@ def _plan(options: FitOptions, progress: Progress) -> _Plan:
     preset = _preset(options, progress)
     _check_options(options)
     recipe = preset.recipe_for(weights=options.weights is not None)
-    initial, origin = _initial(options, preset)
+    initial, origin = start_from(options.weights, options.model, preset.name)
     settings = _settings(options, manifest, preset, recipe, origin)
     views = parse_views(options.views, preset.views.size) if options.views else preset.views
     if not manifest.split("train"):
@@ -147,11 +147,11 @@ def _preset(options: FitOptions, progress: Progress) -> Preset:
     return models.preset_of(options.model, name)
 
 
-def _initial(options: FitOptions, preset: Preset) -> tuple[Weights | None, str]:
-    """The weights to start from, and their file's name and hash for the record."""
-    if options.weights is None:
+def start_from(given: Path | None, model: str, preset: str) -> tuple[Weights | None, str]:
+    """The weights to start from, `k400` for the public ones, and their file's name and hash for the record."""
+    if given is None:
         return None, "none"
-    path = public.fetch(options.model, preset.name) if str(options.weights) == "k400" else options.weights
+    path = public.fetch(model, preset) if str(given) == "k400" else given
     initial = weights.load(path)
     with path.open("rb") as file:
         return initial, f"{path.name} sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -93,8 +94,8 @@ class Metrics(Figures, frozen=True, kw_only=True):
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write a file atomically."""
-    partial = path.with_name(f".{path.name}.partial")
+    """Write a file atomically; of several writers at once the last one wins."""
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
     partial.write_bytes(content)
     os.replace(partial, path)
 
@@ -183,8 +184,8 @@ def read_predictions(path: Path) -> list[Prediction]:
         raise RunError(f"{path} is damaged ({error}); run `trainer evaluate` on its run again") from None
 
 
-def read(path: Path, kind: Any) -> Any:
-    """A struct from its JSON file; raises `RunError` when it is missing or damaged."""
+def read(path: Path, kind: Any, remedy: str = "train the run anew") -> Any:
+    """A struct from its JSON file; raises `RunError` when it is missing or damaged, with what to do then."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=kind)
     except OSError as error:
@@ -192,4 +193,4 @@ def read(path: Path, kind: Any) -> Any:
             f"cannot read {path}: {error.strerror}; give the folder of a run that `trainer fit` finished"
         ) from None
     except msgspec.DecodeError as error:
-        raise RunError(f"{path} is damaged ({error}); train the run anew") from None
+        raise RunError(f"{path} is damaged ({error}); {remedy}") from None

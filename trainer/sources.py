@@ -60,12 +60,13 @@ def training(manifest: Manifest, preset: Preset, seed: int, reading: Reading, pr
             sounds = SoundStore(manifest, samples, preset.short_side, step)
         workers = _workers(reading, kept=True)
         return Source(TrainingSounds(sounds, preset, seed), len(samples), workers, sounds.statistics())
-    store = _store(FileStore(manifest, samples, preset.short_side), preset, reading, progress)
+    store = keep(FileStore(manifest, samples, preset.short_side), preset, reading, progress)
     workers = _workers(reading, kept=isinstance(store, RamStore))
     return Source(TrainingClips(store, preset, seed), len(samples), workers)
 
 
-def _store(files: FileStore, preset: Preset, reading: Reading, progress: Progress) -> Store:
+def keep(files: FileStore, preset: Preset, reading: Reading, progress: Progress) -> Store:
+    """Decoded clips in memory or on a disk where that was asked for, or where the preset asks and they fit."""
     need = stores.bytes_of_frames(files.samples, files.short_side)
     cache = reading.cache or preset.cache
     if reading.cache is None and cache == "ram" and need * reading.devices > stores.memory() // 2:

@@ -93,7 +93,9 @@ class Screening(Defense):
             "detection, where the attack works": share_of(verdict.flagged[fooled]),
             "false rejection": share_of(verdict.flagged[~triggered]),
         }
-        auroc = _auroc.within(verdict.scores, triggered, [0] * len(clips))
+        # of clips of other classes on both sides: a model may be surer of one class than of others, trigger or not
+        alike = triggered | np.array([case.truth[clip.id].true_label != case.target for clip in clips])
+        auroc = _auroc.within(verdict.scores[alike], triggered[alike], [0] * int(alike.sum()))
         groups = {"clean": verdict.values[~triggered], "triggered": verdict.values[triggered]}
         return Result(verdict.rule, _histogram(groups, verdict), figures, auroc, _scores(case, clips, verdict))
 

@@ -82,6 +82,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 def write(folder: Path, outcome: Outcome, scores: Sequence[Score]) -> None:
     """Keep an outcome in its folder, `outcome.json` last."""
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / "outcome.json").unlink(missing_ok=True)  # an old one must not stand beside new scores
     if scores:
         table = io.StringIO(newline="")
         # names are quoted, since a bare carriage return in one would end its row
@@ -93,9 +94,13 @@ def write(folder: Path, outcome: Outcome, scores: Sequence[Score]) -> None:
     runs.write_json(folder / "outcome.json", outcome)
 
 
-def of_run(folder: Path) -> list[Outcome]:
-    """The outcomes that a run's folder holds, by name; raises `RunError` for a damaged one."""
-    return [runs.read(path, Outcome) for path in sorted(folder.glob("defenses/*/outcome.json"))]
+def of_run(folder: Path) -> list[tuple[Path, Outcome]]:
+    """The outcomes in a run's folder, each with its own folder, by name; raises `RunError` for a damaged one.
+
+    What lies beside an outcome is found by that folder, never by a name that the file holds.
+    """
+    paths = sorted(folder.glob("defenses/*/outcome.json"))
+    return [(path.parent, runs.read(path, Outcome, "run the defense again")) for path in paths]
 
 
 def scores(folder: Path) -> list[Score]:

@@ -18,6 +18,7 @@ from trainer.defenses._case import Clip, Defender
 from trainer.defenses._detection import Screening, Verdict
 from trainer.observing import Array, Observed
 from trainer.sampling import Views
+from trainer.seeding import generator
 
 Parts = tuple[Tensor, ...]
 """The views `(V, ...)` of one clip, as each network takes them."""
@@ -27,7 +28,7 @@ Parts = tuple[Tensor, ...]
 class Strip(Screening):
     """Flags inputs whose predictions stay certain when they are blended with clean clips.
 
-    An input is blended with `blends` clips of the clean set, or with all of it where that holds fewer: pictures as
+    An input is blended with `blends` clips drawn from the clean set, or with all of a smaller one: pictures as
     `weight · x + (1 − weight) · y` of the decoded pixels, sound as the same sum of the powers in each mel band, both in
     fused models with the same clips. The entropy `−Σ p log₂ p` of the predictions, in bits, is averaged over the
     blends; low ones are flagged. Clips are seen in `windows` views in time, of one crop.
@@ -56,11 +57,12 @@ class Strip(Screening):
         with defender.progress.stage("blending", len(clean) + len(judged)) as step:
             known = []
             for k, parts in enumerate(clean):
-                known.append(self._entropy(defender, parts, (clean[:k] + clean[k + 1 :])[: self.blends]))
+                others = self._drawn(defender.clean[k].id, clean[:k] + clean[k + 1 :])
+                known.append(self._entropy(defender, parts, others))
                 step()
             values = []
-            for parts in self._read(defender, judged):
-                values.append(self._entropy(defender, parts, clean[: self.blends]))
+            for clip, parts in zip(judged, self._read(defender, judged), strict=True):
+                values.append(self._entropy(defender, parts, self._drawn(clip.id, clean)))
                 step()
         bound, how = threshold(np.array(known), self.frr)
         entropies = np.array(values)
@@ -69,6 +71,11 @@ class Strip(Screening):
             f"{min(self.blends, len(clean))} clean clips, have a mean entropy under {bound:.3f} bits: {how}"
         )
         return Verdict(entropies, entropies < bound, rule, "mean entropy of blends in bits", bound, falling=True)
+
+    def _drawn(self, identity: str, clean: Sequence[Parts]) -> list[Parts]:
+        """Which clean clips an input is blended with: a draw of its own, so that no class is in every blend."""
+        order = generator("strip", identity).permutation(len(clean))
+        return [clean[k] for k in order[: self.blends]]
 
     def _read(self, defender: Defender, clips: Sequence[Clip]) -> Iterator[Parts]:
         streams = []

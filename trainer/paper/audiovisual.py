@@ -33,18 +33,22 @@ class FusedRow(msgspec.Struct, frozen=True, kw_only=True):
     video_alone: Share | None
     audio_alone: Share | None
     seeds: list[int]
+    runs: list[str]
 
 
 def rows_of(folder: Path) -> list[FusedRow]:
     """The fused models of a folder, in the order of table 7; what an attack is, the parts' manifests tell."""
     groups: dict[tuple[str, str, str], list[tuple[Path, Metrics]]] = {}
-    for path in sorted(folder.glob("*/metrics.json")):
-        metrics = runs.read_metrics(path.parent)
+    every = [(path, runs.read_metrics(path.parent)) for path in sorted(folder.glob("*/metrics.json"))]
+    lowest = min((m.target for _, m in every if m.fusion is not None and m.target is not None), default=None)
+    for path, metrics in every:
         fusion = metrics.fusion
         if fusion is None or fusion.average == "probabilities":
             continue
         cases = [found.case_of(found.details_of(part.manifest)) for part in (fusion.video, fusion.audio)]
-        if all(case.is_standard for case in cases) and cases[0].mode in ("", "dynamic"):
+        if not all(case.is_standard for case in cases) or cases[0].mode not in ("", "dynamic"):
+            continue
+        if metrics.target in (None, lowest):
             groups.setdefault((fusion.mode, cases[0].attack, cases[1].attack), []).append((path.parent, metrics))
     order = {name: k for k, name in enumerate((CLEAN, *IMAGE, *NATURAL, *SOUND))}
     keys = sorted(groups, key=lambda key: (key[0] != "late", order.get(key[1], 99), order.get(key[2], 99)))
@@ -66,6 +70,7 @@ def rows_of(folder: Path) -> list[FusedRow]:
                 video_alone=together(alone[0]) if CLEAN not in (video, audio) else None,
                 audio_alone=together(alone[1]) if CLEAN not in (video, audio) else None,
                 seeds=[m.seed for _, m in made],
+                runs=[str(path) for path, _ in made],
             )
         )
     return rows

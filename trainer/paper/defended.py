@@ -7,10 +7,13 @@ from pathlib import Path
 
 import msgspec
 
+from trainer import metrics
 from trainer.defenses import _outcome as outcomes
+from trainer.defenses._outcome import Outcome
 from trainer.errors import RunError
 from trainer.metrics import Share, wilson
 from trainer.paper import found, theirs
+from trainer.paper.found import Found
 from trainer.paper.sheet import Sheet, percent, printed, signed
 
 TITLE = "Table 5: activation clustering"
@@ -35,23 +38,18 @@ def table(folder: Path) -> tuple[Sheet, list[msgspec.Struct]]:
     rows: list[Defended] = []
     for defense in DEFENSES:
         for attack in DEFENDED:
-            made = [
-                (run, outcome)
-                for run in every
-                if (run.case.attack, run.metrics.model) == (attack, "i3d") and run.case.is_standard
-                for outcome in outcomes.of_run(run.folder)
-                if outcome.defense == defense and run.case.mode == "dynamic"
-            ]
+            made = of_attack(every, attack, defense)
             if made:
+                scores = [score for _, place, _ in made for score in outcomes.scores(place)]
                 rows.append(
                     Defended(
                         defense=defense,
                         case=attack,
                         mode="dynamic",
-                        eliminated=together([outcome.figures["elimination"] for _, outcome in made]),
-                        sacrificed=together([outcome.figures["sacrifice"] for _, outcome in made]),
-                        auroc=[outcome.auroc.value for _, outcome in made if outcome.auroc],
-                        runs=[str(run.folder) for run, _ in made],
+                        eliminated=metrics.share((s.id, s.flagged) for s in scores if s.poisoned),
+                        sacrificed=metrics.share((s.id, s.flagged) for s in scores if not s.poisoned),
+                        auroc=[outcome.auroc.value for _, _, outcome in made if outcome.auroc],
+                        runs=[str(run.folder) for run, _, _ in made],
                     )
                 )
     if not rows:
@@ -94,6 +92,18 @@ def table(folder: Path) -> tuple[Sheet, list[msgspec.Struct]]:
     return Sheet(TITLE, headings, cells, notes, (0, 1, 2, 3, 4, 5, 6)), list(rows)
 
 
+def of_attack(every: Sequence[Found], attack: str, defense: str) -> list[tuple[Found, Path, Outcome]]:
+    """A defense's outcomes on the standard dynamic runs of an attack on I3D, each with its run and its folder."""
+    return [
+        (run, place, outcome)
+        for run in found.standard(every, "i3d", attack, "dynamic")
+        for place, outcome in outcomes.of_run(run.folder)
+        if outcome.defense == defense
+    ]
+
+
 def together(shares: Sequence[Share | None]) -> Share | None:
+    """Shares of the same clips in several seeds, pooled: a clip that several tested is no new evidence."""
     known = [share for share in shares if share is not None]
-    return wilson(sum(round(share.value * share.n) for share in known), sum(share.n for share in known))
+    hits = sum(round(share.value * share.n) for share in known)
+    return wilson(hits, sum(share.n for share in known), max((share.n for share in known), default=0))

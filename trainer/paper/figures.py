@@ -11,14 +11,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from trainer import compare, manifest, plots
+from trainer import compare, manifest, metrics, plots
 from trainer.defenses import _outcome as outcomes
 from trainer.defenses._outcome import Outcome
 from trainer.errors import RunError
 from trainer.metrics import Share
 from trainer.paper import found
 from trainer.paper.cases import SOUND
-from trainer.paper.defended import DEFENDED, together
+from trainer.paper.defended import DEFENDED, of_attack, together
 from trainer.paper.found import Found
 from trainer.paper.sheet import Sheet, percent
 from trainer.sounds import decode, log_mel
@@ -100,13 +100,12 @@ def pruning(folder: Path) -> tuple[Figure, Sheet]:
     accuracy: list[plots.Line] = []
     success: list[plots.Line] = []
     for k, (attack, group) in enumerate(made.items()):
-        points = list(zip(*(outcome.curve for outcome in group), strict=True))  # of each share, a point a seed
+        points = list(zip(*(outcome.curve for _, outcome in group), strict=True))  # of each share, a point a seed
         shares = [point[0].strength for point in points]
         for into, name in ((accuracy, "cda"), (success, "asr")):
             pooled = [together([getattr(one, name) for one in point]) for point in points]
-            into.append(
-                plots.Line(attack, shares, [share.value if share else 0.0 for share in pooled], colour=k, dash=k)
-            )
+            known = [(at, share.value) for at, share in zip(shares, pooled, strict=True) if share is not None]
+            into.append(plots.Line(attack, [x for x, _ in known], [y for _, y in known], colour=k, dash=k))
             chosen = [0, *(int(np.argmin(np.abs(np.array(shares) - at))) for at in (0.5, 0.9)), len(shares) - 1]
             rows.append([attack, name.upper(), *(percent(pooled[at]) for at in chosen)])
     plots.curves(axes[0], accuracy, "pruned share of channels", "CDA")
@@ -120,14 +119,14 @@ def strip(folder: Path) -> tuple[Figure, Sheet]:
     made = _defended(folder, "strip")
     drawing, axes = plots.sheet(columns=2, rows=-(-len(made) // 2), height=2.4)
     rows = []
-    for place, (attack, group) in zip(axes, made.items(), strict=False):
-        scores = [score for outcome in group for score in outcomes.scores(_folder(outcome))]
+    for picture, (attack, group) in zip(axes, made.items(), strict=False):
+        scores = [score for place, _ in group for score in outcomes.scores(place)]
         clean = [-score.score for score in scores if not score.poisoned]
         triggered = [-score.score for score in scores if score.poisoned]
-        plots.histogram(place, {"clean": clean, "triggered": triggered}, "mean entropy, bits", title=attack)
-        found_rate = together([outcome.figures.get("detection") for outcome in group])
-        rejected = together([outcome.figures.get("false rejection") for outcome in group])
-        auroc = ", ".join(f"{o.auroc.value:.3f}" for o in group if o.auroc)
+        plots.histogram(picture, {"clean": clean, "triggered": triggered}, "mean entropy, bits", title=attack)
+        found_rate = metrics.share((s.id, s.flagged) for s in scores if s.poisoned)
+        rejected = metrics.share((s.id, s.flagged) for s in scores if not s.poisoned)
+        auroc = ", ".join(f"{o.auroc.value:.3f}" for _, o in group if o.auroc)
         rows.append([attack, percent(found_rate), percent(rejected), auroc])
     for place in axes[len(made) :]:
         place.set_axis_off()
@@ -138,8 +137,8 @@ def strip(folder: Path) -> tuple[Figure, Sheet]:
 
 def spectrograms(folder: Path) -> tuple[Figure, Sheet]:
     """Figure 7: log-mel spectrograms of a clip, clean and attacked, and their absolute differences."""
-    runs = {run.case.attack: run for run in found.read(folder) if run.metrics.model == "audio"}
-    attacked = [runs[name] for name in SOUND if name in runs]
+    every = found.read(folder)
+    attacked = [runs[0] for name in SOUND if (runs := found.standard(every, "audio", name, "static"))]
     if not attacked:
         raise RunError(f"{folder} holds no run on attacked sound; make them with `make figure7`")
     bands = 80
@@ -149,8 +148,11 @@ def spectrograms(folder: Path) -> tuple[Figure, Sheet]:
     for k, run in enumerate(attacked):
         made = manifest.load(Path(run.metrics.manifest.path))
         target = made.target.label if made.target else None
-        clip = next(s for s in made.split("test_triggered") if s.true_label != target)
-        plain = next(s for s in made.split("test") if clip.id == f"test_triggered/{s.id}")
+        clean_of = {f"{found.TRIGGERED}/{s.id}": s for s in made.split("test")}
+        clip = next((s for s in made.split(found.TRIGGERED) if s.true_label != target and s.id in clean_of), None)
+        if clip is None:
+            raise RunError(f"{made.path} has no triggered clip with a clean one beside it; poison the data set anew")
+        plain = clean_of[clip.id]
         before, after = (log_mel(decode(made.file_of(sample)), bands) for sample in (plain, clip))
         length = min(len(before), len(after))
         change = np.abs(after[:length] - before[:length]) * 10 / np.log(10)
@@ -176,23 +178,14 @@ def _spectrogram(axes: Axes, values: NDArray[np.float32], title: str, top: float
     axes.set_ylabel("mel band")
 
 
-def _defended(folder: Path, defense: str) -> dict[str, list[Outcome]]:
-    """The outcomes of a defense by attack, a seed each, in the paper's order."""
-    made: dict[str, list[Outcome]] = {}
-    every = [run for run in found.read(folder) if run.metrics.model == "i3d" and run.case.is_standard]
-    for attack in DEFENDED:
-        for run in every:
-            if (run.case.attack, run.case.mode) == (attack, "dynamic"):
-                mine = [outcome for outcome in outcomes.of_run(run.folder) if outcome.defense == defense]
-                made.setdefault(attack, []).extend(mine)
+def _defended(folder: Path, defense: str) -> dict[str, list[tuple[Path, Outcome]]]:
+    """The outcomes of a defense by attack, a seed each with its folder, in the paper's order."""
+    every = found.read(folder)
+    made = {attack: [(place, o) for _, place, o in of_attack(every, attack, defense)] for attack in DEFENDED}
     made = {attack: group for attack, group in made.items() if group}
     if not made:
         raise RunError(f"{folder} holds no run with the defense {defense}; make them with `trainer defend`")
     return made
-
-
-def _folder(outcome: Outcome) -> Path:
-    return Path(outcome.run) / "defenses" / outcome.defense
 
 
 FIGURES = {"4": frames, "5": pruning, "6": strip, "7": spectrograms}

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from trainer import compare
+from trainer import compare, details
 from trainer.compare import Difference
 from trainer.defenses import _outcome as outcomes
 from trainer.defenses._outcome import Auroc, Outcome
@@ -22,14 +22,15 @@ from trainer.paper import audiovisual, found
 from trainer.paper.audiovisual import FusedRow
 from trainer.paper.cases import IMAGE, NATURAL, SOUND
 from trainer.paper.figures import asr_grid
-from trainer.paper.found import CLEAN, Found, Row
+from trainer.paper.found import CLEAN, Found
 from trainer.paper.sheet import Sheet
 
 HIGH_ASR = 0.9
 """An attack succeeds above it; in the paper all do on one network, but for Blend on HMDB-51 (0.867)."""
 LOST_CDA = -0.05
 """A CDA is kept where no more is lost; the paper's largest loss is 2.6 points."""
-IN_VIEW = 0.5
+WORKS = 0.5
+"""The ASR that a victim must surely have before a defense of it says anything."""
 
 
 class Verdict(StrEnum):
@@ -73,17 +74,16 @@ def both(verdicts: Iterable[Verdict]) -> Verdict:
 def findings(folder: Path) -> list[Finding]:
     """All that the runs of a folder can say; raises `RunError` when there are none."""
     every = found.read(folder)
-    rows = _rows(every)
     made = [
-        *_attacks(rows, "i3d", "static", IMAGE, "table 1", "static image attacks succeed at an unchanged CDA"),
-        *_attacks(rows, "i3d", "dynamic", IMAGE, "table 2", "dynamic image attacks succeed at an unchanged CDA"),
+        *_attacks(every, "i3d", "static", IMAGE, "table 1", "static image attacks succeed at an unchanged CDA"),
+        *_attacks(every, "i3d", "dynamic", IMAGE, "table 2", "dynamic image attacks succeed at an unchanged CDA"),
         *_dynamic_against_static(every),
-        *_attacks(rows, "i3d", "dynamic", NATURAL, "table 3", "natural attacks succeed at an unchanged CDA"),
+        *_attacks(every, "i3d", "dynamic", NATURAL, "table 3", "natural attacks succeed at an unchanged CDA"),
     ]
     for model in ("slowfast", "tsm"):
         others = ("badnet", "sig", "ftrojan", *NATURAL)
-        made += _attacks(rows, model, "dynamic", others, "table 4", "attacks succeed against other architectures")
-    made += _attacks(rows, "audio", "static", SOUND, "table 6", "attacks on sound succeed at an unchanged CDA")
+        made += _attacks(every, model, "dynamic", others, "table 4", "attacks succeed against other architectures")
+    made += _attacks(every, "audio", "static", SOUND, "table 6", "attacks on sound succeed at an unchanged CDA")
     made += _frames(every)
     made += _defenses(every)
     made += _fused(audiovisual.rows_of(folder))
@@ -104,29 +104,18 @@ def sheet(made: Sequence[Finding]) -> Sheet:
     return Sheet("Findings of the paper", ("where", "finding", "case", "here", "evidence"), rows, notes)
 
 
-def _rows(every: Sequence[Found]) -> dict[tuple[str, str, str], Row]:
-    groups: dict[tuple[str, str, str], list[Found]] = {}
-    for run in every:
-        if run.case.is_standard:
-            groups.setdefault((run.metrics.model, run.case.attack, run.case.mode), []).append(run)
-    lowest = {key: min((run.case.target or 0 for run in group), default=0) for key, group in groups.items()}
-    return {
-        key: found.row([run for run in group if (run.case.target or 0) == lowest[key]], every)
-        for key, group in groups.items()
-    }
-
-
 def _attacks(
-    rows: dict[tuple[str, str, str], Row], model: str, mode: str, attacks: Sequence[str], place: str, claim: str
+    every: Sequence[Found], model: str, mode: str, attacks: Sequence[str], place: str, claim: str
 ) -> list[Finding]:
     made = []
     for attack in attacks:
-        row = rows.get((model, attack, mode))
-        if row is None:
+        runs = found.standard(every, model, attack, mode)
+        if not runs:
             continue
+        row = found.row(runs, every)
         verdict = both([above(row.figures.asr, HIGH_ASR), above(row.cda_difference, LOST_CDA)])
         evidence = f"ASR {_share(row.figures.asr)}, CDA {_points(row.cda_difference)}"
-        if row.in_view is not None and row.in_view < IN_VIEW:
+        if row.in_view is not None and row.in_view < details.LOST:
             verdict, evidence = Verdict.UNKNOWN, f"{evidence}; {row.in_view:.2f} of the trigger in view"
         made.append(Finding(place, claim, f"{attack}, {model}", verdict, evidence))
     return made
@@ -136,77 +125,85 @@ def _dynamic_against_static(every: Sequence[Found]) -> list[Finding]:
     """The difference in ASR on the same clips of the same seeds."""
     made = []
     for attack in IMAGE:
-        pair = {
-            mode: {
-                run.metrics.seed: run.folder
-                for run in every
-                if (run.metrics.model, run.case.attack, run.case.mode) == ("i3d", attack, mode) and run.case.is_standard
-            }
-            for mode in ("static", "dynamic")
-        }
-        seeds = sorted(pair["static"].keys() & pair["dynamic"].keys())
-        if seeds:
-            difference = compare.successes(
-                [pair["dynamic"][seed] for seed in seeds], [pair["static"][seed] for seed in seeds]
-            )
-            made.append(
-                Finding(
-                    "section 4.2",
-                    "a dynamic trigger has a higher ASR than a static one",
-                    f"{attack}, i3d",
-                    above(difference, 0.0),
-                    f"ASR {_points(difference)}",
-                )
-            )
+        static, dynamic = (
+            {run.draw: run for run in found.standard(every, "i3d", attack, mode)} for mode in ("static", "dynamic")
+        )
+        draws = sorted(static.keys() & dynamic.keys())
+        if not draws:
+            continue
+        difference = compare.successes([dynamic[d].folder for d in draws], [static[d].folder for d in draws])
+        seen = [found.kept_in_view(runs[d] for d in draws) for runs in (static, dynamic)]
+        verdict, evidence = above(difference, 0.0), f"ASR {_points(difference)}"
+        if min((kept for kept in seen if kept is not None), default=1.0) < details.LOST:
+            verdict, evidence = Verdict.UNKNOWN, f"{evidence}; less than half of a trigger in view"
+        claim = "a dynamic trigger has a higher ASR than a static one"
+        made.append(Finding("section 4.2", claim, f"{attack}, i3d", verdict, evidence))
     return made
 
 
 def _frames(every: Sequence[Found]) -> list[Finding]:
+    """The lowest ASR over all numbers of frames in evaluation, of each number in training; the grid must be whole."""
     grid = asr_grid(every)
-    if grid is None or len(grid.counts) < 2:
+    if grid is None:
         return []
+    place, claim = "figure 4", "training on one poisoned frame has the best worst case"
+    case = f"{grid.attack}, i3d"
     worst: dict[str, Share] = {}
     for training in grid.counts:
-        shares = [share for count in grid.shown if (share := grid.cells[training, count]) is not None]
-        if shares:
-            worst[training] = min(shares, key=lambda share: share.value)
-    fewest = grid.shown[0]
-    if fewest not in worst or len(worst) < 2:
-        return []
-    others = {name: share for name, share in worst.items() if name != fewest}
+        shares = [grid.cells[training, count] for count in grid.shown]
+        known = [share for share in shares if share is not None]
+        if len(known) == len(shares):
+            worst[training] = min(known, key=lambda share: share.value)
+    if len(worst) < len(grid.counts) or "1" not in worst or len(worst) < 2:
+        return [Finding(place, claim, case, Verdict.UNKNOWN, "the grid is not complete")]
+    others = {name: share for name, share in worst.items() if name != "1"}
     best = max(others, key=lambda name: others[name].value)
     verdict = Verdict.UNKNOWN
-    if worst[fewest].low > others[best].high:
+    if worst["1"].low > others[best].high:
         verdict = Verdict.HOLDS
-    elif worst[fewest].high < others[best].low:
+    elif worst["1"].high < others[best].low:
         verdict = Verdict.FAILS
-    evidence = f"lowest ASR {_share(worst[fewest])}, trained on {best}: {_share(others[best])}"
-    claim = "training on one poisoned frame has the best worst case"
-    return [Finding("figure 4", claim, f"{grid.attack}, i3d", verdict, evidence)]
+    evidence = f"lowest ASR {_share(worst['1'])}, trained on {best}: {_share(others[best])}"
+    return [Finding(place, claim, case, verdict, evidence)]
 
 
 def _defenses(every: Sequence[Found]) -> list[Finding]:
     made = []
-    for run in every:
-        if run.metrics.model != "i3d" or run.case.mode != "dynamic" or not run.case.is_standard:
-            continue
-        if run.case.attack not in (*IMAGE, *NATURAL):
-            continue
-        natural = run.case.attack in NATURAL
-        for outcome in outcomes.of_run(run.folder):
-            speak = SPEAKING.get(outcome.defense)
-            if speak is not None:
-                made.append(speak(outcome, natural, f"{run.case.attack}, seed {run.metrics.seed}"))
+    for attack in (*IMAGE, *NATURAL):
+        for run in found.standard(every, "i3d", attack, "dynamic"):
+            kept = found.kept_in_view([run])
+            for _, outcome in outcomes.of_run(run.folder):
+                if (speak := SPEAKING.get(outcome.defense)) is None:
+                    continue
+                finding = speak(outcome, attack in NATURAL, f"{attack}, seed {run.metrics.seed}")
+                if above(run.metrics.asr, WORKS) is not Verdict.HOLDS:
+                    finding = without(finding, f"the attack itself has an ASR of {_share(run.metrics.asr)}")
+                elif kept is not None and kept < details.LOST:
+                    finding = without(finding, f"{kept:.2f} of the trigger in view")
+                made.append(finding)
     return sorted(made, key=lambda finding: finding.place)
 
 
+def without(finding: Finding, reason: str) -> Finding:
+    """The same finding where nothing can be told, and why."""
+    return msgspec.structs.replace(finding, verdict=Verdict.UNKNOWN, evidence=f"{finding.evidence}; {reason}")
+
+
 def _clustering(outcome: Outcome, natural: bool, case: str) -> Finding:
-    share = outcome.figures.get("elimination")
+    """It finds poisoned clips where it removes surely more of them than of the clean ones."""
+    found_share, lost = outcome.figures.get("elimination"), outcome.figures.get("sacrifice")
+    finds = Verdict.UNKNOWN
+    if found_share is not None and lost is not None:
+        if found_share.low > lost.high:
+            finds = Verdict.HOLDS
+        elif found_share.high < 0.1 or found_share.high < lost.low:
+            finds = Verdict.FAILS
     claim = (
         "activation clustering fails against natural attacks" if natural else "activation clustering finds some clips"
     )
-    verdict = below(share, 0.05) if natural else above(share, 0.05)
-    return Finding("table 5", claim, case, verdict, f"eliminated {_share(share)}")
+    opposite = {Verdict.HOLDS: Verdict.FAILS, Verdict.FAILS: Verdict.HOLDS}
+    verdict = opposite.get(finds, finds) if natural else finds
+    return Finding("table 5", claim, case, verdict, f"eliminated {_share(found_share)}, sacrificed {_share(lost)}")
 
 
 def _strip(outcome: Outcome, natural: bool, case: str) -> Finding:
@@ -250,28 +247,33 @@ def _fused(rows: Sequence[FusedRow]) -> list[Finding]:
         attacked = [name for name in (row.video, row.audio) if name != CLEAN]
         case = f"{row.mode}: {row.video} with {row.audio}"
         if len(attacked) == 2:
-            parts = [by_pair.get((row.mode, row.video, CLEAN)), by_pair.get((row.mode, CLEAN, row.audio))]
-            single = max((part.asr.value for part in parts if part and part.asr), default=None)
-            better = row.asr is not None and single is not None and row.asr.value >= single
-            verdict = both([above(row.asr, HIGH_ASR), Verdict.HOLDS if better else Verdict.UNKNOWN])
-            evidence = f"ASR {_share(row.asr)}, one alone at most {'–' if single is None else f'{single:.3f}'}"
-            made.append(Finding("table 7 (1)", "attacking both improves the ASR", case, verdict, evidence))
+            made.append(_both_attacked(row, by_pair, case))
         elif attacked:
             early = row.mode == "early"
             claim = "one modality is enough in early fusion" if early else "one modality is not enough in late fusion"
             verdict = above(row.asr, HIGH_ASR) if early else below(row.asr, HIGH_ASR)
             made.append(Finding("table 7 (2)", claim, case, verdict, f"ASR {_share(row.asr)}"))
             other = by_pair.get(("early", row.video, row.audio))
-            if not early and other is not None:
-                verdict = Verdict.UNKNOWN
-                if other.asr and row.asr and not other.asr.low <= row.asr.high:
-                    verdict = Verdict.HOLDS
-                elif other.asr and row.asr and other.asr.high < row.asr.low:
-                    verdict = Verdict.FAILS
-                evidence = f"early {_share(other.asr)}, late {_share(row.asr)}"
+            if not early and other is not None and len(other.runs) == len(row.runs):
+                difference = compare.successes(list(map(Path, other.runs)), list(map(Path, row.runs)))
                 claim = "early fusion gives the attacker a higher ASR than late"
-                made.append(Finding("table 7 (3)", claim, f"{row.video} with {row.audio}", verdict, evidence))
+                evidence = f"early − late {_points(difference)}"
+                pair = f"{row.video} with {row.audio}"
+                made.append(Finding("table 7 (3)", claim, pair, above(difference, 0.0), evidence))
     return sorted(made, key=lambda finding: finding.place)
+
+
+def _both_attacked(row: FusedRow, by_pair: dict[tuple[str, str, str], FusedRow], case: str) -> Finding:
+    """Against the better of the models with one attacked modality, on the same clips."""
+    claim = "attacking both improves the ASR"
+    pairs = ((row.mode, row.video, CLEAN), (row.mode, CLEAN, row.audio))
+    singles = [one for pair in pairs if (one := by_pair.get(pair)) and one.asr and len(one.runs) == len(row.runs)]
+    if len(singles) < 2 or row.asr is None:
+        return Finding("table 7 (1)", claim, case, Verdict.UNKNOWN, "a model with one attacked modality is missing")
+    best = max(singles, key=lambda one: one.asr.value if one.asr else 0.0)
+    difference = compare.successes(list(map(Path, row.runs)), list(map(Path, best.runs)))
+    evidence = f"ASR {_share(row.asr)}, {_points(difference)} on the better single one's {_share(best.asr)}"
+    return Finding("table 7 (1)", claim, case, above(difference, 0.0), evidence)
 
 
 def _share(share: Share | None) -> str:

@@ -20,25 +20,30 @@ CLEAN, NONE = "clean", "none"
 """No attack at all; and the control whose clips are relabelled and encoded anew without a trigger."""
 
 STANDARD_RATE = 0.1
+TRIGGERED = "test_triggered"
 
 
 @dataclass(frozen=True)
 class Case:
-    """What was done to the data set, apart from seed and split; `attack`: `clean`, `none`, or the triggers' names."""
+    """What was done to the data set, apart from seed and split; `attack`: `clean`, `none`, or the triggers' names.
+
+    `params`: the triggers' parameters as text.
+    """
 
     attack: str
     mode: str = ""
     rate: float | None = None
+    rate_of: str = "all"
     frames: str = "all"
     target: int | None = None
     label_mode: str = "dirty"
+    params: str = ""
 
     @property
     def is_standard(self) -> bool:
-        """As in the paper's tables: a tenth poisoned on all frames with dirty labels, or none."""
-        return self.attack == CLEAN or (
-            (self.rate, self.frames, self.label_mode) == (STANDARD_RATE, "all", "dirty") and self.attack != NONE
-        )
+        """As in the paper's tables: a tenth of all poisoned on all frames with dirty labels, or none."""
+        asked = (self.rate, self.rate_of, self.frames, self.label_mode)
+        return self.attack == CLEAN or (asked == (STANDARD_RATE, "all", "all", "dirty") and self.attack != NONE)
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,17 @@ class Found:
     metrics: Metrics
     case: Case
     details: Details
+
+    @property
+    def victim(self) -> tuple[object, ...]:
+        """What two runs must have in common to be compared: the victim, how it is tested, and on which classes."""
+        m = self.metrics
+        return (m.model, m.preset, m.weights, m.views, tuple(self.details.classes))
+
+    @property
+    def draw(self) -> tuple[int, str]:
+        """Seed and official split."""
+        return self.metrics.seed, str((self.details.source or {}).get("split"))
 
 
 def read(folder: Path) -> list[Found]:
@@ -61,9 +77,49 @@ def read(folder: Path) -> list[Found]:
     return made
 
 
+def standard(every: Sequence[Found], model: str, attack: str, mode: str) -> list[Found]:
+    """The runs of one row of the paper's tables: the target is the lowest that the folder holds, others are controls.
+
+    Raises `RunError` when they are not one case with different seeds or splits.
+    """
+    targets = [run.case.target for run in every if run.case.target is not None]
+    made = [
+        run
+        for run in every
+        if (run.metrics.model, run.case.attack) == (model, attack)
+        and run.case.is_standard
+        and run.case.mode in ("", mode)
+        and run.case.target in (None, min(targets, default=None))
+    ]
+    check_alike(made)
+    return made
+
+
+def check_alike(made: Sequence[Found]) -> None:
+    """Raise `RunError` for runs that cannot be pooled: of other victims, data sets or triggers, or of one draw."""
+    for run in made[1:]:
+        if (run.victim, run.case) != (made[0].victim, made[0].case):
+            raise RunError(
+                f"{made[0].folder} and {run.folder} are of one attack but of other victims, data sets or trigger "
+                f"parameters; keep them in folders of their own"
+            )
+    draws: dict[tuple[int, str], Found] = {}
+    for run in made:
+        if run.draw in draws:
+            raise RunError(
+                f"{draws[run.draw].folder} and {run.folder} are one case with one seed and split; keep one of them"
+            )
+        draws[run.draw] = run
+
+
 def details_of(stamp: ManifestStamp) -> Details:
-    """What a manifest tells; raises `ManifestError` when it is gone or damaged."""
-    return details.read(Path(stamp.path))
+    """What a manifest tells; raises `RunError` when it is another one by now, `ManifestError` when it is gone."""
+    made, sha256 = details.read_with_hash(Path(stamp.path))
+    if sha256 != stamp.sha256:
+        raise RunError(
+            f"{stamp.path} has changed since a run was made from it; put the old one back, or move the run elsewhere"
+        )
+    return made
 
 
 def case_of(made: Details) -> Case:
@@ -75,22 +131,23 @@ def case_of(made: Details) -> Case:
         attack=" + ".join(attack.name for attack in made.attacks) or NONE,
         mode=first.mode if first else "",
         rate=made.rate.asked,
+        rate_of=made.rate.of or "all",
         frames=(first.placement.frames if first and first.placement else None) or "all",
         target=made.target.label if made.target else None,
         label_mode=made.label_mode or "dirty",
+        params=str([sorted(attack.params.items()) for attack in made.attacks]),
     )
 
 
-def kept_in_view(found: Iterable[Found], what: str = "view_survival") -> float | None:
-    """The median over triggered test clips of what a victim's view, or with `survival` the file, keeps."""
-    values = [
-        kept.least
-        for run in found
-        for clip in run.details.samples
-        if clip.split == "test_triggered"
-        for kept in getattr(clip, what).values()
-        if kept.least is not None
-    ]
+def kept_in_view(found: Iterable[Found]) -> float | None:
+    """The median over triggered test clips of what a victim's view keeps."""
+    return details.in_view(clip for run in found for clip in run.details.samples if clip.split == TRIGGERED)
+
+
+def kept_in_file(found: Iterable[Found]) -> float | None:
+    """The same of the written file."""
+    clips = [clip for run in found for clip in run.details.samples if clip.split == TRIGGERED]
+    values = [kept.least for clip in clips for kept in clip.survival.values() if kept.least is not None]
     return median(values) if values else None
 
 
@@ -113,6 +170,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     rate: float | None
     target: int | None
     frames: str
+    label_mode: str
     seeds: list[int]
     runs: list[str]
 
@@ -120,12 +178,12 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 def row(found: Sequence[Found], every: Sequence[Found]) -> Row:
     """Pool the runs of one case, each beside the clean victim of its model and seed among `every` run."""
     model, case = found[0].metrics.model, found[0].case
-    clean = {run.metrics.seed: run for run in every if run.case.attack == CLEAN and run.metrics.model == model}
-    pairs = [(run, clean[run.metrics.seed]) for run in found if run.metrics.seed in clean and case.attack != CLEAN]
+    clean = {(run.victim, run.draw): run for run in every if run.case.attack == CLEAN}
+    pairs = [(run, base) for run in found if (base := clean.get((run.victim, run.draw))) and case.attack != CLEAN]
     difference = None
     if pairs:
         difference = compare.compare([a.folder for a, _ in pairs], [b.folder for _, b in pairs]).cda_difference
-    scored = [path for run, base in pairs for path in _evaluations(base.folder, run.metrics.manifest)]
+    scored = [path for run, base in pairs if (path := asr_on(base, run.metrics.manifest))]
     return Row(
         model=model,
         case=case.attack,
@@ -133,27 +191,26 @@ def row(found: Sequence[Found], every: Sequence[Found]) -> Row:
         figures=compare.pool([run.folder for run in found]).figures,
         cda_difference=difference,
         asr_clean_model=compare.pool(scored).figures.asr if scored else None,
-        kept=kept_in_view(found, "survival"),
+        kept=kept_in_file(found),
         in_view=kept_in_view(found),
         rate=case.rate,
         target=case.target,
         frames=case.frames,
+        label_mode=case.label_mode,
         seeds=[run.metrics.seed for run in found],
         runs=[str(run.folder) for run in found],
     )
 
 
-def _evaluations(folder: Path, manifest: ManifestStamp) -> list[Path]:
-    """The one evaluation of a run on a manifest, if there is any; of several views the first."""
-    made = sorted(folder.glob("evaluations/*/metrics.json"))
-    return [path.parent for path in made if runs.read_metrics(path.parent).manifest.sha256 == manifest.sha256][:1]
-
-
 def asr_on(run: Found, manifest: ManifestStamp) -> Path | None:
-    """The folder with a run's figures on a manifest's clips: its own, or an evaluation."""
+    """The folder with a run's figures on a manifest's clips in the run's views: its own, or an evaluation."""
     if run.metrics.manifest.sha256 == manifest.sha256:
         return run.folder
-    return next(iter(_evaluations(run.folder, manifest)), None)
+    for path in sorted(run.folder.glob("evaluations/*/metrics.json")):
+        scored = runs.read_metrics(path.parent)
+        if (scored.manifest.sha256, scored.views) == (manifest.sha256, run.metrics.views):
+            return path.parent
+    return None
 
 
 def _found(folder: Path) -> Found:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from trainer import details
 from trainer.errors import RunError
 from trainer.paper import audiovisual, defended, found, theirs
 from trainer.paper.cases import IMAGE, NATURAL, SOUND, VIDEO_MODELS
@@ -66,16 +67,9 @@ def table(number: int, folder: Path, beside: str) -> tuple[Sheet, list[msgspec.S
     rows = []
     for model in models:
         for attack in (CLEAN, *attacks):
-            runs = [
-                run
-                for run in every
-                if run.metrics.model == model
-                and run.case.attack == attack
-                and run.case.is_standard
-                and run.case.mode in ("", mode)
-            ]
+            runs = found.standard(every, model, attack, mode)
             if runs:
-                rows.append(found.row(_of_one_target(runs), every))
+                rows.append(found.row(runs, every))
     if all(row.case == CLEAN for row in rows):
         raise RunError(f"{folder} holds no run for table {number}; make them with `make table{number}`")
     if number in (4, 6):
@@ -98,15 +92,15 @@ def controls(folder: Path) -> tuple[Sheet, list[msgspec.Struct]]:
     rows = [found.row(cases[key], every) for key in ordered if key[1].attack != CLEAN]
     if not rows:
         raise RunError(f"{folder} holds no run for the controls; make them with `make controls`")
-    headings = ["victim", "attack", "rate", "target", "frames", *HEADINGS[2:12]]
+    headings = ["victim", "attack", "rate", "target", "frames", "labels", *HEADINGS[2:12]]
     cells = []
     for row in rows:
         plain = _cells(row, rows, 0, "")
         name = f"{row.case} {row.mode}".strip()
-        varied = ["–" if row.rate is None else f"{row.rate:g}", str(row.target), row.frames]
+        varied = ["–" if row.rate is None else f"{row.rate:g}", str(row.target), row.frames, row.label_mode]
         cells.append([row.model, name, *varied, *plain[2:12]])
     notes = [*_notes(rows), "`none` relabels and encodes the same clips anew without a trigger"]
-    return Sheet("Controls", headings, cells, notes, (1, 2, 3, 4, 5, 7, 12)), list(rows)
+    return Sheet("Controls", headings, cells, notes, (1, 2, 3, 4, 6, 8, 13)), list(rows)
 
 
 def _varied(case: Case, every: Iterable[Found]) -> bool:
@@ -117,12 +111,6 @@ def _varied(case: Case, every: Iterable[Found]) -> bool:
 
 def _order(case: Case) -> tuple[str, str, bool, float, int, str]:
     return (case.attack, case.mode, case.frames != "all", case.rate or 0, case.target or 0, case.frames.zfill(8))
-
-
-def _of_one_target(runs: Sequence[Found]) -> list[Found]:
-    """The runs with the lowest target: the paper's is the first class, others are controls."""
-    lowest = min((run.case.target for run in runs if run.case.target is not None), default=None)
-    return [run for run in runs if run.case.target in (None, lowest)]
 
 
 def _cells(row: Row, rows: Sequence[Row], number: int, beside: str) -> list[str]:
@@ -160,7 +148,7 @@ def _cells(row: Row, rows: Sequence[Row], number: int, beside: str) -> list[str]
 
 def _notes(rows: Sequence[Row]) -> list[str]:
     seeds = sorted({seed for row in rows for seed in row.seeds})
-    lost = [f"{row.case} {row.mode}".strip() for row in rows if row.in_view is not None and row.in_view < 0.5]
+    lost = [f"{row.case} {row.mode}".strip() for row in rows if row.in_view is not None and row.in_view < details.LOST]
     notes = [
         f"percent, with 95 % intervals and counts; seeds {', '.join(map(str, seeds))}"
         + (" pooled" if len(seeds) > 1 else "")
@@ -168,5 +156,5 @@ def _notes(rows: Sequence[Row]) -> list[str]:
         "in file, in view: the median share of the trigger that the written clips, and a victim's view of them, keep",
     ]
     if lost:
-        notes.append(f"under 0.5 in view, so nothing can be told: {', '.join(lost)}")
+        notes.append(f"under {details.LOST} in view, so nothing can be told: {', '.join(lost)}")
     return notes

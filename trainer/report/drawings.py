@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,8 +10,8 @@ import numpy as np
 from markupsafe import Markup
 
 from trainer import plots
+from trainer.defenses import _outcome as outcomes
 from trainer.defenses._outcome import Outcome
-from trainer.errors import RunError
 from trainer.metrics import Share
 from trainer.plots import Line
 from trainer.report.media import Sound
@@ -114,7 +113,9 @@ def curve(outcome: Outcome, run: str) -> Markup | None:
 
 def scores(folder: Path, defense: str, run: str) -> Markup | None:
     """A defense's scores of poisoned and of clean clips; None without any."""
-    groups = _scores(folder / "defenses" / defense / "scores.csv")
+    groups: dict[str, list[float]] = {"clean": [], "poisoned": []}
+    for score in outcomes.scores(folder):
+        groups["poisoned" if score.poisoned else "clean"].append(score.score)
     groups = {name: values for name, values in groups.items() if values}
     if not groups:
         return None
@@ -122,18 +123,6 @@ def scores(folder: Path, defense: str, run: str) -> Markup | None:
     plots.histogram(axes[0], groups, "score")
     counts = ", ".join(f"{len(values)} {name}" for name, values in groups.items())
     return Markup(plots.inline(figure, f"{defense} on {run}: scores of {counts} clips"))
-
-
-def _scores(path: Path) -> dict[str, list[float]]:
-    groups: dict[str, list[float]] = {"clean": [], "poisoned": []}
-    if path.is_file():
-        try:
-            with path.open(newline="", encoding="utf-8") as file:
-                for row in csv.DictReader(file):
-                    groups["poisoned" if row["poisoned"] == "1" else "clean"].append(float(row["score"]))
-        except (KeyError, ValueError, TypeError) as error:
-            raise RunError(f"{path} is damaged ({error}); run the defense again") from None
-    return groups
 
 
 def _plain(name: str) -> str:

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from trainer import details
 from trainer.details import Details
 
 SURVIVES = 0.9
 """Gain from which on a clip's trigger counts as whole."""
-LOST = 0.5
-"""What a victim's view must keep of a trigger for a finding under it to mean anything."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +31,9 @@ class Measure:
     none: int | None = None
 
 
-def fidelity(details: Details) -> list[Measure]:
+def fidelity(made: Details) -> list[Measure]:
     """The measures of all clips that the attack wrote, in the order in which they are shown."""
-    clips = [clip for clip in details.samples if clip.survival or (clip.poisoned and clip.split != "test_sham")]
+    clips = [clip for clip in made.samples if clip.survival or (clip.poisoned and clip.split != "test_sham")]
     rows = [
         _measure("PSNR, dB", (c.psnr_db for c in clips), 1),
         _measure("SSIM", (c.ssim for c in clips), 3),
@@ -60,18 +59,18 @@ def fidelity(details: Details) -> list[Measure]:
     return [row for row in rows if row is not None]
 
 
-def lost_in_view(details: Details) -> list[str]:
+def lost_in_view(made: Details) -> list[str]:
     """Sentences about modalities whose trigger a victim's view hardly holds."""
-    found = []
-    for modality in sorted({name for clip in details.samples for name in clip.view_survival}):
-        kept = [clip.view_survival[modality] for clip in details.samples if modality in clip.view_survival]
-        energies = [k.energy for k in kept if k.energy is not None]
-        if energies and float(np.median(energies)) < LOST:
-            found.append(
-                f"A view of {kept[0].view} keeps {np.median(energies):.2f} of the energy of the {modality} trigger "
-                f"(median): what a victim of such views makes of it cannot be told."
+    lost = []
+    for modality in sorted({name for clip in made.samples for name in clip.view_survival}):
+        kept = details.in_view(made.samples, modality)
+        view = next(k.view for clip in made.samples if (k := clip.view_survival.get(modality)))
+        if kept is not None and kept < details.LOST:
+            lost.append(
+                f"A view of {view} keeps {kept:.2f} of the {modality} trigger (the lower of energy and correlation, "
+                f"median): what a victim of such views makes of it cannot be told."
             )
-    return found
+    return lost
 
 
 def _measure(

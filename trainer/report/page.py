@@ -170,8 +170,8 @@ def _chapter(
         ),
         curves=drawings.learning(run.folder / "logs", run.name),
         defenses=[
-            Defense(outcome, drawings.curve(outcome, run.name), drawings.scores(run.folder, outcome.defense, run.name))
-            for outcome in run.outcomes
+            Defense(outcome, drawings.curve(outcome, run.name), drawings.scores(folder, outcome.defense, run.name))
+            for folder, outcome in run.outcomes
         ],
         saliency=_saliency(run, budget),
         commands=commands.of_run(run),

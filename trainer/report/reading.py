@@ -52,7 +52,7 @@ class Run:
     sources: list[Source]
     predictions: list[Prediction] = field(repr=False)
     explanations: Explanations | None
-    outcomes: list[Outcome]
+    outcomes: list[tuple[Path, Outcome]]
 
     @property
     def is_clean(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -91,7 +92,7 @@ def make(tmp_path: Path) -> Make:
         path = tmp_path / "manifests" / f"{name}.json"
         path.parent.mkdir(exist_ok=True)
         path.write_text(json.dumps(content))
-        stamp = ManifestStamp(name, f"sha of {name}", str(path))
+        stamp = ManifestStamp(name, hashlib.sha256(path.read_bytes()).hexdigest(), str(path))
         settings = Settings(stamp, model, "mini", "none", seed, 1, 8, 1, 0.1, 1, "32", "recipe", {})
         made = predictions(right, None if attack is None else hits, shams, clips, target)
         folder = write(

@@ -58,7 +58,7 @@ def test_figure_6_shows_entropies_of_clean_and_triggered_clips(make: Make, tmp_p
     folder = run / "defenses" / "strip"
     scores = [Score(f"c{k}", "test", 1, -1.0 - k, False, False) for k in range(5)]
     scores += [Score(f"t{k}", "test_triggered", 0, -0.1, True, True) for k in range(5)]
-    outcomes.write(folder, outcomes.of_run(run)[0], scores)
+    outcomes.write(folder, outcomes.of_run(run)[0][1], scores)
     drawing, sheet = figures.strip(tmp_path / "runs")
     assert sheet.rows[0][0] == "badnet"
     assert sheet.rows[0][3] == "0.987"

@@ -83,7 +83,7 @@ def outcome(run: Path, defense: str, **more: object) -> None:
     known: dict[str, object] = {"figures": {}, **more}
     made = Outcome(
         defense=defense,
-        run=str(run),
+        run=run.resolve().name,
         manifest=runs.read_metrics(run).manifest,
         model="i3d",
         parameters={},
@@ -100,7 +100,8 @@ def test_defenses_are_judged_by_the_kind_of_attack(make: Make, tmp_path: Path) -
     make("clean", clips=100, right=100)
     for attack in ("badnet", "motion-blur"):
         run = make(attack, attack, "dynamic", clips=100, right=100, hits=100)
-        outcome(run, "activation-clustering", figures={"elimination": wilson(34, 100)})
+        rates = {"elimination": wilson(34, 100), "sacrifice": wilson(10, 900)}
+        outcome(run, "activation-clustering", figures=rates)
         outcome(run, "strip", auroc=Auroc(0.5, 100, 100, 0.42, 0.58))
         curve = [
             Point(0.0, wilson(100, 100), wilson(100, 100)),
@@ -117,6 +118,23 @@ def test_defenses_are_judged_by_the_kind_of_attack(make: Make, tmp_path: Path) -
     assert "98" in of(made, "figure 5", "badnet, seed 0").evidence
 
 
+@pytest.mark.parametrize(("hits", "kept"), [(3, 0.9), (100, 0.2)])
+def test_a_defense_says_nothing_about_an_attack_that_does_not_work_or_is_out_of_view(
+    make: Make, tmp_path: Path, hits: int, kept: float
+) -> None:
+    run = make("blur", "motion-blur", "dynamic", clips=100, right=100, hits=hits, kept=kept)
+    outcome(run, "strip", auroc=Auroc(0.5, 100, 100, 0.42, 0.58))
+    outcome(run, "activation-clustering", figures={"elimination": wilson(0, 100), "sacrifice": wilson(0, 900)})
+    made = finding.findings(tmp_path / "runs")
+    assert {f.verdict for f in made if f.case == "motion-blur, seed 0"} == {UNKNOWN}
+
+
+def test_removing_half_of_everything_is_not_finding(make: Make, tmp_path: Path) -> None:
+    run = make("badnet", "badnet", "dynamic", clips=100, right=100, hits=100)
+    outcome(run, "activation-clustering", figures={"elimination": wilson(30, 100), "sacrifice": wilson(450, 900)})
+    assert of(finding.findings(tmp_path / "runs"), "table 5", "badnet, seed 0").verdict is FAILS
+
+
 def test_fusion(make: Make, fuse: Make, tmp_path: Path) -> None:
     clean, badnet = make("v-clean"), make("v-badnet", "badnet", "dynamic")
     silent, sine = make("a-clean", model="audio"), make("a-sine", "sine", model="audio")
@@ -129,4 +147,25 @@ def test_fusion(make: Make, fuse: Make, tmp_path: Path) -> None:
     assert of(made, "table 7 (2)", "late: badnet with clean").verdict is HOLDS
     assert of(made, "table 7 (2)", "early: badnet with clean").verdict is UNKNOWN  # ten clips are few
     assert of(made, "table 7 (3)", "badnet with clean").verdict is HOLDS
-    assert of(made, "table 7 (1)", "late: badnet with sine").evidence.endswith("one alone at most 0.200")
+    assert of(made, "table 7 (1)", "late: badnet with sine").verdict is HOLDS
+    assert of(made, "table 7 (1)", "early: badnet with sine").verdict is UNKNOWN  # equal is no improvement
+
+
+def test_both_attacked_and_worse_than_one_does_not_hold(make: Make, fuse: Make, tmp_path: Path) -> None:
+    clean, badnet = make("v-clean"), make("v-badnet", "badnet", "dynamic")
+    silent, sine = make("a-clean", model="audio"), make("a-sine", "sine", model="audio")
+    fuse("late", badnet, silent, hits=9)
+    fuse("late", clean, sine, hits=2)
+    fuse("late", badnet, sine, hits=1)
+    assert of(finding.findings(tmp_path / "runs"), "table 7 (1)", "late: badnet with sine").verdict is FAILS
+
+
+def test_a_second_target_is_a_control_and_disturbs_nothing(make: Make, tmp_path: Path) -> None:
+    make("clean", clips=100, right=100)
+    make("static", "sig", "static", clips=100, right=100, hits=60)
+    make("dynamic", "sig", "dynamic", clips=100, right=100, hits=100)
+    other = make("other", "sig", "dynamic", clips=100, right=100, hits=0, target=2)
+    outcome(other, "strip", auroc=Auroc(0.99, 100, 100, 0.97, 1.0))
+    made = finding.findings(tmp_path / "runs")
+    assert of(made, "section 4.2", "sig, i3d").evidence.startswith("ASR +0.400")
+    assert [f for f in made if f.place == "figure 6"] == []

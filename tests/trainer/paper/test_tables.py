@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from typer.testing import CliRunner
 
+from trainer import runs
 from trainer.cli import app
 from trainer.errors import RunError
 from trainer.paper import audiovisual, found, tables, theirs
@@ -155,12 +157,44 @@ def test_files_hold_all_columns_and_escape_what_stands_in_them(tmp_path: Path) -
 def test_the_command_prints_the_main_columns_and_json(make: Make, tmp_path: Path) -> None:
     make("clean")
     make("badnet", "badnet", "static", hits=9)
-    runs = str(tmp_path / "runs")
-    shown = CliRunner().invoke(app, ["table", "1", "--runs", runs])
+    folder = str(tmp_path / "runs")
+    shown = CliRunner().invoke(app, ["table", "1", "--runs", folder])
     assert shown.exit_code == 0
     assert max(map(len, shown.stdout.splitlines())) <= 80
     assert "90.0" in shown.stdout
-    listed = CliRunner().invoke(app, ["table", "1", "--runs", runs, "--json"])
+    listed = CliRunner().invoke(app, ["table", "1", "--runs", folder, "--json"])
     assert '"asr_clean_model": null' in listed.stdout
-    refused = CliRunner().invoke(app, ["table", "8", "--runs", runs])
+    refused = CliRunner().invoke(app, ["table", "8", "--runs", folder])
     assert "there is no table '8'" in str(refused.exception)
+
+
+def test_runs_of_other_victims_or_of_one_draw_are_not_pooled(make: Make, tmp_path: Path) -> None:
+    make("clean")
+    make("ucf", "sig", "dynamic", hits=10)
+    make("hmdb", "sig", "dynamic", hits=0)
+    with pytest.raises(RunError, match=r"hmdb and .*ucf are one case with one seed and split"):
+        tables.table(2, tmp_path / "runs", "ucf101")
+    metrics = runs.read_metrics(tmp_path / "runs" / "hmdb")
+    runs.write_json(tmp_path / "runs" / "hmdb" / "metrics.json", replace(metrics, preset="paper", seed=1))
+    with pytest.raises(RunError, match="of other victims, data sets or trigger parameters"):
+        tables.table(2, tmp_path / "runs", "ucf101")
+
+
+def test_a_manifest_that_changed_since_is_noticed(make: Make, tmp_path: Path) -> None:
+    make("clean")
+    make("badnet", "badnet", "static")
+    path = tmp_path / "manifests" / "badnet.json"
+    path.write_text(path.read_text().replace("0.1", "0.2"))
+    with pytest.raises(RunError, match="has changed since"):
+        tables.table(1, tmp_path / "runs", "ucf101")
+
+
+def test_the_clean_victim_is_asked_in_the_same_views(make: Make, score: Make, tmp_path: Path) -> None:
+    clean, attacked = make("clean"), make("sig", "sig", "dynamic")
+    folder = score(clean, attacked, hits=3)
+    other = folder.with_name("a-other-views")
+    folder.rename(other)
+    runs.write_json(other / "metrics.json", replace(runs.read_metrics(other), views="3x3@32"))
+    _, rows = tables.table(2, tmp_path / "runs", "ucf101")
+    assert isinstance(rows[1], found.Row)
+    assert rows[1].asr_clean_model is None
