@@ -141,6 +141,7 @@ class Defense(ABC):
         )
         into = folder / "defenses" / self.name
         into.mkdir(parents=True, exist_ok=True)
+        (into / "outcome.json").unlink(missing_ok=True)  # an old one must not stand beside new files
         plots.save(result.plot, into / "plot.svg")
         if result.repaired is not None:
             weights.save(result.repaired, into / "weights.pt")

@@ -82,7 +82,6 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 def write(folder: Path, outcome: Outcome, scores: Sequence[Score]) -> None:
     """Keep an outcome in its folder, `outcome.json` last."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "outcome.json").unlink(missing_ok=True)  # an old one must not stand beside new scores
     if scores:
         table = io.StringIO(newline="")
         # names are quoted, since a bare carriage return in one would end its row

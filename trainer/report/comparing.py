@@ -59,8 +59,9 @@ def groups(given: Sequence[Run], pairs: dict[str, Beside]) -> list[Group]:
             run.attack,
             run.metrics.model,
             run.metrics.preset,
+            run.metrics.weights,
             str(run.metrics.target),
-            _rate(run),
+            _asked(run),
             run.metrics.views,
         )
         alike[key].append(run)
@@ -80,11 +81,21 @@ def groups(given: Sequence[Run], pairs: dict[str, Beside]) -> list[Group]:
     return found
 
 
-def _rate(run: Run) -> str:
-    """What was asked of its attacks: rate, label mode and parameters."""
+def _asked(run: Run) -> str:
+    """What was asked of its attacks, on which classes and in which form: all but seed and split."""
     known = [s.details for s in run.sources if s.details is not None]
     return repr(
-        [(d.rate and d.rate.asked, d.label_mode, [(a.name, a.mode, a.params) for a in d.attacks]) for d in known]
+        [
+            (
+                d.classes,
+                d.rate and (d.rate.asked, d.rate.of),
+                d.label_mode,
+                d.sampling,
+                [(a.name, a.mode, a.params, a.placement) for a in d.attacks],
+                [(d.encoding or {}).get(name) for name in ("clip", "short_side")],
+            )
+            for d in known
+        ]
     )
 
 

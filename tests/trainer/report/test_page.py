@@ -242,6 +242,16 @@ def test_several_seeds_are_pooled(tmp_path: Path) -> None:
     assert "data-group" not in str(written(tmp_path, one, other).elements)
 
 
+def test_other_placements_are_not_pooled(tmp_path: Path) -> None:
+    manifest = attacked_set(tmp_path)
+    content = json.loads(manifest.read_text())
+    content["attacks"][0]["placement"] = {"frames": "1", "window": "16x4"}
+    fewer = manifest.with_name("fewer.json")
+    fewer.write_text(json.dumps(content))
+    one, two = finished_run(tmp_path / "one", manifest), finished_run(tmp_path / "two", fewer, seed=1)
+    assert "data-group" not in str(written(tmp_path, one, two).elements)
+
+
 HOSTILE = ['<script>alert("1")</script>', "a & b 'quoted' \"twice\"", "line\nbreak", "\u202eevil\u202c ﷺ", "{{ 7*7 }}"]
 
 
