@@ -121,7 +121,7 @@ def test_a_trigger_that_the_view_loses_is_a_warning(tmp_path: Path) -> None:
     manifest = attacked_set(tmp_path)
     manifest.write_text(manifest.read_text().replace('"energy": 0.8', '"energy": 0.3'))
     text = written(tmp_path, finished_run(tmp_path / "run", manifest)).text
-    assert "A view of 256/224 keeps 0.30 of the energy of the video trigger (median)" in text
+    assert "A view of 256/224 keeps 0.30 of the video trigger (the lower of energy and correlation, median)" in text
 
 
 def test_pictures_are_the_files(pair: tuple[Path, Path, Path], tmp_path: Path) -> None:
