@@ -38,7 +38,7 @@ def test_triggered_inputs_are_found(backdoored: Path) -> None:
     result = Strip(weight=0.7).result(_case.of_run(backdoored), Progress())
     assert result.auroc is not None
     assert result.auroc.value >= 0.95
-    assert (result.auroc.positives, result.auroc.negatives) == (28, 42)
+    assert (result.auroc.positives, result.auroc.negatives) == (28, 28)  # of the other classes on both sides
 
 
 def holds(auroc: Auroc | None) -> bool:
