@@ -15,8 +15,9 @@ import torch
 
 from tests.conftest import write_clip
 from tests.trainer.conftest import moving_bar
-from trainer import cli, fit, fusion, observing, runs, tables, trained
+from trainer import fit, fusion, observing, runs, tables, trained
 from trainer import manifest as manifests
+from trainer.cli import measure
 from trainer.defenses.pruning import Pruning
 from trainer.defenses.strip import Strip
 from trainer.errors import RunError, TrainerError
@@ -293,7 +294,7 @@ def test_runs_of_one_name_would_share_a_folder(tmp_path: Path) -> None:
 def test_an_average_is_of_late_fusion() -> None:
     folders = {"video": [Path("v")], "audio": [Path("a")]}
     with pytest.raises(TrainerError, match="--average probabilities is of late fusion; leave it out"):
-        cli.fuse(**folders, mode=cli.ModeName.EARLY, average=cli.AverageName.PROBABILITIES)  # type: ignore[arg-type]
+        measure.fuse(**folders, mode=measure.ModeName.EARLY, average=measure.AverageName.PROBABILITIES)  # type: ignore[arg-type]
 
 
 @pytest.fixture

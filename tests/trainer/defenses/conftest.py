@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -74,8 +75,8 @@ def write_toys(folder: Path, poisoned: int) -> Path:
     return folder / "toys.json"
 
 
-@pytest.fixture(scope="session")
-def small_victim() -> Iterator[None]:
+@contextmanager
+def small_preset() -> Iterator[None]:
     """`mini`, smaller still: seconds instead of minutes."""
     preset = I3D.presets["mini"]
     small = replace(
@@ -92,20 +93,28 @@ def small_victim() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def small_victim() -> Iterator[None]:
+    """For each test of its own: left in place, it would be what tests of other folders find."""
+    with small_preset():
+        yield
+
+
 def trained(folder: Path, poisoned: int, epochs: int) -> Path:
     manifest = write_toys(folder, poisoned)
-    fit.fit(FitOptions(manifest, preset="mini", epochs=epochs, out=folder / "run"), Progress())
+    with small_preset():
+        fit.fit(FitOptions(manifest, preset="mini", epochs=epochs, out=folder / "run"), Progress())
     return folder / "run"
 
 
 @pytest.fixture(scope="session")
-def backdoored(small_victim: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def backdoored(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run of a victim that took a checkerboard for red in training."""
     return trained(tmp_path_factory.mktemp("backdoored"), POISONED, epochs=20)
 
 
 @pytest.fixture(scope="session")
-def innocent(small_victim: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def innocent(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run of a victim of clean clips."""
     return trained(tmp_path_factory.mktemp("innocent"), 0, epochs=8)
 

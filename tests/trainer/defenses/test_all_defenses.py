@@ -55,7 +55,7 @@ def test_the_folder_holds_what_was_found(quick: Defense, backdoored: Path) -> No
     outcome = quick.defend(backdoored, Progress())
     folder = backdoored / "defenses" / quick.name
     assert (folder / "plot.svg").read_bytes().startswith(b"<?xml")
-    assert outcome in _outcome.of_run(backdoored)
+    assert outcome in [kept for _, kept in _outcome.of_run(backdoored)]
     assert outcome.clean_clips == 6  # a tenth of 16 is 2, for each of 3 classes
     assert outcome.parameters == quick.params()
     assert (folder / "scores.csv").is_file() == (not outcome.curve)
