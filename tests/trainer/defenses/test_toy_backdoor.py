@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -74,3 +75,14 @@ def test_strip_finds_nothing_without_a_trigger(innocent: Path) -> None:
     rng = np.random.default_rng(0)
     drawn = [_auroc.within(values, rng.random(len(values)) < 0.5, [0] * len(values)) for _ in range(4)]
     assert sum(map(holds, drawn)) >= 3
+
+
+def test_strip_finds_no_backdoor_where_the_victim_has_none(backdoored: Path, innocent: Path, tmp_path: Path) -> None:
+    """The same triggered clips shown to a victim of clean training: what is found is the backdoor, not the patch."""
+    shutil.copytree(backdoored, tmp_path / "run")
+    shutil.rmtree(tmp_path / "run" / "features", ignore_errors=True)
+    shutil.copy(innocent / "weights.pt", tmp_path / "run" / "weights.pt")
+    result = Strip(weight=0.7).result(_case.of_run(tmp_path / "run"), Progress())
+    assert result.auroc is not None
+    assert (result.auroc.positives, result.auroc.negatives) == (28, 28)
+    assert result.auroc.value < 0.7
