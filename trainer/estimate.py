@@ -82,7 +82,7 @@ def estimate(manifest: Manifest, preset: Preset, recipe: Recipe, settings: Setti
         steps=steps,
         test_clips=len(tests),
         views=count,
-        seconds={name: round(value, 1) for name, value in seconds.items()},
+        seconds={name: round(value, 3) for name, value in seconds.items()},
         cache_bytes=0 if model.modality == "audio" else bytes_of_frames(train, preset.short_side),
     )
 
