@@ -222,5 +222,5 @@ paper-made: paper-plan
 
 paper-plan: | $(READY)
 	@mkdir -p $(P)
-	@$(BIN)/python paper/plan.py --preset $(PRESET) --needed $(words $(paper_needed)) $(foreach file,$(paper_needed),$(if $(wildcard $(file)),,--missing $(file:$(P)/%=%))) --folder $(P) --data $(paper_src) --asked "$(abspath $(paper_src)) SPLITS=$(SPLITS) POISON=$(POISON) FIT=$(FIT)" --written "$(dense)" $(if $(POISON),--source $(POISON))
+	@$(BIN)/python paper/plan.py --preset $(PRESET) --needed $(words $(paper_needed)) $(foreach file,$(paper_needed),$(if $(wildcard $(file)),,--missing $(file:$(P)/%=%))) --folder $(P) --data $(paper_src) --asked "$(abspath $(paper_src)) SPLITS=$(SPLITS) POISON=$(POISON) FIT=$(FIT)" --written="$(dense)" $(if $(POISON),--source $(POISON))
 endif
