@@ -111,7 +111,7 @@ def test_table_7_takes_fused_models(make: Make, fuse: Make, tmp_path: Path) -> N
     clean, badnet = make("v-clean"), make("v-badnet", "badnet", "dynamic")
     silent, sine = make("a-clean", model="audio"), make("a-sine", "sine", model="audio")
     fuse("late", clean, silent)
-    fuse("late", clean, sine, hits=7)
+    fuse("late", clean, sine, right=9, hits=7)
     fuse("early", badnet, sine, hits=10)
     sheet, rows = tables.table(7, tmp_path / "runs", "ucf101")
     assert [tuple(row[:3]) for row in sheet.rows] == [
@@ -119,8 +119,9 @@ def test_table_7_takes_fused_models(make: Make, fuse: Make, tmp_path: Path) -> N
         ("late", "clean", "sine"),
         ("early", "badnet", "sine"),
     ]
-    assert sheet.rows[1][4].startswith("70.0 (")
-    assert [row[10] for row in sheet.rows] == ["–", "70.98", "99.87"]
+    assert [row[4].split(" ")[0] for row in sheet.rows] == ["–", "−10.0", "–"]  # no clean pair in early fusion
+    assert sheet.rows[1][5].startswith("70.0 (")
+    assert [row[11] for row in sheet.rows] == ["–", "70.98", "99.87"]
     assert isinstance(rows[1], audiovisual.FusedRow)
 
 
