@@ -16,7 +16,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS = [
     {"errors", "seeding", "versions", "processes", "linear"},
-    {"manifest", "sampling", "progress"},
+    {"manifest", "sampling", "progress", "registry"},
     {"presets", "crops", "metrics", "examples", "details"},
     {"media", "models", "runs", "sounds"},
     {"stores", "learning", "compare", "trained", "plots"},

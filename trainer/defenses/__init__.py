@@ -5,13 +5,12 @@ They are found by name. A file that defines a `Defense` is all it takes to add o
 
 from __future__ import annotations
 
-import importlib
-import inspect
-import pkgutil
+import sys
 from collections.abc import Sequence
 
 from trainer.defenses._base import Defense
 from trainer.errors import TrainerError, suggest
+from trainer.registry import discover
 
 
 def names() -> list[str]:
@@ -41,14 +40,4 @@ def build(name: str, settings: Sequence[str]) -> Defense:
 
 
 def _defenses() -> dict[str, type[Defense]]:
-    found: dict[str, type[Defense]] = {}
-    for file in pkgutil.iter_modules(__path__):
-        if file.name.startswith("_"):
-            continue
-        module = importlib.import_module(f"{__name__}.{file.name}")
-        kinds = [v for v in vars(module).values() if isinstance(v, type) and issubclass(v, Defense)]
-        for kind in kinds:
-            own = kind.__module__ == module.__name__ and not inspect.isabstract(kind)
-            if own and found.setdefault(kind.name, kind) is not kind:
-                raise TrainerError(f"two defenses are named {kind.name!r}; rename one")
-    return found
+    return discover(sys.modules[__name__], Defense, "defenses")  # type: ignore[type-abstract]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
+import sys
 
 from trainer.errors import TrainerError, suggest
 from trainer.models._base import Victim
 from trainer.presets import Preset
+from trainer.registry import discover
 
 
 def names() -> list[str]:
@@ -32,13 +32,4 @@ def preset_of(model: str, name: str) -> Preset:
 
 
 def _models() -> dict[str, type[Victim]]:
-    found: dict[str, type[Victim]] = {}
-    for module in pkgutil.iter_modules(__path__):
-        if module.name.startswith("_"):
-            continue
-        members = vars(importlib.import_module(f"{__name__}.{module.name}")).values()
-        victims = [v for v in members if isinstance(v, type) and issubclass(v, Victim) and "name" in vars(v)]
-        for victim in victims:
-            if found.setdefault(victim.name, victim) is not victim:
-                raise TrainerError(f"two models are named {victim.name!r}; rename one")
-    return found
+    return discover(sys.modules[__name__], Victim, "models")  # type: ignore[type-abstract]
