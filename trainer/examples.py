@@ -6,9 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from trainer.manifest import Manifest, Sample
-
-TRIGGERED = "test_triggered"
+from trainer.manifest import TRIGGERED, Manifest, Sample, plain
 
 
 @dataclass(frozen=True)
@@ -35,7 +33,7 @@ def choose(manifest: Manifest, count: int, labels: Sequence[int] | None = None) 
     found: dict[str, dict[str, Sample]] = defaultdict(dict)
     for sample in manifest.samples:
         if sample.split in ("test", TRIGGERED):
-            found[sample.id.removeprefix(f"{TRIGGERED}/")][sample.split] = sample
+            found[plain(sample.id)][sample.split] = sample
     if any(TRIGGERED in sides for sides in found.values()):  # clips without a triggered copy have little to show
         found = {name: sides for name, sides in found.items() if TRIGGERED in sides}
     examples = [Example(name, found[name].get("test"), found[name].get(TRIGGERED)) for name in sorted(found)]

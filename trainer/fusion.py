@@ -20,9 +20,10 @@ from msgspec.structs import replace
 from trainer import metrics, observing, runs, trained
 from trainer.errors import RunError
 from trainer.linear import Linear, softmax
+from trainer.manifest import SHAM, TRIGGERED, plain
 from trainer.metrics import Prediction, Share
 from trainer.observing import Array, Observed
-from trainer.pairing import SHAM, TRIGGERED, Pair, join, plain
+from trainer.pairing import Pair, join
 from trainer.progress import Progress
 from trainer.runs import Fusion, ManifestStamp, Metrics, Part
 from trainer.trained import Trained

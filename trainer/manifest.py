@@ -16,7 +16,8 @@ import msgspec
 from trainer.errors import ClipError, ManifestError
 
 SCHEMA = "poisonkit/manifest/1"
-SPLITS = ("train", "test", "test_triggered", "test_sham")
+TRIGGERED, SHAM = "test_triggered", "test_sham"
+SPLITS = ("train", "test", TRIGGERED, SHAM)
 
 _SCHEMA_PATTERN = re.compile(re.escape(SCHEMA) + r"(\.\d+)?")  # a minor version adds fields only
 
@@ -125,6 +126,13 @@ def load(path: Path) -> Manifest:
         sampling=document.sampling,
         seed=document.seed,
     )
+
+
+def plain(identity: str) -> str:
+    """The id of the clip that a triggered or re-encoded one is a copy of."""
+    for split in (TRIGGERED, SHAM):
+        identity = identity.removeprefix(f"{split}/")
+    return identity
 
 
 def _check(document: _Document, path: Path) -> None:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from trainer.errors import RunError
-from trainer.manifest import Manifest
+from trainer.manifest import TRIGGERED, Manifest
 from trainer.trained import Trained
-
-TRIGGERED, SHAM = "test_triggered", "test_sham"
 
 
 @dataclass(frozen=True)
@@ -40,13 +38,6 @@ def join(video: Trained, audio: Trained) -> Pair:
             f"one data set, split, seed, rate and target"
         )
     return Pair(video, audio)
-
-
-def plain(identity: str) -> str:
-    """The id of the clip that a triggered or re-encoded one is a copy of."""
-    for split in (TRIGGERED, SHAM):
-        identity = identity.removeprefix(f"{split}/")
-    return identity
 
 
 def _differences(one: Manifest, other: Manifest) -> list[str]:

@@ -11,10 +11,10 @@ import html
 import io
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import matplotlib as mpl
 import numpy as np
@@ -61,6 +61,20 @@ class Line:
     highs: Sequence[float] | None = None
     colour: int = 0
     dash: int = 0
+
+    @classmethod
+    def through(cls, label: str, points: Iterable[tuple[float, Share | None]], number: int) -> Self:
+        """A curve through shares with their intervals, the missing ones left out; `number` picks colour and dash."""
+        known = [(x, share) for x, share in points if share is not None]
+        return cls(
+            label,
+            [x for x, _ in known],
+            [share.value for _, share in known],
+            [share.low for _, share in known],
+            [share.high for _, share in known],
+            colour=number,
+            dash=number,
+        )
 
 
 def sheet(columns: int = 1, rows: int = 1, width: float = 5.2, height: float = 3.0) -> tuple[Figure, list[Axes]]:

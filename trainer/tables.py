@@ -30,7 +30,7 @@ def show_figures(figures: Figures, title: str) -> None:
     table = _table(title, "share")
     for field, name in NAMES.items():
         if getattr(figures, field) is not None:  # a clean run has its CDA alone
-            table.add_row(name, *_cells(getattr(figures, field)))
+            table.add_row(name, *cells(getattr(figures, field)))
     Console(highlight=False).print(table)
 
 
@@ -63,7 +63,7 @@ def show_run(result: Metrics) -> None:
     if result.fusion is not None:
         for name, share in (("pictures", result.fusion.asr_video), ("sound", result.fusion.asr_audio)):
             if share is not None:
-                value, interval, count = _cells(share)
+                value, interval, count = cells(share)
                 Console(highlight=False).print(f"ASR with triggered {name} alone {value} (95 % {interval}, n {count})")
 
 
@@ -93,7 +93,7 @@ def show_comparison(result: Comparison) -> None:
     for heading in ("attack", "95 %", "n", "baseline", "95 %", "n"):
         table.add_column(heading, justify="right")
     for field, name in NAMES.items():
-        attack, baseline = _cells(getattr(result.attack, field)), _cells(getattr(result.baseline, field))
+        attack, baseline = cells(getattr(result.attack, field)), cells(getattr(result.baseline, field))
         table.add_row(name, *attack, *baseline)
     console = Console(highlight=False)
     console.print(table)
@@ -123,7 +123,8 @@ def _both(share: Share | None) -> str:
     return "-" if share is None else f"{share.value:.3f}\n{share.low:.2f}…{share.high:.2f}"
 
 
-def _cells(share: Share | None) -> tuple[str, str, str]:
+def cells(share: Share | None) -> tuple[str, str, str]:
+    """A share, its interval and its count as words."""
     if share is None:
         return "-", "", ""
     return f"{share.value:.3f}", f"{share.low:.3f} … {share.high:.3f}", str(share.n)

@@ -12,9 +12,8 @@ from msgspec.structs import replace
 from trainer import fusion, observing, runs, trained
 from trainer.errors import RunError
 from trainer.fusion import Fused
-from trainer.manifest import Sample
+from trainer.manifest import TRIGGERED, Sample, plain
 from trainer.observing import Array, Observed
-from trainer.pairing import TRIGGERED, plain
 from trainer.progress import Progress
 from trainer.runs import Metrics
 from trainer.seeding import generator

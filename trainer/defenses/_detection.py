@@ -16,8 +16,8 @@ from trainer.defenses._base import Defense, Result, param
 from trainer.defenses._case import Case, Clip, Defender
 from trainer.defenses._outcome import Score
 from trainer.errors import RunError
+from trainer.manifest import TRIGGERED
 from trainer.metrics import Share
-from trainer.pairing import TRIGGERED
 from trainer.progress import Progress
 
 

@@ -6,17 +6,16 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
 from matplotlib.figure import Figure
 
 from trainer import metrics, plots
 from trainer.defenses._base import Defense, Result, param
 from trainer.defenses._case import Case, Clip, Defender
 from trainer.defenses._outcome import Point
+from trainer.manifest import TRIGGERED
 from trainer.metrics import Figures, Share
 from trainer.models.weights import Weights
 from trainer.observing import Array
-from trainer.pairing import TRIGGERED
 from trainer.progress import Progress
 
 
@@ -100,11 +99,10 @@ def _curves(curve: Sequence[Point], repaired: Repaired) -> Figure:
     figure, (axes,) = plots.sheet()
     lines = []
     for colour, name in enumerate(("cda", "asr", "ra")):
-        shares: list[tuple[float, Share]] = [(p.strength, s) for p in curve if (s := getattr(p, name)) is not None]
-        if shares:
-            values = np.array([(x, s.value, s.low, s.high) for x, s in shares]).T.tolist()
-            label = f"{name.upper()} (n {shares[0][1].n})"
-            lines.append(plots.Line(label, values[0], values[1], values[2], values[3], colour=colour, dash=colour))
+        shares: list[tuple[float, Share | None]] = [(point.strength, getattr(point, name)) for point in curve]
+        counted = next((share.n for _, share in shares if share is not None), None)
+        if counted is not None:
+            lines.append(plots.Line.through(f"{name.upper()} (n {counted})", shares, colour))
     plots.curves(axes, lines, repaired.strength, "share of clips")
     chosen = curve[repaired.chosen].strength
     axes.axvline(chosen, color=plots.INK, linestyle=":", linewidth=1)

@@ -11,6 +11,7 @@ from rich.table import Table
 from trainer.defenses._base import Defense, allowed
 from trainer.defenses._outcome import Outcome
 from trainer.metrics import Share
+from trainer.tables import cells
 
 
 def show_outcome(outcome: Outcome, folder: str) -> None:
@@ -24,7 +25,7 @@ def show_outcome(outcome: Outcome, folder: str) -> None:
     for heading in ("share", "95 %", "n"):
         table.add_column(heading, justify="right")
     for name, share in outcome.figures.items():
-        table.add_row(name, *_cells(share))
+        table.add_row(name, *cells(share))
     if outcome.auroc is not None:
         a = outcome.auroc
         table.add_row("AUROC", f"{a.value:.3f}", f"{a.low:.3f} … {a.high:.3f}", f"{a.positives} / {a.negatives}")
@@ -71,9 +72,3 @@ def _show_curve(outcome: Outcome, console: Console) -> None:
 
 def _both(share: Share | None) -> str:
     return "-" if share is None else f"{share.value:.3f} ({share.low:.2f}…{share.high:.2f})"
-
-
-def _cells(share: Share | None) -> tuple[str, str, str]:
-    return (
-        ("-", "", "") if share is None else (f"{share.value:.3f}", f"{share.low:.3f} … {share.high:.3f}", f"{share.n}")
-    )

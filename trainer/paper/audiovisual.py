@@ -46,11 +46,14 @@ def rows_of(folder: Path) -> list[FusedRow]:
     groups: dict[tuple[str, str, str], list[tuple[Path, Metrics]]] = {}
     every = [(path, runs.read_metrics(path.parent)) for path in sorted(folder.glob("*/metrics.json"))]
     lowest = min((m.target for _, m in every if m.fusion is not None and m.target is not None), default=None)
+    fusions = [m.fusion for _, m in every if m.fusion is not None and m.fusion.average != "probabilities"]
+    stamps = {part.manifest for fusion in fusions for part in (fusion.video, fusion.audio)}
+    told = {stamp: found.case_of(found.details_of(stamp)) for stamp in stamps}  # many pairs, few manifests
     for path, metrics in every:
         fusion = metrics.fusion
         if fusion is None or fusion.average == "probabilities":
             continue
-        cases = [found.case_of(found.details_of(part.manifest)) for part in (fusion.video, fusion.audio)]
+        cases = [told[part.manifest] for part in (fusion.video, fusion.audio)]
         if not all(case.is_standard for case in cases) or cases[0].mode not in ("", "dynamic"):
             continue
         if metrics.target in (None, lowest):
@@ -87,6 +90,7 @@ def rows_of(folder: Path) -> list[FusedRow]:
 
 
 def table(folder: Path) -> tuple[Sheet, list[msgspec.Struct]]:
+    """The table and its rows as structs; raises `RunError` when the folder holds no fused model."""
     rows = rows_of(folder)
     if not rows:
         raise RunError(f"{folder} holds no fused model for table 7; make them with `make table7`")

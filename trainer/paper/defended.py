@@ -34,6 +34,7 @@ class Defended(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def table(folder: Path) -> tuple[Sheet, list[msgspec.Struct]]:
+    """The table and its rows as structs; raises `RunError` when the folder holds no run with such a defense."""
     every = found.read(folder)
     rows: list[Defended] = []
     for defense in DEFENSES:

@@ -66,11 +66,8 @@ def frames(folder: Path) -> tuple[Figure, Sheet]:
     drawing, (axes,) = plots.sheet(width=5.6, height=3.4)
     lines = []
     for k, training in enumerate(grid.counts):
-        known = [(x, share) for x, b in enumerate(grid.shown) if (share := grid.cells[training, b]) is not None]
-        xs, shares = [x for x, _ in known], [share for _, share in known]
-        lows, highs = [share.low for share in shares], [share.high for share in shares]
-        values = [share.value for share in shares]
-        lines.append(plots.Line(f"trained on {training}", xs, values, lows, highs, colour=k, dash=k))
+        shares = [(x, grid.cells[training, evaluation]) for x, evaluation in enumerate(grid.shown)]
+        lines.append(plots.Line.through(f"trained on {training}", shares, k))
     plots.curves(axes, lines, f"poisoned frames in evaluation, windows of {grid.window}", "ASR")
     axes.set_xticks(range(len(grid.shown)), grid.shown)
     rows = [[a, *(percent(grid.cells[a, b]) for b in grid.shown)] for a in grid.counts]
@@ -148,8 +145,8 @@ def spectrograms(folder: Path) -> tuple[Figure, Sheet]:
     for k, run in enumerate(attacked):
         made = manifest.load(Path(run.metrics.manifest.path))
         target = made.target.label if made.target else None
-        clean_of = {f"{found.TRIGGERED}/{s.id}": s for s in made.split("test")}
-        clip = next((s for s in made.split(found.TRIGGERED) if s.true_label != target and s.id in clean_of), None)
+        clean_of = {f"{manifest.TRIGGERED}/{s.id}": s for s in made.split("test")}
+        clip = next((s for s in made.split(manifest.TRIGGERED) if s.true_label != target and s.id in clean_of), None)
         if clip is None:
             raise RunError(f"{made.path} has no triggered clip with a clean one beside it; poison the data set anew")
         plain = clean_of[clip.id]

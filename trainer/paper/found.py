@@ -13,6 +13,7 @@ from trainer import compare, details, runs
 from trainer.compare import Difference
 from trainer.details import Details
 from trainer.errors import RunError
+from trainer.manifest import TRIGGERED
 from trainer.metrics import Figures, Share
 from trainer.runs import ManifestStamp, Metrics
 
@@ -20,7 +21,6 @@ CLEAN, NONE = "clean", "none"
 """No attack at all; and the control whose clips are relabelled and encoded anew without a trigger."""
 
 STANDARD_RATE = 0.1
-TRIGGERED = "test_triggered"
 
 
 @dataclass(frozen=True)

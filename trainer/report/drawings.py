@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from markupsafe import Markup
+from numpy.typing import NDArray
 
 from trainer import plots
 from trainer.defenses import _outcome as outcomes
@@ -83,7 +84,7 @@ def spectrograms(clean: Sound, triggered: Sound, rate: int, label: str) -> Marku
     return Markup(plots.inline(figure, label))
 
 
-def _spectrogram(sound: Sound) -> plots.Any:
+def _spectrogram(sound: Sound) -> NDArray[np.float64]:
     """Decibels (bins, frames), thinned to about the pixels that are drawn."""
     padded = np.pad(sound, (0, max(WINDOW - len(sound), 0)))
     hop = max((len(padded) - WINDOW) // 400, 1)
@@ -98,12 +99,9 @@ def curve(outcome: Outcome, run: str) -> Markup | None:
     points = outcome.curve
     lines = []
     for colour, (name, attribute) in enumerate((("CDA", "cda"), ("ASR", "asr"), ("RA", "ra"))):
-        known = [(p.strength, share) for p in points if (share := getattr(p, attribute)) is not None]
-        if known:
-            xs = [strength for strength, _ in known]
-            values = [share for _, share in known]
-            lows, highs = [s.low for s in values], [s.high for s in values]
-            lines.append(Line(name, xs, [s.value for s in values], lows, highs, colour, colour))
+        line = Line.through(name, ((p.strength, getattr(p, attribute)) for p in points), colour)
+        if line.xs:
+            lines.append(line)
     if not lines:
         return None
     figure, axes = plots.sheet(width=WIDTH, height=2.6)

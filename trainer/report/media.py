@@ -56,10 +56,8 @@ class Budget:
 
 @dataclass(frozen=True)
 class Difference:
-    """A clip's frame clean, triggered, and the change around middle grey, `factor` times as large."""
+    """The change of a frame around middle grey, `factor` times as large."""
 
-    clean: Frames
-    triggered: Frames
     change: Frames
     factor: int
 
@@ -76,7 +74,7 @@ def difference(clean: Frames, triggered: Frames) -> Difference:
     change = triggered.astype(np.int16) - clean
     largest = float(np.percentile(np.abs(change), 99.5))
     factor = max(int(127 / largest), 1) if largest > SMALL else 1
-    return Difference(clean, triggered, np.clip(128 + factor * change, 0, 255).astype(np.uint8), factor)
+    return Difference(np.clip(128 + factor * change, 0, 255).astype(np.uint8), factor)
 
 
 def webp(picture: Frames, quality: int = QUALITY) -> bytes:
