@@ -58,33 +58,58 @@ class Pool:
             for job in jobs:
                 yield job, _guarded(work, job, context)
             return
-        if self._executor is None:
-            # spawn: a forked copy of a process with threads (the progress display) may hang
-            spawn = multiprocessing.get_context("spawn")
-            self._executor = ProcessPoolExecutor(self.workers, mp_context=spawn, initializer=_follow_parent)
-        yield from self._spread(self._executor, work, jobs, context)
+        yield from self._spread(work, jobs, context)
 
     def _spread(
-        self,
-        executor: ProcessPoolExecutor,
-        work: Callable[[Job, Context], T],
-        jobs: Sequence[Job],
-        context: Context,
+        self, work: Callable[[Job, Context], T], jobs: Sequence[Job], context: Context
     ) -> Iterator[tuple[Job, T | BrokenClip]]:
         waiting = iter(jobs)
         running: dict[Future[T | BrokenClip], Job] = {}
-        try:
-            while True:
-                while len(running) < self.workers * _AHEAD and (job := next(waiting, None)) is not None:
-                    running[executor.submit(_guarded, work, job, context)] = job
-                if not running:
-                    return
+        lost: list[Job] = []
+        while True:
+            while not lost and len(running) < self.workers * _AHEAD and (job := next(waiting, None)) is not None:
+                try:
+                    running[self._started().submit(_guarded, work, job, context)] = job
+                except BrokenProcessPool:
+                    lost.append(job)
+            if running:
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    yield running.pop(future), future.result()
+                    job = running.pop(future)
+                    if isinstance(future.exception(), BrokenProcessPool):
+                        lost.append(job)
+                    else:
+                        yield job, future.result()
+            elif lost:
+                # one worker's end takes all of them along; whose clip it was shows when each is done alone
+                self._executor = None
+                for job in lost:
+                    yield job, _alone(work, job, context)
+                lost = []
+            else:
+                return
+
+    def _started(self) -> ProcessPoolExecutor:
+        if self._executor is None:
+            self._executor = _processes(self.workers)
+        return self._executor
+
+
+def _processes(workers: int) -> ProcessPoolExecutor:
+    # spawn: a forked copy of a process with threads (the progress display) may hang
+    spawn = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(workers, mp_context=spawn, initializer=_follow_parent)
+
+
+def _alone(work: Callable[[Job, Context], T], job: Job, context: Context) -> T | BrokenClip:
+    """The result of a job in a process of its own, which it may kill."""
+    with _processes(1) as executor:
+        try:
+            return executor.submit(_guarded, work, job, context).result()
         except BrokenProcessPool:
-            raise PoisonkitError(
-                "a worker process was killed, often for want of memory; the same command with fewer --workers continues"
-            ) from None
+            return BrokenClip(
+                f"{context.source / job.path} ends the process that works on it, for want of memory or by a fault of "
+                f"a decoder; look at it and convert or remove it, or go on without it by --skip-broken"
+            )
 
 
 def _guarded(work: Callable[[Job, Context], T], job: Job, context: Context) -> T | BrokenClip:

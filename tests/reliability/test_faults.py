@@ -1,0 +1,205 @@
+"""What goes wrong around a run: it is killed, its disk is full, its source goes away, its workers die.
+
+After each of them the same command continues, and ends with the bytes of an undisturbed run.
+`RELIABILITY_KILLS` is the number of moments at which runs are killed.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from poisonkit.verify import verify
+
+TreeState = Callable[[Path], dict[str, bytes]]
+KILLS = int(os.environ.get("RELIABILITY_KILLS", "4"))
+
+
+def line(source: Path, home: Path, *more: str) -> list[str]:
+    command = [sys.executable, "-m", "poisonkit", "poison", str(source), "--attack", "badnet", "--rate", "0.3"]
+    command += ["--quality", "high", "--force", "--workers", "2"]
+    return [*command, "--out", str(home / "out"), "--manifest", str(home / "manifests" / "out.json"), *more]
+
+
+def finish(source: Path, home: Path, *more: str) -> str:
+    done = subprocess.run(line(source, home, *more), capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert verify(home / "manifests" / "out.json").problems == []
+    return done.stderr
+
+
+def start(source: Path, home: Path, *more: str, clips: int = 2) -> subprocess.Popen[str]:
+    """A run of which some clips are written."""
+    process = subprocess.Popen(line(source, home, *more), stderr=subprocess.PIPE, text=True, start_new_session=True)
+    journal = home / "out" / ".poisonkit" / "journal.jsonl"
+    deadline = time.monotonic() + 60
+    while not (journal.exists() and journal.read_bytes().count(b"\n") > clips):
+        assert time.monotonic() < deadline
+        assert process.poll() is None, "the run was over before anything could happen to it"
+        time.sleep(0.002)
+    return process
+
+
+def refused(process: subprocess.Popen[str], code: int = 2) -> str:
+    """The one sentence that a run ends with."""
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == code, errors
+    assert "Traceback" not in errors
+    said = [part for part in errors.splitlines() if part.startswith("poisonkit: ")]
+    assert len(said) == 1
+    return said[0]
+
+
+def nothing_half_written(home: Path, calm: dict[str, bytes], tree_state: TreeState) -> None:
+    """Every file under its final name is whole, and no manifest says more."""
+    assert not (home / "manifests").exists()
+    for name, digest in tree_state(home).items():
+        if ".poisonkit/" not in name:
+            assert digest == calm[name], name
+
+
+@pytest.fixture
+def calm(ucf_tree: Path, tmp_path: Path, tree_state: TreeState) -> dict[str, bytes]:
+    finish(ucf_tree, tmp_path / "calm")
+    return tree_state(tmp_path / "calm")
+
+
+@pytest.mark.parametrize("moment", range(KILLS))
+def test_killed_at_a_random_moment(
+    ucf_tree: Path, tmp_path: Path, tree_state: TreeState, calm: dict[str, bytes], moment: int
+) -> None:
+    source = tree_state(ucf_tree)
+    home = tmp_path / "killed"
+    process = subprocess.Popen(line(ucf_tree, home), stderr=subprocess.DEVNULL, start_new_session=True)
+    time.sleep(random.Random(moment).uniform(0.3, 4.0))
+    over = process.poll() is not None
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    if not over:
+        nothing_half_written(home, calm, tree_state)
+    finish(ucf_tree, home)
+    assert tree_state(home) == calm
+    assert tree_state(ucf_tree) == source
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_leaves_what_continues(
+    ucf_tree: Path, tmp_path: Path, tree_state: TreeState, calm: dict[str, bytes], number: signal.Signals
+) -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # children inherit an ignored one
+    try:
+        process = start(ucf_tree, tmp_path / "stopped")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    process.send_signal(number)
+    assert "the same command continues" in refused(process, 130)
+    nothing_half_written(tmp_path / "stopped", calm, tree_state)
+    assert "continuing" in finish(ucf_tree, tmp_path / "stopped")
+    assert tree_state(tmp_path / "stopped") == calm
+
+
+def test_a_killed_worker_loses_nothing(
+    ucf_tree: Path, tmp_path: Path, tree_state: TreeState, calm: dict[str, bytes]
+) -> None:
+    process = start(ucf_tree, tmp_path / "worker")
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    workers = [pid for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    assert workers
+    os.kill(int(workers[0]), signal.SIGKILL)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    assert tree_state(tmp_path / "worker") == calm
+
+
+@pytest.mark.parametrize("more", [(), ("--skip-broken",)])
+def test_a_source_that_goes_away_is_no_broken_clip(
+    ucf_tree: Path, tmp_path: Path, tree_state: TreeState, calm: dict[str, bytes], more: tuple[str, ...]
+) -> None:
+    process = start(ucf_tree, tmp_path / "away", *more)
+    ucf_tree.rename(tmp_path / "elsewhere")
+    said = refused(process)
+    assert "No such file" in said
+    nothing_half_written(tmp_path / "away", calm, tree_state)
+    (tmp_path / "elsewhere").rename(ucf_tree)
+    assert "continuing" in finish(ucf_tree, tmp_path / "away", *more)
+    assert tree_state(tmp_path / "away") == calm
+
+
+def test_two_runs_into_one_folder(ucf_tree: Path, tmp_path: Path, tree_state: TreeState, calm: dict[str, bytes]) -> None:
+    first = start(ucf_tree, tmp_path / "both")
+    second = subprocess.Popen(line(ucf_tree, tmp_path / "both"), stderr=subprocess.PIPE, text=True)
+    assert "another run is writing" in refused(second)
+    assert first.wait(timeout=60) == 0
+    assert tree_state(tmp_path / "both") == calm
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 24 MB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(place)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip(f"mounting a small disk takes root: {mounted.stderr.decode().strip()}")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+def test_a_full_disk_is_a_sentence_and_continues_with_room(
+    ucf_tree: Path, small_disk: Path, tree_state: TreeState, calm: dict[str, bytes]
+) -> None:
+    process = start(ucf_tree, small_disk / "full", "--skip-broken", clips=0)
+    process.send_signal(signal.SIGSTOP)
+    ballast = small_disk / "ballast"
+    with ballast.open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(4096))
+        except OSError:
+            pass
+    process.send_signal(signal.SIGCONT)
+    assert "No space left" in refused(process)
+    nothing_half_written(small_disk / "full", calm, tree_state)
+    ballast.unlink()
+    finish(ucf_tree, small_disk / "full", "--skip-broken")
+    # across file systems clips are copied, where the calm run could link them
+    manifest = calm["manifests/out.json"].replace(b'"carry": "hardlink"', b'"carry": "copy"')
+    assert tree_state(small_disk / "full") == {**calm, "manifests/out.json": manifest}
+
+
+def test_a_source_mounted_read_only_is_enough(
+    ucf_tree: Path, tmp_path: Path, tree_state: TreeState, calm: dict[str, bytes]
+) -> None:
+    place = tmp_path / "mounted" / ucf_tree.name
+    place.mkdir(parents=True)
+    bound = subprocess.run(["mount", "--bind", "-o", "ro", str(ucf_tree), str(place)], capture_output=True)
+    if bound.returncode:
+        pytest.skip(f"mounting a folder read-only takes root: {bound.stderr.decode().strip()}")
+    try:
+        with pytest.raises(OSError, match="Read-only"):
+            (place / "new").write_text("")
+        finish(place, tmp_path / "copy")
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+    assert tree_state(tmp_path / "copy") == calm
+
+
+def test_a_folder_that_may_not_be_written_is_a_sentence(ucf_tree: Path, tmp_path: Path) -> None:
+    if os.geteuid():
+        pytest.skip("becoming somebody else takes root")
+    for folder in [*reversed(tmp_path.relative_to("/tmp").parents), Path(tmp_path.relative_to("/tmp"))]:
+        (Path("/tmp") / folder).chmod(0o755) if folder.parts else None
+    (tmp_path / "home").mkdir(mode=0o755)
+    process = subprocess.Popen(
+        line(ucf_tree, tmp_path / "home"), stderr=subprocess.PIPE, text=True, user=65534, env={**os.environ, "HOME": "/"}
+    )
+    assert "Permission denied" in refused(process)
+    assert list((tmp_path / "home").iterdir()) == []
