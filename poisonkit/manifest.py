@@ -17,6 +17,8 @@ import msgspec
 from poisonkit.errors import ManifestError
 
 SCHEMA = "poisonkit/manifest/1"
+MAX_BYTES = 2**30
+"""Larger files are refused before they are read."""
 _READS = re.compile(re.escape(SCHEMA) + r"(\.\d+)?")
 """A minor version adds fields only, and fields that are not known are ignored."""
 
@@ -213,6 +215,9 @@ def schema() -> dict[str, Any]:
 def load(path: Path) -> Manifest:
     """Read and check a manifest; raises `ManifestError` with a sentence for whatever is wrong with it."""
     try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise ManifestError(f"{path} has {size} bytes, more than the {MAX_BYTES} of a manifest; split the data set")
         raw = path.read_bytes()
     except OSError as error:
         raise ManifestError(

@@ -16,6 +16,8 @@ import msgspec
 from trainer.errors import ClipError, ManifestError
 
 SCHEMA = "poisonkit/manifest/1"
+MAX_BYTES = 2**30
+"""Larger files are refused before they are read."""
 TRIGGERED, SHAM = "test_triggered", "test_sham"
 SPLITS = ("train", "test", TRIGGERED, SHAM)
 
@@ -99,6 +101,9 @@ class Manifest:
 def load(path: Path) -> Manifest:
     """Read and check a manifest; raises `ManifestError` with a sentence for whatever is wrong with it."""
     try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise ManifestError(f"{path} has {size} bytes, more than the {MAX_BYTES} of a manifest; split the data set")
         raw = path.read_bytes()
     except OSError as error:
         raise ManifestError(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -11,6 +13,30 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from trainer.crops import Frames, short_side_size
 from trainer.errors import ClipError
 from trainer.sampling import Indices
+
+MAX_PIXELS = 2**26
+"""Of a frame: larger ones are refused before memory is taken for them."""
+
+# only demuxers of real media files: a playlist or a script named .avi must not make FFmpeg open other files
+_READ_OPTIONS = {
+    "format_whitelist": "avi,mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpeg,mpegts,mpegvideo,flv,asf,wav,flac,ogg,mp3",
+    "protocol_whitelist": "file",
+}
+
+
+def open_media(path: Path) -> Any:
+    """The container of a media file; raises `ClipError` for what is no regular file or has frames too large."""
+    if not stat.S_ISREG(path.stat().st_mode):  # reading a pipe or a device might never end
+        raise ClipError(f"{path} is no regular file; put the clip itself there")
+    # some real files hold metadata that is not UTF-8
+    container = av.open(str(path), metadata_errors="ignore", options=_READ_OPTIONS)
+    for stream in container.streams.video:
+        if stream.width * stream.height > MAX_PIXELS:
+            container.close()
+            raise ClipError(f"{path} has frames of {stream.width}×{stream.height} pixels; scale it down first")
+        # a header may lie: the decoder is told as well
+        stream.codec_context.options = {**stream.codec_context.options, "max_pixels": str(MAX_PIXELS)}
+    return container
 
 
 def decode(path: Path, num_frames: int, short_side: int, indices: Indices | None = None) -> Frames:
@@ -26,8 +52,7 @@ def decode(path: Path, num_frames: int, short_side: int, indices: Indices | None
     count = 0
     reformat = VideoReformatter()
     try:
-        # some real files hold metadata that is not UTF-8
-        with av.open(str(path), metadata_errors="ignore") as container:
+        with open_media(path) as container:
             if not container.streams.video:
                 raise ClipError(f"{path} has no video stream; this model needs pictures")
             stream = container.streams.video[0]

@@ -19,6 +19,7 @@ from torch.utils.data import Dataset
 from trainer import processes
 from trainer.errors import ClipError
 from trainer.manifest import Manifest, Sample
+from trainer.media import open_media
 from trainer.presets import Masks, Preset
 from trainer.sampling import Views
 from trainer.seeding import generator
@@ -42,7 +43,7 @@ def decode(path: Path) -> NDArray[np.float32]:
     parts = []
     resampler = av.AudioResampler(format="fltp", rate=RATE)
     try:
-        with av.open(str(path), metadata_errors="ignore") as container:
+        with open_media(path) as container:
             if not container.streams.audio:
                 raise ClipError(
                     f"{path} has no sound, which this model needs; poison or index the data set without such clips"

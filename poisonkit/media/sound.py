@@ -14,8 +14,10 @@ import numpy as np
 
 from poisonkit.errors import BrokenClip
 from poisonkit.files import is_sound
-from poisonkit.media.video import reading
+from poisonkit.media.video import reading, refuse_environment
 
+MAX_VALUES = 2**27
+"""Channels times samples that are held at once: half a gigabyte."""
 HEARD = 2.0**-15
 """One step of 16-bit sound: a clip that never gets above it is silent."""
 
@@ -53,10 +55,16 @@ def read(path: Path) -> tuple[SoundInfo, np.ndarray] | None:
             return None
         stream = container.streams.audio[0]
         parts: list[np.ndarray] = []
-        start = 0
+        start = values = 0
         for frame in _frames(container, stream, path):
-            if not parts and frame.pts is not None and frame.time_base is not None and not is_sound(path.name):
-                start = round(frame.pts * frame.time_base * frame.rate)
+            if not parts:
+                start = _start(frame, path)
+            values += frame.samples * len(frame.layout.channels)
+            if values > MAX_VALUES:
+                raise BrokenClip(
+                    f"the sound of {path} has more than the {MAX_VALUES} values that are read at once; cut it into "
+                    f"clips, or go on without it by --skip-broken"
+                )
             parts.append(_planar(frame))
         if not parts:
             raise BrokenClip(
@@ -68,10 +76,21 @@ def read(path: Path) -> tuple[SoundInfo, np.ndarray] | None:
 
 def examine(path: Path) -> SoundInfo:
     """What the sound of a file is, decoded to its end; raises `BrokenClip`, also where there is none."""
-    found = read(path)
-    if found is None:
-        raise BrokenClip(f"{path} holds no sound; remove it, or go on without it by --skip-broken")
-    return found[0]
+    with reading(path) as container:
+        if not container.streams.audio:
+            raise BrokenClip(f"{path} holds no sound; remove it, or go on without it by --skip-broken")
+        stream = container.streams.audio[0]
+        count, start, found = 0, 0, False
+        for frame in _frames(container, stream, path):  # counted, not held: a file may be hours long
+            if not found:
+                start = _start(frame, path)
+            found = True
+            count += frame.samples
+        if not found:
+            raise BrokenClip(
+                f"{path} holds a sound track of which nothing decodes; remove it, or go on without it by --skip-broken"
+            )
+        return _info(container, stream, count, start)
 
 
 def peek(path: Path) -> SoundInfo | None:
@@ -107,10 +126,18 @@ def _frames(container: Any, stream: Any, path: Path) -> Iterator[av.AudioFrame]:
             yield frame
             count += frame.samples
     except av.error.FFmpegError as error:
+        refuse_environment(path, error)
         raise BrokenClip(
             f"the sound of {path} decodes only up to sample {count}: {error.strerror}; repair or remove it, or use "
             f"--skip-broken"
         ) from None
+
+
+def _start(frame: av.AudioFrame, path: Path) -> int:
+    """When the first frame is heard, in samples."""
+    if frame.pts is None or frame.time_base is None or is_sound(path.name):
+        return 0
+    return round(frame.pts * frame.time_base * frame.rate)
 
 
 def _planar(frame: av.AudioFrame) -> np.ndarray:

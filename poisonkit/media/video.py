@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import itertools
-from collections.abc import Iterator
+import stat
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -19,6 +21,15 @@ from av.video.reformatter import VideoReformatter
 from poisonkit.errors import BrokenClip
 
 av.logging.set_level(av.logging.PANIC)  # damaged packets are reported as errors of ours, not printed by FFmpeg
+
+MAX_PIXELS = 2**26
+"""Of a frame: larger ones are refused before memory is taken for them."""
+
+# what the machine and not the file is to blame for; a run must not pass over clips because of it
+_ENVIRONMENT = frozenset(
+    getattr(errno, name)
+    for name in ("ENOENT", "EACCES", "EPERM", "ESTALE", "ENOTCONN", "ENOSPC", "EMFILE", "ENFILE", "ENOMEM")
+)
 
 # only demuxers of real media files: a playlist or a script named .avi must not make FFmpeg open other files
 _READ_OPTIONS = {
@@ -43,7 +54,7 @@ class VideoInfo:
     fps: Fraction
     time_base: Fraction
     bit_rate: int
-    pts: tuple[int, ...]
+    pts: Sequence[int]
     colorspace: int
     color_range: int
     aspect: Fraction | None
@@ -62,26 +73,53 @@ class VideoInfo:
 
 def open_media(path: Path) -> Any:
     """The container of a media file; nothing but files of real media formats is ever opened."""
+    if not stat.S_ISREG(path.stat().st_mode):  # reading a pipe or a device might never end
+        raise BrokenClip(f"{path} is no regular file; put the clip itself there, or go on without it by --skip-broken")
     return av.open(str(path), metadata_errors="ignore", options=_READ_OPTIONS)
 
 
 @contextmanager
 def reading(path: Path) -> Iterator[Any]:
-    """The opened container of a media file; whatever cannot be read in it is a `BrokenClip`."""
+    """The opened container of a media file; whatever its data do not allow to be read is a `BrokenClip`.
+
+    What the file system does not allow stays an `OSError`, so that `--skip-broken` does not skip it.
+    """
     try:
         with open_media(path) as container:
             yield container
-    except (av.error.FFmpegError, OSError, ValueError) as error:
+    except (av.error.FFmpegError, ValueError) as error:
+        refuse_environment(path, error)
         reason = getattr(error, "strerror", None) or str(error)
         raise BrokenClip(
             f"{path} cannot be decoded: {reason}; repair or remove it, or go on without it by --skip-broken"
         ) from None
 
 
+def refuse_environment(path: Path, error: Exception) -> None:
+    """Raise an `OSError` where the machine is to blame for an error of FFmpeg's, and not the data."""
+    if isinstance(error, OSError) and error.errno in _ENVIRONMENT:
+        raise OSError(error.errno, error.strerror, str(path)) from None
+    if isinstance(error, OSError) and error.errno == errno.EIO:  # FFmpeg says so of damaged files too
+        with path.open("rb") as file:
+            while file.read(1 << 20):
+                pass
+
+
+def _check_size(path: Path, width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise BrokenClip(
+            f"{path} has frames of {width}×{height} pixels, more than the {MAX_PIXELS} that are read; scale it down, "
+            f"or go on without it by --skip-broken"
+        )
+
+
 def _video_stream(container: Any, path: Path) -> Any:
     if not container.streams.video:
         raise BrokenClip(f"{path} holds no pictures; remove it, or go on without it by --skip-broken")
     stream = container.streams.video[0]
+    _check_size(path, stream.width, stream.height)
+    # a header may lie: the decoder is told as well
+    stream.codec_context.options = {**stream.codec_context.options, "max_pixels": str(MAX_PIXELS)}
     stream.thread_type = "NONE"  # workers are processes; threads inside them would only contend
     return stream
 
@@ -93,6 +131,7 @@ def decode(path: Path) -> Iterator[av.VideoFrame]:
         count, size = 0, None
         try:
             for frame in container.decode(stream):
+                _check_size(path, frame.width, frame.height)
                 size = size or (frame.width, frame.height)
                 if (frame.width, frame.height) != size:
                     raise BrokenClip(
@@ -101,6 +140,7 @@ def decode(path: Path) -> Iterator[av.VideoFrame]:
                 yield frame
                 count += 1
         except av.error.FFmpegError as error:
+            refuse_environment(path, error)
             raise BrokenClip(
                 f"{path} decodes only up to frame {count}: {error.strerror}; repair or remove it, or use --skip-broken"
             ) from None
@@ -123,19 +163,26 @@ def peek(path: Path) -> VideoInfo:
         stream = _video_stream(container, path)
         seconds = float(container.duration or 0) / av.time_base
         count = stream.frames or round(seconds * float(stream.average_rate or 0))
-    return _info(path, list(range(count)))
+    return _info(path, range(max(count, 0)))
 
 
-def _info(path: Path, pts: list[int | None]) -> VideoInfo:
+def _info(path: Path, pts: Sequence[int | None]) -> VideoInfo:
     with reading(path) as container:
         stream = _video_stream(container, path)
         context = stream.codec_context
         fps = Fraction(stream.average_rate or stream.guessed_rate or 25)
-        times = [p for p in pts if p is not None]
-        increasing = len(times) == len(pts) and all(a < b for a, b in itertools.pairwise(times))
         time_base = Fraction(stream.time_base)
-        if not increasing or container.format.name == "avi":
-            time_base, times = 1 / fps, list(range(len(pts)))
+        times: Sequence[int]
+        if isinstance(pts, range):
+            times = pts  # a header's count, which may be a billion
+        else:
+            known = [p for p in pts if p is not None]
+            increasing = len(known) == len(pts) and all(a < b for a, b in itertools.pairwise(known))
+            times = tuple(known) if increasing else range(len(pts))
+            if not increasing:
+                time_base = 1 / fps
+        if container.format.name == "avi":
+            time_base, times = 1 / fps, range(len(pts))
         bit_rate = (
             stream.bit_rate or container.bit_rate or round(path.stat().st_size * 8 * float(fps) / max(len(pts), 1))
         )
@@ -148,7 +195,7 @@ def _info(path: Path, pts: list[int | None]) -> VideoInfo:
             fps=fps,
             time_base=time_base,
             bit_rate=int(bit_rate),
-            pts=tuple(times),
+            pts=times if isinstance(pts, range) else tuple(times),
             colorspace=int(context.colorspace),
             color_range=int(context.color_range),
             aspect=Fraction(aspect) if aspect else None,

@@ -139,7 +139,7 @@ def read_sound(path: Path, seconds: float = SECONDS) -> tuple[Sound, int]:
         raise ClipError(f"{path.name} is not there any more")
     parts: list[Sound] = []
     try:
-        with av.open(str(path), metadata_errors="ignore") as container:
+        with media.open_media(path) as container:
             if not container.streams.audio:
                 raise ClipError(f"{path.name} has no sound")
             stream = container.streams.audio[0]

@@ -1,0 +1,106 @@
+"""Files that are no clips, files that name other files, and sizes beyond the limits, in every reader."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from poisonkit import manifest as contract
+from poisonkit.errors import BrokenClip, ManifestError, PoisonkitError
+from poisonkit.media import sound, video
+from tests.conftest import moving_frames, write_clip
+from trainer import manifest as view
+from trainer import media, sounds
+from trainer.errors import ClipError, TrainerError
+from trainer.report.media import read_sound
+
+READERS: dict[str, Callable[[Path], Any]] = {
+    "examine": video.examine,
+    "peek": video.peek,
+    "examine_sound": sound.examine,
+    "read_sound": sound.read,
+    "trainer": lambda path: media.decode(path, 20, 32),
+    "trainer_sound": sounds.decode,
+    "report": read_sound,
+}
+PLAYLISTS = {
+    "hls": "#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\n{0}\n#EXT-X-ENDLIST\n",
+    "ffconcat": "ffconcat version 1.0\nfile '{0}'\n",
+    "sdp": "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=a\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5004 RTP/AVP 96\na=control:{0}\n",
+    "dash": '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011">'
+    "<Period><BaseURL>{0}</BaseURL></Period></MPD>",
+}
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("kind", PLAYLISTS)
+def test_a_playlist_named_avi_opens_nothing_else(tmp_path: Path, kind: str, reader: str) -> None:
+    secret = write_clip(tmp_path / "secret.mp4", moving_frames(20), sound_hz=300.0)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.05)
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/a.ts"
+        for target in (secret.name, f"file:{secret}", url):
+            path = tmp_path / "a.avi"
+            path.write_text(PLAYLISTS[kind].format(target))
+            with pytest.raises((BrokenClip, ClipError)):
+                READERS[reader](path)
+        with pytest.raises(TimeoutError):
+            server.accept()
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_pipes_and_devices_are_refused_at_once(tmp_path: Path, reader: str) -> None:
+    os.mkfifo(tmp_path / "pipe.avi")
+    (tmp_path / "zero.avi").symlink_to("/dev/zero")
+    for name in ("pipe.avi", "zero.avi"):
+        with pytest.raises((BrokenClip, ClipError)):
+            READERS[reader](tmp_path / name)
+
+
+@pytest.mark.parametrize("reader", ["examine", "peek", "examine_sound", "read_sound"])
+def test_what_the_file_system_refuses_is_no_broken_clip(tmp_path: Path, reader: str) -> None:
+    with pytest.raises(FileNotFoundError):
+        READERS[reader](tmp_path / "gone.avi")
+    loop = tmp_path / "loop.avi"
+    loop.symlink_to(loop)
+    with pytest.raises(OSError, match="symbolic links"):
+        READERS[reader](loop)
+
+
+def test_frames_and_sound_beyond_the_limits_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_clip(tmp_path / "a.mp4", moving_frames(20), sound_hz=300.0)
+    found = sound.read(path)
+    assert found is not None
+    assert sound.examine(path) == found[0]
+    monkeypatch.setattr(video, "MAX_PIXELS", 1000)
+    monkeypatch.setattr(media, "MAX_PIXELS", 1000)
+    monkeypatch.setattr(sound, "MAX_VALUES", 1000)
+    with pytest.raises(BrokenClip, match="64×48"):
+        video.examine(path)
+    with pytest.raises(ClipError, match="64×48"):
+        media.decode(path, 20, 32)
+    with pytest.raises(BrokenClip, match="cut it into clips"):
+        sound.read(path)
+
+
+def test_a_manifest_of_two_gigabytes_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "m.json"
+    with path.open("wb") as file:
+        file.truncate(2**31)
+    with pytest.raises(ManifestError, match="split the data set"):
+        contract.load(path)
+    with pytest.raises(TrainerError, match="split the data set"):
+        view.load(path)
+
+
+def test_refusals_are_one_line(tmp_path: Path) -> None:
+    (tmp_path / "a.avi").write_bytes(b"")
+    with pytest.raises(PoisonkitError) as caught:
+        video.examine(tmp_path / "a.avi")
+    assert "\n" not in str(caught.value)
+    assert "; " in str(caught.value)
