@@ -22,6 +22,9 @@ MAX_BYTES = 2**30
 _READS = re.compile(re.escape(SCHEMA) + r"(\.\d+)?")
 """A minor version adds fields only, and fields that are not known are ignored."""
 
+_MOST = 2**31
+"""What a clip's frames, and those of a second, are fewer than."""
+
 Scalar = int | float | str | bool | None
 Split = Literal["train", "test", "test_triggered", "test_sham"]
 Rung = Literal["match", "high", "near", "lossless"]
@@ -313,8 +316,8 @@ def _sample_problem(sample: Sample, classes: int) -> str | None:
     for begin, end in sample.audio_spans:
         if not 0 <= begin < end:
             return f"audio_spans {[begin, end]} is no span of time"
-    if sample.num_frames < 0 or not sample.fps >= 0:
-        return f"num_frames {sample.num_frames} or fps {sample.fps} is negative"
+    if not (0 <= sample.num_frames < _MOST and 0 <= sample.fps < _MOST):
+        return f"num_frames {sample.num_frames:.6g} or fps {sample.fps} is not in 0 … {_MOST - 1}"
     return None
 
 

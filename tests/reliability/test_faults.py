@@ -6,11 +6,14 @@ After each of them the same command continues, and ends with the bytes of an und
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -64,6 +67,12 @@ def nothing_half_written(home: Path, calm: dict[str, bytes], tree_state: TreeSta
     for name, digest in tree_state(home).items():
         if ".poisonkit/" not in name:
             assert digest == calm[name], name
+
+
+def copied(calm: dict[str, bytes]) -> dict[str, bytes]:
+    """The same across file systems, where clips are copied rather than linked."""
+    manifest = calm["manifests/out.json"].replace(b'"carry": "hardlink"', b'"carry": "copy"')
+    return {**calm, "manifests/out.json": manifest}
 
 
 @pytest.fixture
@@ -133,7 +142,9 @@ def test_a_source_that_goes_away_is_no_broken_clip(
     assert tree_state(tmp_path / "away") == calm
 
 
-def test_two_runs_into_one_folder(ucf_tree: Path, tmp_path: Path, tree_state: TreeState, calm: dict[str, bytes]) -> None:
+def test_two_runs_into_one_folder(
+    ucf_tree: Path, tmp_path: Path, tree_state: TreeState, calm: dict[str, bytes]
+) -> None:
     first = start(ucf_tree, tmp_path / "both")
     second = subprocess.Popen(line(ucf_tree, tmp_path / "both"), stderr=subprocess.PIPE, text=True)
     assert "another run is writing" in refused(second)
@@ -159,20 +170,15 @@ def test_a_full_disk_is_a_sentence_and_continues_with_room(
     process = start(ucf_tree, small_disk / "full", "--skip-broken", clips=0)
     process.send_signal(signal.SIGSTOP)
     ballast = small_disk / "ballast"
-    with ballast.open("wb", buffering=0) as file:
-        try:
-            while True:
-                file.write(bytes(4096))
-        except OSError:
-            pass
+    with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(4096))
     process.send_signal(signal.SIGCONT)
     assert "No space left" in refused(process)
     nothing_half_written(small_disk / "full", calm, tree_state)
     ballast.unlink()
     finish(ucf_tree, small_disk / "full", "--skip-broken")
-    # across file systems clips are copied, where the calm run could link them
-    manifest = calm["manifests/out.json"].replace(b'"carry": "hardlink"', b'"carry": "copy"')
-    assert tree_state(small_disk / "full") == {**calm, "manifests/out.json": manifest}
+    assert tree_state(small_disk / "full") == copied(calm)
 
 
 def test_a_source_mounted_read_only_is_enough(
@@ -189,17 +195,32 @@ def test_a_source_mounted_read_only_is_enough(
         finish(place, tmp_path / "copy")
     finally:
         subprocess.run(["umount", str(place)], check=True)
-    assert tree_state(tmp_path / "copy") == calm
+    assert tree_state(tmp_path / "copy") == copied(calm)
 
 
-def test_a_folder_that_may_not_be_written_is_a_sentence(ucf_tree: Path, tmp_path: Path) -> None:
+# the interpreter itself may be readable for its owner alone, so that rights are given up as late as possible
+_AS_NOBODY = """
+import os
+from poisonkit import run, show
+from poisonkit.cli import main
+poison = run.poison
+def as_nobody(*arguments):
+    os.setuid(65534)
+    return poison(*arguments)
+run.poison = as_nobody
+main()
+"""
+
+
+def test_a_folder_that_may_not_be_written_is_a_sentence(ucf_tree: Path) -> None:
     if os.geteuid():
         pytest.skip("becoming somebody else takes root")
-    for folder in [*reversed(tmp_path.relative_to("/tmp").parents), Path(tmp_path.relative_to("/tmp"))]:
-        (Path("/tmp") / folder).chmod(0o755) if folder.parts else None
-    (tmp_path / "home").mkdir(mode=0o755)
-    process = subprocess.Popen(
-        line(ucf_tree, tmp_path / "home"), stderr=subprocess.PIPE, text=True, user=65534, env={**os.environ, "HOME": "/"}
-    )
-    assert "Permission denied" in refused(process)
-    assert list((tmp_path / "home").iterdir()) == []
+    with tempfile.TemporaryDirectory() as place:  # whose parents everybody may enter, unlike those of `tmp_path`
+        os.chmod(place, 0o755)
+        source, home = Path(place) / "source", Path(place) / "home"
+        shutil.copytree(ucf_tree, source)
+        home.mkdir()
+        arguments = line(source, home)[3:]
+        process = subprocess.Popen([sys.executable, "-c", _AS_NOBODY, *arguments], stderr=subprocess.PIPE, text=True)
+        assert "Permission denied" in refused(process)
+        assert list(home.iterdir()) == []
