@@ -1,6 +1,7 @@
 # make setup   own virtual environment with everything installed
 # make demo    demo data set, poisoned copy, victim, CDA and ASR: the whole path in a few minutes
 # make test    all tests          make check   lint, format, types
+# make test-long   the tests of faults and fuzzing at full length
 # make bench-triggers   milliseconds per frame of every trigger on pixels
 # make survival  the table of docs/survival.md: every attack and mode, what is left of it (UT=, AV=folders)
 # make bench-loader     clips per second that a training reads, beside bare decoding
@@ -17,7 +18,7 @@ READY := $(VENV)/.ready
 WORK ?= work
 SEED ?= 0
 
-.PHONY: setup demo test check format schema survival bench-triggers bench-loader pages ut ut-table esc esc-table fusion clean
+.PHONY: setup demo test test-long check format schema survival bench-triggers bench-loader pages ut ut-table esc esc-table fusion clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -232,6 +233,9 @@ pages: | $(DEMO)/data
 
 test: $(READY)
 	$(BIN)/python -m pytest
+
+test-long: $(READY)
+	RELIABILITY_KILLS=30 RELIABILITY_EXAMPLES=20000 $(BIN)/python -m pytest tests/reliability
 
 check: $(READY)
 	$(BIN)/ruff check .

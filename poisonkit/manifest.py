@@ -317,7 +317,7 @@ def _sample_problem(sample: Sample, classes: int) -> str | None:
         if not 0 <= begin < end:
             return f"audio_spans {[begin, end]} is no span of time"
     if not (0 <= sample.num_frames < _MOST and 0 <= sample.fps < _MOST):
-        return f"num_frames {sample.num_frames:.6g} or fps {sample.fps} is not in 0 … {_MOST - 1}"
+        return f"its num_frames or its fps {sample.fps} is not in 0 … {_MOST - 1}"  # too long a number has no text
     return None
 
 

@@ -167,7 +167,7 @@ def _sample_problem(sample: Sample, classes: int) -> str | None:
     if not parts[0] or ".." in parts or "\0" in sample.path or parts == ["."]:
         return f"the path {sample.path!r} of sample {sample.id!r} leaves the root"
     if not 0 <= sample.num_frames < 2**31:
-        return f"sample {sample.id!r} has {sample.num_frames:.6g} frames, not in 0 … {2**31 - 1}"
+        return f"num_frames of sample {sample.id!r} is not in 0 … {2**31 - 1}"
     if sample.stride is not None and sample.stride < 1:
         return f"sample {sample.id!r} has stride {sample.stride}, which must be at least 1"
     return None

@@ -1,0 +1,162 @@
+"""Damaged and odd media files; `python -m tests.reliability.bad_media` counts what comes of them.
+
+Every file is made by seed, so that a figure can be made again.
+"""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import imageio_ffmpeg
+
+from poisonkit.errors import BrokenClip
+from poisonkit.files import is_sound
+from poisonkit.jobs import Context, Job
+from poisonkit.media.sound import examine as examine_sound
+from poisonkit.media.video import decode, examine
+from poisonkit.plan import Request, make_attacks
+from poisonkit.pool import Pool
+from poisonkit.rewrite import do
+
+_PICTURES = ["-f", "lavfi", "-i", "testsrc2=size=128x96:rate=25:duration=0.8"]
+_SOUND = ["-f", "lavfi", "-i", "sine=frequency=440:sample_rate=44100:duration=0.8"]
+_H264 = ["-c:v", "libx264", "-preset", "ultrafast", "-g", "8"]
+_COVER = ["-disposition:v:1", "attached_pic"]
+# what whole files are made by: name, and the arguments of the ffmpeg program
+WHOLE: dict[str, list[str]] = {
+    "plain.avi": [*_PICTURES, "-c:v", "mpeg4"],
+    "plain.mp4": [*_PICTURES, *_H264],
+    "sound.mp4": [*_PICTURES, *_SOUND, *_H264, "-c:a", "aac"],
+    "sound.mkv": [*_PICTURES, *_SOUND, *_H264, "-c:a", "flac"],
+    "two tracks.mkv": [*_PICTURES, *_SOUND, *_SOUND, "-map", "0", "-map", "1", "-map", "2", *_H264, "-c:a", "aac"],
+    "only sound.mp4": [*_SOUND, "-c:a", "aac"],
+    "interlaced.mp4": [*_PICTURES, "-c:v", "libx264", "-flags", "+ilme+ildct", "-x264opts", "tff=1"],
+    "ten bits.mkv": [*_PICTURES, *_H264, "-pix_fmt", "yuv420p10le"],
+    "full colour.mp4": [*_PICTURES, *_H264, "-pix_fmt", "yuv444p"],
+    "odd size.mkv": ["-f", "lavfi", "-i", "testsrc2=size=127x95:rate=25:duration=0.8", *_H264, "-pix_fmt", "yuv444p"],
+    "tiny.avi": ["-f", "lavfi", "-i", "testsrc2=size=16x16:rate=25:duration=0.8", "-c:v", "mpeg4"],
+    "one frame.mp4": [*_PICTURES, "-frames:v", "1", *_H264],
+    "variable rate.mkv": [*_PICTURES, "-vf", "setpts=N*N/(25*TB)", "-fps_mode", "passthrough", *_H264],
+    "cover.mp4": [
+        *_PICTURES,
+        *_PICTURES,
+        "-map",
+        "0",
+        "-map",
+        "1",
+        *_H264,
+        "-frames:v:1",
+        "1",
+        "-c:v:1",
+        "mjpeg",
+        *_COVER,
+    ],
+    "grey.avi": [*_PICTURES, "-c:v", "ffv1", "-pix_fmt", "gray"],
+    "old.mpg": [*_PICTURES, "-c:v", "mpeg1video"],
+    "vp9.webm": [*_PICTURES, "-c:v", "libvpx-vp9", "-deadline", "realtime"],
+    "tone.wav": [*_SOUND],
+    "tone.flac": [*_SOUND],
+    "tone.mp3": [*_SOUND],
+}
+_DAMAGED = ("plain.avi", "plain.mp4", "sound.mkv", "old.mpg", "tone.flac", "tone.mp3")
+FORMS = "whole, of many forms"
+CUTS, FLIPS = 20, 24
+"""Truncations and files with flipped bytes for each of the clips that are damaged."""
+
+
+def make(folder: Path) -> dict[str, list[str]]:
+    """Write all files; their names by what is odd about them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    kinds: dict[str, list[str]] = {FORMS: list(WHOLE)}
+    program = imageio_ffmpeg.get_ffmpeg_exe()
+    for name, arguments in WHOLE.items():
+        subprocess.run([program, "-v", "error", "-y", *arguments, str(folder / name)], check=True)
+    turned = [program, "-v", "error", "-y", "-display_rotation", "90", "-i", str(folder / "plain.mp4"), "-c", "copy"]
+    subprocess.run([*turned, str(folder / "turned.mp4")], check=True)
+    kinds[FORMS].append("turned.mp4")
+    rng = random.Random(0)
+    for name in _DAMAGED:
+        whole = (folder / name).read_bytes()
+        for i in range(CUTS):
+            at = 1 + (len(whole) - 2) * i // (CUTS - 1) if i < CUTS // 2 else rng.randrange(1, len(whole))
+            _write(folder, kinds, "truncated", f"cut {i} {name}", whole[:at])
+        for i in range(FLIPS):
+            hurt = bytearray(whole)
+            for _ in range(rng.choice([1, 4, 32])):
+                hurt[rng.randrange(len(hurt))] ^= 1 << rng.randrange(8)
+            _write(folder, kinds, "bytes flipped", f"flip {i} {name}", bytes(hurt))
+        middle = len(whole) // 2
+        _write(folder, kinds, "a hole of zeros", f"hole {name}", whole[:middle] + bytes(512) + whole[middle + 512 :])
+        _write(folder, kinds, "beginning lost", f"headless {name}", whole[len(whole) // 8 :])
+        _write(folder, kinds, "twice in one file", f"twice {name}", whole + whole)
+        _write(folder, kinds, "nothing in it", f"empty {name}", b"")
+        _write(folder, kinds, "text", f"text {name}", b"this is no clip\n" * 40)
+        for suffix in (".avi", ".mp4", ".mkv", ".webm", ".wav"):
+            if not name.endswith(suffix):
+                _write(folder, kinds, "another suffix", f"renamed {name}{suffix}", whole)
+    return kinds
+
+
+def _write(folder: Path, kinds: dict[str, list[str]], kind: str, name: str, content: bytes) -> None:
+    (folder / name).write_bytes(content)
+    kinds.setdefault(kind, []).append(name)
+
+
+def jobs(names: list[str]) -> list[Job]:
+    return [Job(name, "train", name, name, 0, 1, True, "trigger", name) for name in names]
+
+
+def outcomes(folder: Path, out: Path, names: list[str], attack: str) -> dict[str, str]:
+    """`written`, or the sentence of the refusal, of every file; anything else is raised."""
+    (out / ".poisonkit" / "partial").mkdir(parents=True)
+    attacks = make_attacks(Request((attack,)))
+    context = Context(folder, out, 0, attacks, {"video": "high", "audio": "high"})
+    found = {}
+    with Pool(2) as pool:
+        for job, result in pool.run(do, jobs(names), context):
+            if isinstance(result, BrokenClip):
+                found[job.id] = str(result)
+                continue
+            found[job.id] = "written"
+            source, written = folder / job.path, out / job.out_path
+            if not is_sound(job.path):
+                frames = sum(1 for _ in decode(written))
+                if not frames == result.sample.num_frames == examine(source).num_frames:
+                    raise AssertionError(f"{job.path}: {frames} frames were written")
+            if attack == "sine" and abs(examine_sound(written).seconds - examine_sound(source).seconds) > 0.1:
+                raise AssertionError(f"{job.path}: its sound has another length")
+    return found
+
+
+def counts(kinds: dict[str, list[str]], found: dict[str, str]) -> list[tuple[str, int, int]]:
+    """Each kind with the numbers of files that were written and refused."""
+    table = []
+    for kind, names in kinds.items():
+        number = Counter(found[name] == "written" for name in names if name in found)
+        table.append((kind, number[True], number[False]))
+    return table
+
+
+def main() -> None:
+    """The counts as a Markdown table."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place, "source")
+        kinds = make(folder)
+        names = [name for some in kinds.values() for name in some]
+        pictures = [name for name in names if not is_sound(name)]
+        for attack, chosen in (("badnet", pictures), ("sine", names)):
+            rows = counts(kinds, outcomes(folder, Path(place, attack), chosen, attack))
+            sys.stdout.write(f"\n| {attack} | files | written | refused |\n| --- | --- | --- | --- |\n")
+            for kind, written, refused in rows:
+                sys.stdout.write(f"| {kind} | {written + refused} | {written} | {refused} |\n")
+            total = [sum(row[i] for row in rows) for i in (1, 2)]
+            sys.stdout.write(f"| all | {sum(total)} | {total[0]} | {total[1]} |\n")
+
+
+if __name__ == "__main__":
+    main()

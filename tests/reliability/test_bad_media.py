@@ -1,0 +1,47 @@
+"""More than 300 damaged and odd files: each is written whole, or refused in one sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from poisonkit.files import is_sound
+from tests.reliability import bad_media
+
+# of these nothing can be written
+HOPELESS = ("nothing in it", "text")
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, list[str]]]:
+    folder = tmp_path_factory.mktemp("corpus") / "source"
+    return folder, bad_media.make(folder)
+
+
+@pytest.mark.parametrize("attack", ["badnet", "sine"])
+def test_every_file_is_written_or_refused(
+    corpus: tuple[Path, dict[str, list[str]]], tmp_path: Path, attack: str
+) -> None:
+    folder, kinds = corpus
+    names = [name for some in kinds.values() for name in some]
+    assert len(names) >= 300
+    before = {name: (folder / name).read_bytes() for name in names}
+    chosen = [name for name in names if attack == "sine" or not is_sound(name)]
+    found = bad_media.outcomes(folder, tmp_path / "out", chosen, attack)
+    assert set(found) == set(chosen)
+    for name, outcome in found.items():
+        assert (tmp_path / "out" / name).exists() == (outcome == "written"), name
+        if outcome != "written":
+            assert "\n" not in outcome
+            assert name in outcome
+            assert "; " in outcome
+    assert list((tmp_path / "out" / ".poisonkit" / "partial").iterdir()) == []
+    assert {name: (folder / name).read_bytes() for name in names} == before
+    for kind, written, _ in bad_media.counts(kinds, found):
+        assert written == 0 or kind not in HOPELESS
+    refused = {name for name in kinds[bad_media.FORMS] if found.get(name, "written") != "written"}
+    if attack == "badnet":  # no pictures, and pictures that only a player turns
+        assert refused == {"only sound.mp4", "turned.mp4"}
+    else:
+        assert all("holds no sound" in found[name] for name in refused)
