@@ -6,19 +6,25 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
+from poisonkit import cluster
 from poisonkit.errors import BrokenClip, PoisonkitError
 from poisonkit.jobs import Context, Job
 from poisonkit.layouts import Listing
 from poisonkit.manifest import Attack, Skipped
 from poisonkit.media import sound
 from poisonkit.plan import index
-from poisonkit.pool import Pool
 from poisonkit.run import Reporter
 from poisonkit.triggers import AudioTrigger, find_audio
 
 
 def audible(
-    listing: Listing, attacks: Sequence[Attack], reporter: Reporter, *, skip: bool, workers: int
+    listing: Listing,
+    attacks: Sequence[Attack],
+    reporter: Reporter,
+    *,
+    skip: bool,
+    workers: int,
+    scheduler: str | None = None,
 ) -> tuple[Listing, list[Skipped]]:
     """The listing without the clips whose sound cannot be attacked, and those clips.
 
@@ -32,7 +38,7 @@ def audible(
     jobs = index(listing, 0).jobs
     reporter.begin("listening", len(jobs), len(jobs))
     reasons = {}
-    with Pool(workers) as pool:
+    with cluster.start(workers, scheduler) as pool:
         for job, reason in pool.run(partial(_deaf, trigger), jobs, Context(listing.root, None, 0)):
             reporter.advance(1)
             if isinstance(reason, str):

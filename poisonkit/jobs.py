@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
+import socket
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,9 +68,11 @@ class Context:
         return dataclasses.replace(self, attacks=attacks, rungs={modality: rung})
 
     def temporary(self, job: Job) -> Path:
-        """A name of this process's own in the copy's state folder; the suffix stays, some muxers look at it."""
+        """A name of this thread's own in the copy's state folder; the suffix stays, some muxers look at it."""
         digest = hashlib.blake2b(job.id.encode(), digest_size=8).hexdigest()
-        return self.out_path / ".poisonkit" / "partial" / f"{os.getpid()}-{digest}{Path(job.path).suffix}"
+        # two machines may do the same clip when one of them was taken for lost
+        own = f"{socket.gethostname()}-{os.getpid()}-{threading.get_ident()}"
+        return self.out_path / ".poisonkit" / "partial" / f"{own}-{digest}{Path(job.path).suffix}"
 
     @property
     def out_path(self) -> Path:

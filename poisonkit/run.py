@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, Protocol
 
+from poisonkit import cluster, quality, record
 from poisonkit import manifest as contract
-from poisonkit import quality, record
+from poisonkit.cluster import Cluster
 from poisonkit.errors import BrokenClip, ManifestError, PoisonkitError
 from poisonkit.files import FOLDER, NOTICE
 from poisonkit.jobs import Context, Job
@@ -48,6 +49,7 @@ class Settings:
     quality: str = "auto"
     carry: Literal["link", "copy", "reencode"] = "link"
     workers: int = field(default_factory=available_cores)
+    scheduler: str | None = None
     skip_broken: bool = False
     force: bool = False
     hash_all: bool = False
@@ -69,7 +71,7 @@ def index(plan: Plan, settings: Settings, reporter: Reporter) -> Result:
     _check_manifest(settings.manifest, plan.listing.root)
     context = Context(plan.listing.root, None, plan.seed, hash_all=settings.hash_all)
     entries = []
-    with Pool(settings.workers) as pool:
+    with cluster.start(settings.workers, settings.scheduler) as pool:
         for entry in _carry_out(plan, plan.jobs, context, pool, settings, reporter, "checking"):
             entries.append(entry)
     encoding = Encoding(quality="none", rung=None, video={}, audio="copy", carry="none")
@@ -89,7 +91,7 @@ def poison(plan: Plan, settings: Settings, reporter: Reporter) -> Result:
     begun = state.chosen() is not None
     state.acquire()
     try:
-        with Pool(settings.workers) as pool:
+        with cluster.start(settings.workers, settings.scheduler) as pool:
             chosen = _choose(plan, settings, state, pool, reporter)
             entries, continued = _write_all(plan, settings, state, chosen, pool, reporter)
     except BaseException:
@@ -188,7 +190,7 @@ def _carried_as_asked(manifest: Manifest, settings: Settings) -> bool:
     return carried not in ("reencode", "none") if settings.carry == "link" else carried == settings.carry
 
 
-def _choose(plan: Plan, settings: Settings, state: State, pool: Pool, reporter: Reporter) -> Chosen:
+def _choose(plan: Plan, settings: Settings, state: State, pool: Pool | Cluster, reporter: Reporter) -> Chosen:
     before = state.chosen()
     fingerprint = plan.fingerprint()
     if before is not None:
@@ -266,7 +268,7 @@ def _context(plan: Plan, settings: Settings, rungs: Mapping[Modality, Rung]) -> 
 
 
 def _write_all(
-    plan: Plan, settings: Settings, state: State, chosen: Chosen, pool: Pool, reporter: Reporter
+    plan: Plan, settings: Settings, state: State, chosen: Chosen, pool: Pool | Cluster, reporter: Reporter
 ) -> tuple[list[Entry], int]:
     context = _context(plan, settings, chosen.rungs)
     for folder in sorted({os.path.dirname(job.out_path) for job in plan.jobs}):
@@ -303,7 +305,7 @@ def _carry_out(
     plan: Plan,
     jobs: Sequence[Job],
     context: Context,
-    pool: Pool,
+    pool: Pool | Cluster,
     settings: Settings,
     reporter: Reporter,
     title: str,

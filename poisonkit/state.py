@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import time
 from pathlib import Path
 from typing import IO
 
@@ -63,8 +64,8 @@ class State:
         except OSError:
             self._lock.close()
             raise PoisonkitError(f"another run is writing to {self._out}; wait for it, or give another --out") from None
-        for leftover in (self.folder / "partial").iterdir():
-            leftover.unlink()
+        for leftover in [*(self.folder / "partial").iterdir(), *self.folder.glob("cluster-*")]:
+            leftover.unlink(missing_ok=True)  # a worker on another machine may take away its own at the same time
 
     def chosen(self) -> Chosen | None:
         """What an earlier run decided, None where there was none."""
@@ -112,4 +113,11 @@ class State:
     def finish(self) -> None:
         """The manifest is written: remove the state."""
         self.close()
+        for pause in (0.1, 0.5, 2.0):
+            try:
+                shutil.rmtree(self.folder)
+            except OSError:  # a worker that was taken for lost still writes here, or NFS keeps what is open
+                time.sleep(pause)
+            else:
+                return
         shutil.rmtree(self.folder)

@@ -16,6 +16,7 @@ POISONKIT = [
     {"show", "screen"},
     {"hearing", "preview_sound", "transcode", "tune", "perceived"},
     {"run", "verify", "export", "preview", "views", "scan", "demo"},
+    {"cluster"},
     {"quality", "record"},
     {"state"},
     {"plan", "pool"},

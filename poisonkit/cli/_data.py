@@ -30,8 +30,12 @@ def recognised(listing: Listing) -> str:
     return f"reading {listing.root}: {listing.layout} ({listing.detected}), {len(listing.clips)} clips"
 
 
-def workers(asked: int | None) -> int:
-    """The number of processes: as asked, else one for each core."""
+def workers(asked: int | None, scheduler: str | None = None) -> int:
+    """The number of processes: as asked, else one for each core; a scheduler has workers of its own."""
+    if asked is not None and scheduler is not None:
+        raise PoisonkitError(
+            f"--workers {asked} are of this machine, those of --scheduler {scheduler} are started there; leave one out"
+        )
     return available_cores() if asked is None else asked
 
 

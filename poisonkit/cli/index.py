@@ -18,6 +18,7 @@ def index(
     test_limit: options.TestLimit = None,
     manifest: options.ManifestOfSource = None,
     workers: options.Workers = None,
+    scheduler: options.Scheduler = None,
     skip_broken: options.SkipBroken = False,
     hash_all: options.HashAll = False,
     as_json: options.Json = False,
@@ -33,7 +34,8 @@ def index(
         manifest=manifest or Path("manifests") / f"{source.resolve().name}.json",
         skip_broken=skip_broken,
         hash_all=hash_all,
-        workers=_data.workers(workers),
+        workers=_data.workers(workers, scheduler),
+        scheduler=scheduler,
     )
     screen = output.screen()
     screen.say(_data.recognised(listing))

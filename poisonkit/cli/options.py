@@ -150,6 +150,15 @@ ManifestOfSource = Annotated[
 Workers = Annotated[
     int | None, typer.Option(help="Processes; the result does not depend on it.", show_default="CPU cores")
 ]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Work on a Dask cluster instead of this machine: its scheduler's address, such as tcp://HOST:8786, or a "
+        "scheduler file that ends in .json.",
+        show_default=False,
+    ),
+]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Print what would be done, with the estimated size; write nothing.")
 ]

@@ -47,6 +47,7 @@ def poison(
     out: options.Out = None,
     manifest: options.ManifestOfCopy = None,
     workers: options.Workers = None,
+    scheduler: options.Scheduler = None,
     dry_run: options.DryRun = False,
     force: options.Force = False,
     as_json: options.Json = False,
@@ -60,6 +61,7 @@ def poison(
     from poisonkit.cli import _data
     from poisonkit.fidelity import parse_view
 
+    count = _data.workers(workers, scheduler)
     listing = _data.listing(source, layout, annotations, split, seed, classes, test_limit)
     names, parameters = _data.attacks(attack, set_ or [])
     request = planning.Request(
@@ -79,7 +81,8 @@ def poison(
         short_side=short_side,
     )
     made = planning.make_attacks(request)
-    listing, skipped = _audible(listing, made, skip=no_audio is NoAudioName.skip, workers=_data.workers(workers))
+    skip = no_audio is NoAudioName.skip
+    listing, skipped = _audible(listing, made, skip=skip, workers=count, scheduler=scheduler)
     plan = planning.poison(listing, request, skipped)
     ending = "-dynamic" if mode is ModeName.dynamic else ""
     folder = out or Path(f"{source.resolve().name}-{'-'.join(a.name for a in made) or 'none'}{ending}")
@@ -91,7 +94,8 @@ def poison(
         skip_broken=skip_broken,
         force=force,
         hash_all=hash_all,
-        workers=_data.workers(workers),
+        workers=count,
+        scheduler=scheduler,
         view=parse_view(view),
     )
     if dry_run:
@@ -101,13 +105,15 @@ def poison(
     _poison(plan, settings, as_json)
 
 
-def _audible(listing: Listing, attacks: Sequence[Attack], *, skip: bool, workers: int) -> tuple[Listing, list[Skipped]]:
+def _audible(
+    listing: Listing, attacks: Sequence[Attack], *, skip: bool, workers: int, scheduler: str | None
+) -> tuple[Listing, list[Skipped]]:
     """The clips on which the attacks can be made, and the others."""
     from poisonkit import hearing
 
     screen = output.screen()
     try:
-        return hearing.audible(listing, attacks, screen, skip=skip, workers=workers)
+        return hearing.audible(listing, attacks, screen, skip=skip, workers=workers, scheduler=scheduler)
     finally:
         screen.end()
 
