@@ -15,7 +15,7 @@ POISONKIT = [
     {"cli"},
     {"show", "screen"},
     {"hearing", "preview_sound", "transcode", "tune", "perceived"},
-    {"run", "verify", "export", "preview", "views", "scan", "demo"},
+    {"run", "verify", "rederive", "export", "preview", "views", "scan", "demo"},
     {"quality", "record"},
     {"state"},
     {"plan", "pool"},
