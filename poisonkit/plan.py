@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -22,6 +22,8 @@ from poisonkit.triggers import find
 
 SHAM_LIMIT = 500
 """Sham clips written when nothing else is asked for: enough for an interval of ±2 points."""
+_SHAM = "sham"
+"""The stage in whose order sham clips are taken."""
 _CHANGES: dict[Modality, str] = {"video": "the pictures", "audio": "the sound"}
 
 
@@ -30,13 +32,13 @@ class Request:
     """What the user asks for; the defaults are those of the command line.
 
     `attacks`: at most one a modality; none at all re-encodes and relabels without a trigger. `sham` is `all`, `none`, a
-    number of clips, or None for the default. `settings` are parameters as text, by attack and name; `clip` and
-    `short_side` are as on the command line.
+    number of clips, or None for the default. `settings` are parameters, as text or as they are, by attack and name;
+    `clip` and `short_side` are as on the command line.
     """
 
     attacks: tuple[str, ...] = ()
     mode: Literal["static", "dynamic"] = "static"
-    settings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     rate: float = 0.1
     rate_of: Literal["all", "target"] | None = None
     target: str = "0"
@@ -103,26 +105,34 @@ def poison(listing: Listing, request: Request, skipped: Sequence[Skipped] = ()) 
     train = [c for c in listing.clips if c.split == "train"]
     test = [c for c in listing.clips if c.split == "test"]
     chosen, rate = choose(train, request, target)
-    clean: Action = "reencode" if request.reencode else "carry"
-    change: Action = "trigger" if attacks else "reencode"
-    jobs = []
-    for clip in train:
-        if clip.id in chosen:
-            jobs.append(_job(clip, clip.path, "train", change, label=target.label, poisoned=True))
-        else:
-            jobs.append(_job(clip, clip.path, "train", clean))
-    for clip in test:
-        jobs.append(_job(clip, clip.path, "test", clean))
-        path = f"test_triggered/{clip.path}"
-        jobs.append(_job(clip, path, "test_triggered", change, label=target.label, poisoned=True))
-    for clip in choose_sham(test, request, target):
-        jobs.append(_job(clip, f"test_sham/{clip.path}", "test_sham", "reencode"))
+    jobs = make_jobs(listing, request, target, chosen, choose_sham(test, request, target))
     _check_names(jobs)
     window = str(_placement_window(request)) if any(attack.placement for attack in attacks) or not attacks else None
     geometry = Geometry.parse(request.clip, request.short_side)
     _check_geometry(geometry, attacks)
     parts = (target, attacks, rate, window, tuple(jobs), tuple(skipped), geometry)
     return Plan(listing, request.seed, request.label_mode, *parts)
+
+
+def make_jobs(
+    listing: Listing, request: Request, target: Target, chosen: Collection[str], sham: Sequence[Clip]
+) -> list[Job]:
+    """The jobs of a copy in which the training clips `chosen` (ids) are poisoned."""
+    clean: Action = "reencode" if request.reencode else "carry"
+    change: Action = "trigger" if request.attacks else "reencode"
+    jobs = []
+    for clip in listing.clips:
+        if clip.split == "train" and clip.id in chosen:
+            jobs.append(_job(clip, clip.path, "train", change, label=target.label, poisoned=True))
+        elif clip.split == "train":
+            jobs.append(_job(clip, clip.path, "train", clean))
+    for clip in listing.clips:
+        if clip.split == "test":
+            jobs.append(_job(clip, clip.path, "test", clean))
+            path = f"test_triggered/{clip.path}"
+            jobs.append(_job(clip, path, "test_triggered", change, label=target.label, poisoned=True))
+    jobs += [_job(clip, f"test_sham/{clip.path}", "test_sham", "reencode") for clip in sham]
+    return jobs
 
 
 def _check_geometry(geometry: Geometry, attacks: Sequence[Attack]) -> None:
@@ -221,23 +231,27 @@ def choose(train: Sequence[Clip], request: Request, target: Target) -> tuple[set
     if not 0 < request.rate <= 1:  # also refuses NaN
         raise PoisonkitError(f"--rate {request.rate} is not a share; give a number above 0 and at most 1, such as 0.1")
     of = request.rate_of or ("target" if request.label_mode == "clean" else "all")
-    in_target = [c for c in train if c.label == target.label]
-    others = [c for c in train if c.label != target.label]
-    eligible = in_target if request.label_mode == "clean" else others
-    total = len(train) if of == "all" else len(in_target)
-    if not eligible or not total:
+    order = selection_order(train, request, target)
+    total = len(train) if of == "all" else sum(1 for c in train if c.label == target.label)
+    if not order or not total:
         where = f"of class {target.name!r}" if request.label_mode == "clean" or not total else f"but of {target.name!r}"
         raise PoisonkitError(f"there are no training clips {where}; choose another --target, or other lists")
     count = max(1, round(request.rate * total))
-    if count > len(eligible):
+    if count > len(order):
         where = f"of class {target.name!r}" if request.label_mode == "clean" else f"outside class {target.name!r}"
         raise PoisonkitError(
-            f"--rate {request.rate} asks for {count} poisoned clips, but only {len(eligible)} training clips {where} "
-            f"are eligible; ask for at most --rate {_floor(len(eligible) / total) if total else 0}"
+            f"--rate {request.rate} asks for {count} poisoned clips, but only {len(order)} training clips {where} "
+            f"are eligible; ask for at most --rate {_floor(len(order) / total) if total else 0}"
         )
-    order = sorted(eligible, key=lambda clip: seeding.key(request.seed, clip.id, "select"))
     chosen = {clip.id for clip in order[:count]}
     return chosen, Rate(request.rate, round(count / total, 6), of, count, total)
+
+
+def selection_order(train: Sequence[Clip], request: Request, target: Target) -> list[Clip]:
+    """The training clips that may be poisoned, in the order in which they are."""
+    clean = request.label_mode == "clean"
+    eligible = [c for c in train if (c.label == target.label) == clean]
+    return sorted(eligible, key=lambda clip: seeding.key(request.seed, clip.id, "select"))
 
 
 def _floor(share: float) -> float:
@@ -246,7 +260,7 @@ def _floor(share: float) -> float:
 
 def choose_sham(test: Sequence[Clip], request: Request, target: Target) -> list[Clip]:
     """The test clips outside the target class that are re-encoded without the trigger, each class in its share."""
-    others = [c for c in test if c.label != target.label]
+    others = sham_candidates(test, target)
     if request.sham == "none" or (request.sham is None and not request.attacks):
         return []  # without a trigger the triggered clips are sham clips already
     if request.sham == "all":
@@ -257,7 +271,17 @@ def choose_sham(test: Sequence[Clip], request: Request, target: Target) -> list[
         limit = int(request.sham)
     else:
         raise PoisonkitError(f"--sham {request.sham!r} is not all, none or a number of clips; give one of them")
-    return stratified(others, min(limit, len(others)), request.seed, "sham")
+    return stratified(others, min(limit, len(others)), request.seed, _SHAM)
+
+
+def sham_candidates(test: Sequence[Clip], target: Target) -> list[Clip]:
+    """The test clips that may be written as sham clips."""
+    return [c for c in test if c.label != target.label]
+
+
+def sham_order(test: Sequence[Clip], request: Request, target: Target) -> dict[int, list[Clip]]:
+    """Of each class the clips that may be sham clips, in the order in which they are."""
+    return _by_class(sham_candidates(test, target), request.seed, _SHAM)
 
 
 def limit_test(listing: Listing, limit: int | None, seed: int) -> Listing:
@@ -275,12 +299,18 @@ def limit_test(listing: Listing, limit: int | None, seed: int) -> Listing:
 
 def stratified(clips: Sequence[Clip], count: int, seed: int, stage: str) -> list[Clip]:
     """`count` clips, each class in its share (largest remainders first), drawn by seed, id and stage."""
-    classes: dict[int, list[Clip]] = defaultdict(list)
-    for clip in sorted(clips, key=lambda c: seeding.key(seed, c.id, stage)):
-        classes[clip.label].append(clip)
+    classes = _by_class(clips, seed, stage)
     shares = {label: count * len(members) / len(clips) for label, members in classes.items()}
     counts = {label: int(share) for label, share in shares.items()}
     by_remainder = sorted(shares, key=lambda label: (counts[label] - shares[label], label))
     for label in by_remainder[: count - sum(counts.values())]:
         counts[label] += 1
     return [clip for label in sorted(classes) for clip in classes[label][: counts[label]]]
+
+
+def _by_class(clips: Sequence[Clip], seed: int, stage: str) -> dict[int, list[Clip]]:
+    """The clips of each class, in an order that is drawn by seed, id and stage."""
+    classes: dict[int, list[Clip]] = defaultdict(list)
+    for clip in sorted(clips, key=lambda c: seeding.key(seed, c.id, stage)):
+        classes[clip.label].append(clip)
+    return classes

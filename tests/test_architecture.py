@@ -17,6 +17,7 @@ POISONKIT = [
     {"hearing", "preview_sound", "transcode", "tune", "perceived"},
     {"run", "verify", "export", "preview", "views", "scan", "demo"},
     {"cluster"},
+    {"run", "verify", "rederive", "export", "preview", "views", "scan", "demo"},
     {"quality", "record"},
     {"state"},
     {"plan", "pool"},

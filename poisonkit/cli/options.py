@@ -162,5 +162,13 @@ Scheduler = Annotated[
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Print what would be done, with the estimated size; write nothing.")
 ]
+Rederive = Annotated[
+    bool,
+    typer.Option(
+        "--rederive",
+        help="Also plan again from the manifest's header and clips alone, without the source: which clips are "
+        "poisoned, where the trigger lies, and what was drawn for each must come out the same.",
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", help="Write even if the trigger does not survive the rung.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]

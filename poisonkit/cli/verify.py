@@ -9,28 +9,36 @@ import typer
 from poisonkit.cli import options, output
 
 
-def verify(manifest: options.ManifestFile, as_json: options.Json = False) -> None:
+def verify(manifest: options.ManifestFile, rederive: options.Rederive = False, as_json: options.Json = False) -> None:
     """Check a copy against its manifest: hashes, frames, labels, nothing missing or extra.
 
     Exit code 1 if something is off.
     """
     from poisonkit import manifest as contract
+    from poisonkit import rederive as deriving
     from poisonkit import verify as checking
 
-    total = len(contract.load(manifest).samples)
+    made = contract.load(manifest)
+    again = deriving.rederive(made) if rederive else None
+    total = len(made.samples)
     screen = output.screen()
     screen.begin("verifying", total, total)
     try:
         report = checking.verify(manifest, lambda: screen.advance(1))
     finally:
         screen.end()
+    problems = report.problems + (again.problems if again else [])
     if as_json:
         counts = {"files": report.files, "hashed": report.hashed}
-        output.show_json({"ok": not report.problems, **counts, "problems": report.problems})
+        derived = {"rederived": again.samples, "notes": again.notes} if again else {}
+        output.show_json({"ok": not problems, **counts, **derived, "problems": problems})
     else:
-        for problem in report.problems:
+        for note in again.notes if again else []:
+            screen.say(f"note: {note}")
+        for problem in problems:
             sys.stdout.write(f"{problem}\n")
-        verdict = f"{len(report.problems)} problems" if report.problems else "all is as the manifest says"
-        sys.stdout.write(f"{report.files} files, {report.hashed} hashes compared: {verdict}\n")
-    if report.problems:
+        verdict = f"{len(problems)} problems" if problems else "all is as the manifest says"
+        derived_too = f", {again.samples} samples derived again" if again else ""
+        sys.stdout.write(f"{report.files} files, {report.hashed} hashes compared{derived_too}: {verdict}\n")
+    if problems:
         raise typer.Exit(1)
