@@ -334,3 +334,13 @@ def test_the_command(copies: Path, tmp_path: Path) -> None:
     said = json.loads(deep.stdout)
     assert (said["ok"], said["notes"], len(said["problems"])) == (False, [], 1)
     assert "frames is" in said["problems"][0]
+
+
+def test_the_padding_of_an_encoder_is_no_difference(copies: Path) -> None:
+    made = contract.load(copies / "both.json")
+    sample = next(s for s in made.samples if s.split == "test_triggered")
+    assert sample.num_samples is not None
+    sample.num_samples += 1500
+    assert rederive(made).problems == []
+    sample.num_samples += 5000
+    assert any("audio_spans is" in problem for problem in rederive(made).problems)
