@@ -5,6 +5,7 @@
 # make bench-triggers   milliseconds per frame of every trigger on pixels
 # make survival  the table of docs/survival.md: every attack and mode, what is left of it (UT=, AV=folders)
 # make bench-loader     clips per second that a training reads, beside bare decoding
+# make bench-cluster    clips per second that two workers of a Dask cluster write, beside two local ones
 # make pages   tables and pictures of docs/attacks, from the code and the demo data
 # make ut      every victim of pictures on UT-Interaction (UT=folder in UCF-101's layout)
 # make esc     the audio victim on ESC-10 (ESC=folder)
@@ -18,7 +19,7 @@ READY := $(VENV)/.ready
 WORK ?= work
 SEED ?= 0
 
-.PHONY: setup demo test test-long check format schema survival bench-triggers bench-loader pages ut ut-table esc esc-table fusion clean
+.PHONY: setup demo test test-long check format schema survival bench-triggers bench-loader pages ut ut-table esc esc-table fusion clean bench-cluster
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -225,6 +226,9 @@ bench-triggers: $(READY)
 
 bench-loader: $(DEMO)/manifests/clean.json
 	$(BIN)/python benchmarks/loader.py $<
+
+bench-cluster: | $(DEMO)/data
+	$(BIN)/python benchmarks/cluster.py $(DEMO)/data
 
 pages: | $(DEMO)/data
 	$(BIN)/python docs/attacks.py $(DEMO)/data

@@ -102,6 +102,21 @@ def test_torchrun_on_two_machines(bars: Path, tmp_path: Path) -> None:
     }
 
 
+def test_torchrun_starts_two_on_a_machine(bars: Path, tmp_path: Path) -> None:
+    launch = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", str(free_port())]
+    done = subprocess.run(
+        [sys.executable, *launch, *command(tmp_path, bars, str(tmp_path / "run"), "--devices", "2")],
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["cda"]["n"] == 4, "printed by the first process alone"
+    assert runs.read_settings(tmp_path / "run").devices == 2
+    assert (tmp_path / "run" / "weights.pt").is_file()
+
+
 PLAIN = """
 import sys
 from dataclasses import replace
