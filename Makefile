@@ -17,7 +17,7 @@ READY := $(VENV)/.ready
 WORK ?= work
 SEED ?= 0
 
-.PHONY: setup demo test check format schema survival bench-triggers bench-loader pages ut ut-table esc esc-table fusion clean
+.PHONY: setup demo test test-long check format schema survival bench-triggers bench-loader pages ut ut-table esc esc-table fusion clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -232,6 +232,10 @@ pages: | $(DEMO)/data
 
 test: $(READY)
 	$(BIN)/python -m pytest
+
+# what takes minutes: large data sets and long clips
+test-long: $(READY)
+	$(BIN)/python -m pytest -m long
 
 check: $(READY)
 	$(BIN)/ruff check .
