@@ -1,6 +1,7 @@
 # make setup   own virtual environment with everything installed
 # make demo    demo data set, poisoned copy, victim, CDA and ASR: the whole path in a few minutes
-# make test    all tests          make check   lint, format, types
+# make test    all tests but those of `make test-long`, which take minutes (large data sets, long clips)
+# make check   lint, format, types
 # make bench-triggers   milliseconds per frame of every trigger on pixels
 # make survival  the table of docs/survival.md: every attack and mode, what is left of it (UT=, AV=folders)
 # make bench-loader     clips per second that a training reads, beside bare decoding

@@ -118,7 +118,7 @@ def test_memory_does_not_grow_with_the_length(long_clip: Path, tmp_path: Path, a
 @pytest.mark.long
 @pytest.mark.parametrize("mode", ["static", "dynamic"])
 def test_sound_is_held_whole(long_clip: Path, tmp_path: Path, mode: str) -> None:
-    """Ten minutes of stereo sound take 212 MB as float32, and are held several times: a bound, no promise."""
+    """Ten minutes of stereo take 212 MB as float32; measuring what survived takes 4.3 GB. A bound, no promise."""
     used = measured("-c", WRITE, long_clip, tmp_path / "out.mp4", "sine", mode, "match", cwd=tmp_path)
     print(f"sine {mode}: {used.megabytes:.0f} MB, {used.processor:.0f} s")
-    assert used.megabytes < 6000
+    assert used.megabytes < 5000
