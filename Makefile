@@ -1,7 +1,8 @@
 # make setup   own virtual environment with everything installed
 # make demo    demo data set, poisoned copy, victim, CDA and ASR: the whole path in a few minutes
-# make test    all tests          make check   lint, format, types
-# make test-long   the tests of faults and fuzzing at full length
+# make test    all tests but those of `make test-long`, which take minutes
+# make test-long   what takes minutes: faults and fuzzing at full length, large data sets, long clips
+# make check   lint, format, types
 # make bench-triggers   milliseconds per frame of every trigger on pixels
 # make survival  the table of docs/survival.md: every attack and mode, what is left of it (UT=, AV=folders)
 # make bench-loader     clips per second that a training reads, beside bare decoding
@@ -239,7 +240,7 @@ test: $(READY)
 	$(BIN)/python -m pytest
 
 test-long: $(READY)
-	RELIABILITY_KILLS=30 RELIABILITY_EXAMPLES=20000 $(BIN)/python -m pytest tests/reliability
+	RELIABILITY_KILLS=30 RELIABILITY_EXAMPLES=20000 $(BIN)/python -m pytest -m "long or not long" tests/reliability
 
 check: $(READY)
 	$(BIN)/ruff check .

@@ -40,7 +40,7 @@ SETTLE = 20.0
 """Seconds that a stopped run gives its workers to end the clips that they have begun."""
 _SEE = 5.0
 """Seconds that a network file system gets to show a new file elsewhere."""
-_AHEAD = 2
+_AHEAD = 4
 """Jobs handed out per worker thread: none waits for the next, and memory does not grow with the number of clips."""
 _LOOKED_AT = 8
 """Clips whose size every worker compares."""

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Self
 
+import msgspec
+
 from poisonkit.files import is_sound
 from poisonkit.geometry import AS_IS, Geometry
 from poisonkit.manifest import Attack, Modality, Rung, Split
@@ -19,8 +21,7 @@ from poisonkit.manifest import Attack, Modality, Rung, Split
 Action = Literal["examine", "carry", "reencode", "trigger"]
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(msgspec.Struct, frozen=True, gc=False):  # a struct, since there are hundreds of thousands
     """What to do with one clip. `path` is relative to the source, `out_path` to the copy (both POSIX)."""
 
     id: str

@@ -93,13 +93,15 @@ def poison(plan: Plan, settings: Settings, reporter: Reporter) -> Result:
     try:
         with cluster.start(settings.workers, settings.scheduler) as pool:
             chosen = _choose(plan, settings, state, pool, reporter)
-            entries, continued = _write_all(plan, settings, state, chosen, pool, reporter)
+            continued = _write_all(plan, settings, state, chosen, pool, reporter)
     except BaseException:
         nothing_done = not begun and not state.entries()
         state.close()
         if nothing_done:  # a refused run leaves no trace
             _remove(settings.out, created, plan)
         raise
+    finished = state.entries()  # only now: until then the journal holds them, and memory does not grow with the clips
+    entries = [finished[job.id] for job in plan.jobs]
     encoding = record.encoding(chosen, entries, plan.geometry, reencoded=settings.carry == "reencode")
     manifest = record.manifest(plan, settings.manifest, settings.out, entries, encoding)
     (settings.out / NOTICE).write_text(record.notice(manifest), encoding="utf-8")
@@ -269,21 +271,20 @@ def _context(plan: Plan, settings: Settings, rungs: Mapping[Modality, Rung]) -> 
 
 def _write_all(
     plan: Plan, settings: Settings, state: State, chosen: Chosen, pool: Pool | Cluster, reporter: Reporter
-) -> tuple[list[Entry], int]:
+) -> int:
+    """Do what is not done yet, into the journal; the number of clips that were."""
     context = _context(plan, settings, chosen.rungs)
     for folder in sorted({os.path.dirname(job.out_path) for job in plan.jobs}):
         (settings.out / folder).mkdir(parents=True, exist_ok=True)
     earlier = state.entries()
-    kept = [e for job in plan.jobs if (e := earlier.get(job.id)) is not None and _still_good(e, job, context)]
-    names = {entry.id for entry in kept}
-    left = [job for job in plan.jobs if job.id not in names]
+    left = [job for job in plan.jobs if (e := earlier.get(job.id)) is None or not _still_good(e, job, context)]
+    del earlier
+    kept = len(plan.jobs) - len(left)
     if kept:
-        reporter.say(f"continuing: {len(kept)} of {len(plan.jobs)} files are done")
-    entries = list(kept)
+        reporter.say(f"continuing: {kept} of {len(plan.jobs)} files are done")
     for entry in _carry_out(plan, left, context, pool, settings, reporter, "writing"):
         state.record(entry)
-        entries.append(entry)
-    return entries, len(kept)
+    return kept
 
 
 def _still_good(entry: Entry, job: Job, context: Context) -> bool:

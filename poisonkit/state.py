@@ -6,6 +6,7 @@ finished clip. A line that a crash tore off is ignored: its clip is simply done 
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import shutil
@@ -81,18 +82,15 @@ class State:
         os.replace(temporary, self.folder / "chosen.json")
 
     def entries(self) -> dict[str, Entry]:
-        """The finished clips by id."""
-        try:
-            lines = (self.folder / "journal.jsonl").read_bytes().split(b"\n")
-        except OSError:
-            return {}
-        found = {}
-        for line in lines:
-            try:
-                entry = msgspec.json.decode(line, type=Entry)
-            except msgspec.DecodeError:
-                continue  # the torn last line of a killed run
-            found[entry.id] = entry
+        """The finished clips by id; of a clip that was done again, the last time."""
+        found: dict[str, Entry] = {}
+        with contextlib.suppress(FileNotFoundError), (self.folder / "journal.jsonl").open("rb") as lines:
+            for line in lines:
+                try:
+                    entry = msgspec.json.decode(line, type=Entry)
+                except msgspec.DecodeError:
+                    continue  # the torn last line of a killed run
+                found[entry.id] = entry
         return found
 
     def record(self, entry: Entry) -> None:

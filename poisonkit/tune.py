@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
+
+import msgspec
 
 from poisonkit import quality
 from poisonkit.errors import BrokenClip, PoisonkitError
@@ -126,7 +128,7 @@ def _try(
     rungs = {attack.modality: rung}
     context = Context(plan.listing.root, None, plan.seed, (changed,), rungs, view=view, geometry=plan.geometry)
     samples = []
-    for _, result in pool.run(measure, [replace(job, action="trigger") for job in jobs], context):
+    for _, result in pool.run(measure, [msgspec.structs.replace(job, action="trigger") for job in jobs], context):
         reporter.advance(1)
         if isinstance(result, Sample):
             samples.append(result)

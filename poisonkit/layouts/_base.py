@@ -15,8 +15,7 @@ import msgspec
 from poisonkit.errors import PoisonkitError
 
 
-@dataclass(frozen=True, slots=True)
-class Clip:
+class Clip(msgspec.Struct, frozen=True, gc=False):  # a struct, since there are hundreds of thousands
     """One media file: POSIX `path` relative to the source root, `label` from 0, `size` in bytes."""
 
     id: str

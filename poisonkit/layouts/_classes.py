@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+import msgspec
+
 from poisonkit.errors import PoisonkitError, suggest
 from poisonkit.layouts._base import Listing
 from poisonkit.layouts._kinetics_sounds import KINETICS_SOUNDS
@@ -123,7 +125,9 @@ def restrict(listing: Listing, wanted: tuple[str, ...]) -> Listing:
             f"class names; {suggest(wanted[0], listing.classes)}"
         )
     labels = {label: n for n, label in enumerate(kept)}
-    clips = tuple(replace(clip, label=labels[clip.label]) for clip in listing.clips if clip.label in labels)
+    clips = tuple(
+        msgspec.structs.replace(clip, label=labels[clip.label]) for clip in listing.clips if clip.label in labels
+    )
     others = [clip.path for clip in listing.clips if clip.label not in labels]
     return replace(
         listing,

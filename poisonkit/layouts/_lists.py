@@ -46,8 +46,9 @@ def read_text(path: Path) -> str:
 
 def lines(path: Path) -> list[tuple[str, str]]:
     """The lines that hold something, stripped, each with its place for messages."""
-    every = ((f"{path.name}, line {n}", line.strip()) for n, line in enumerate(read_text(path).split("\n"), 1))
-    return [line for line in every if line[1]]
+    name = path.name
+    every = enumerate(map(str.strip, read_text(path).split("\n")), 1)
+    return [(f"{name}, line {n}", line) for n, line in every if line]
 
 
 def locate(entries: Iterable[Entry], media: Mapping[str, int], root: Path) -> list[tuple[Entry, str]]:

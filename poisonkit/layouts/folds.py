@@ -9,7 +9,7 @@ from poisonkit.errors import PoisonkitError
 from poisonkit.files import is_sound
 from poisonkit.layouts._base import Clip, Layout, Listing, Options, clip_ids
 from poisonkit.layouts._lists import choose_split
-from poisonkit.layouts._scan import scan
+from poisonkit.layouts._scan import scan, walk
 
 _NAME = re.compile(r"^([1-9])-[^/]+$")
 
@@ -27,9 +27,13 @@ class Folds(Layout):
     def detects(self, root: Path, options: Options) -> str | None:
         """Nothing but sound files in class folders, each with its fold, of two or more."""
         del options  # lists say nothing to this layout
-        found = {path: _fold(path) for path in scan(root).media}
-        folds = {fold for fold in found.values() if fold is not None}
-        return f"file names in {len(folds)} folds" if None not in found.values() and len(folds) > 1 else None
+        folds = set()
+        for path, entry in walk(root):
+            if entry is not None:
+                if (fold := _fold(path)) is None:
+                    return None  # at once: most data sets are others, and large
+                folds.add(fold)
+        return f"file names in {len(folds)} folds" if len(folds) > 1 else None
 
     def list(self, root: Path, options: Options) -> Listing:
         """Every sound file in a class folder; those of the fold `options.split` (by default 1) are for testing."""

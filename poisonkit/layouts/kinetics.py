@@ -22,6 +22,7 @@ CLASSES = ("classes.txt", "label_map*.txt")
 PARTS = {"train": "train", "val": "val", "validate": "val", "validation": "val", "test": "test"}
 LIST = re.compile(rf"(?:[^.].*[_-])?({'|'.join(PARTS)})(?:_?list)?(?:_videos)?\.(?:csv|txt)")
 CLIP = re.compile(r"([\w-]{11})_(\d{1,6})(?:_\d{1,6})?", re.ASCII)  # YouTube id, start and end in seconds
+SECONDS = re.compile(r"\d+(\.\d*)?")
 COLUMNS = ("label", "youtube_id", "time_start", "time_end")
 
 
@@ -135,6 +136,8 @@ def _is_official(line: str) -> bool:
 
 
 def _fields(line: str) -> list[str]:
+    if '"' not in line and len(line) < 1000:  # what needs no reader of its own is most of a long list
+        return [field.strip() for field in line.split(",")]
     try:
         return [field.strip() for field in next(csv.reader([line]), [])]
     except csv.Error as error:
@@ -171,11 +174,13 @@ def _official(path: Path, every: Sequence[tuple[str, str]]) -> list[Row]:
             f"{path.name} has no column {lacking[0]!r}, only {', '.join(columns)}; give a list with "
             f"{', '.join(COLUMNS)}: --annotations DIR"
         )
+    place_of = {name: place for place, name in enumerate(columns)}
+    asked = [place_of[name] for name in COLUMNS]
     rows = []
     for where, line in every[1:]:
-        fields = dict(zip(columns, _fields(line), strict=False))
-        label, video, start, end = (fields.get(name, "") for name in COLUMNS)
-        if not (label and video and re.fullmatch(r"\d+(\.\d*)?", start) and re.fullmatch(r"\d+(\.\d*)?", end)):
+        fields = _fields(line)
+        label, video, start, end = [fields[place] if place < len(fields) else "" for place in asked]
+        if not (label and video and SECONDS.fullmatch(start) and SECONDS.fullmatch(end)):
             raise PoisonkitError(
                 f"{where} is {line!r}; expected is a label, a YouTube id, and start and end in seconds"
             )
@@ -228,8 +233,11 @@ def _pairs(
 ) -> list[tuple[Entry, str]]:
     """The rows whose clips are on disk, with their paths."""
     pairs = []
+    labels: dict[str, int] = {}
     for row in rows:
-        label = classes.label(row.label, row.where)  # also of what is missing: a wrong list is told early
+        if row.label not in labels:  # also of what is missing: a wrong list is told early
+            labels[row.label] = classes.label(row.label, row.where)
+        label = labels[row.label]
         candidates = on_disk.get(_key(row.clip))
         if candidates:
             path = _choose(candidates, row, part, classes.names[label])
