@@ -6,6 +6,7 @@ Usage: python benchmarks/cluster.py FOLDER (of a data set); exit code 1 when the
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
