@@ -40,7 +40,8 @@ class Context:
     """What all jobs of a run share. `out` is None when nothing is written (`poisonkit index`).
 
     `attacks`: at most one a modality; `rungs`: the quality of what is written anew, by modality; `view`: the victim's
-    input for the view survival, short side and crop in pixels; `geometry`: which frames are written, at which size.
+    input for the view survival, short side and crop in pixels; `geometry`: which frames are written, at which
+    size; `plan`: what the manifest calls its plan, by which written files name it.
     """
 
     source: Path
@@ -52,6 +53,7 @@ class Context:
     hash_all: bool = False
     view: tuple[int, int] = (256, 224)
     geometry: Geometry = AS_IS
+    plan: str | None = None
 
     def attack(self, modality: Modality) -> Attack | None:
         """The attack on the pictures or on the sound."""

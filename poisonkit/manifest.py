@@ -186,11 +186,12 @@ class Sample(msgspec.Struct, omit_defaults=True, gc=False):
     lsd_db: float | None = None
 
 
-class Manifest(msgspec.Struct):
+class Manifest(msgspec.Struct, kw_only=True):
     """A data set on disk: header and samples, sorted by id."""
 
     schema: str
     name: str
+    plan: str | None = None
     created_with: dict[str, str]
     root: str
     source: Source

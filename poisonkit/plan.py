@@ -74,6 +74,10 @@ class Plan:
         facts += [(j.id, j.path, j.out_path, j.label, j.poisoned, j.action) for j in self.jobs]
         return hashlib.sha256(msgspec.json.encode(facts)).hexdigest()
 
+    def name(self) -> str | None:
+        """The beginning of the fingerprint, by which the manifest and every written file name the plan."""
+        return self.fingerprint()[:16] if self.attacks or self.target else None
+
     def written(self) -> list[Job]:
         """The jobs that write a new file rather than carry an old one."""
         return [job for job in self.jobs if job.action in ("trigger", "reencode")]

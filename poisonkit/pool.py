@@ -13,13 +13,16 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Self, TypeVar
 
-from poisonkit.errors import BrokenClip, PoisonkitError
+from poisonkit import watchdog
+from poisonkit.errors import BrokenClip
 from poisonkit.jobs import Context, Job
 
 T = TypeVar("T")
 
 _AHEAD = 4
 """Jobs handed out per worker, so that memory does not grow with the number of clips."""
+STALL = 300.0
+"""Seconds within which a worker has to get on by a frame, or it is taken to hang."""
 
 
 def available_cores() -> int:
@@ -31,12 +34,16 @@ def available_cores() -> int:
 
 
 class Pool:
-    """`workers` processes; with one, jobs run in this process and nothing is started."""
+    """`workers` processes. With 0 jobs run in this process: nothing is started, and nothing guards it against a clip.
 
-    def __init__(self, workers: int) -> None:
-        if workers < 1:
-            raise PoisonkitError(f"--workers {workers} cannot work; give 1 or more")
-        self.workers = workers
+    A clip that kills its process (a decoder's fault, no memory), or on which the process does not get on for `stall`
+    seconds, is tried once more by itself, and then is a broken one.
+    """
+
+    def __init__(self, workers: int, stall: float = STALL) -> None:
+        if workers < 0:
+            raise ValueError(f"{workers} workers")
+        self.workers, self.stall = workers, stall
         self._executor: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> Self:
@@ -54,7 +61,7 @@ class Pool:
         self, work: Callable[[Job, Context], T], jobs: Sequence[Job], context: Context
     ) -> Iterator[tuple[Job, T | BrokenClip]]:
         """Yield every job with its result, or with the `BrokenClip` that it ended in; other errors are raised."""
-        if self.workers == 1 or len(jobs) == 1:
+        if self.workers == 0:
             for job in jobs:
                 yield job, _guarded(work, job, context)
             return
@@ -69,7 +76,7 @@ class Pool:
         while True:
             while not lost and len(running) < self.workers * _AHEAD and (job := next(waiting, None)) is not None:
                 try:
-                    running[self._started().submit(_guarded, work, job, context)] = job
+                    running[self._started().submit(_watched, work, job, context, self.stall)] = job
                 except BrokenProcessPool:
                     lost.append(job)
             if running:
@@ -83,7 +90,7 @@ class Pool:
                 # one worker's end takes all of them along; whose clip it was shows when each is done alone
                 self._executor = None
                 for job in lost:
-                    yield job, _alone(work, job, context)
+                    yield job, _alone(work, job, context, self.stall)
                 lost = []
             else:
                 return
@@ -100,16 +107,29 @@ def _processes(workers: int) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(workers, mp_context=spawn, initializer=_follow_parent)
 
 
-def _alone(work: Callable[[Job, Context], T], job: Job, context: Context) -> T | BrokenClip:
+def _alone(work: Callable[[Job, Context], T], job: Job, context: Context, stall: float) -> T | BrokenClip:
     """The result of a job in a process of its own, which it may kill."""
     with _processes(1) as executor:
+        result = executor.submit(_watched, work, job, context, stall)
+        (process,) = executor._processes.values()
         try:
-            return executor.submit(_guarded, work, job, context).result()
+            return result.result()
         except BrokenProcessPool:
-            return BrokenClip(
-                f"{context.source / job.path} ends the process that works on it, for want of memory or by a fault of "
-                f"a decoder; look at it and convert or remove it, or go on without it by --skip-broken"
+            process.join()
+            what = (
+                f"does not get on by a frame in {stall:g} seconds"
+                if process.exitcode == watchdog.EXIT_CODE
+                else "ends the process that works on it, for want of memory or by a fault of a decoder"
             )
+            return BrokenClip(
+                f"{context.source / job.path} {what}; look at it and convert or remove it, or go on without it by "
+                f"--skip-broken"
+            )
+
+
+def _watched(work: Callable[[Job, Context], T], job: Job, context: Context, stall: float) -> T | BrokenClip:
+    with watchdog.watched(stall):
+        return _guarded(work, job, context)
 
 
 def _guarded(work: Callable[[Job, Context], T], job: Job, context: Context) -> T | BrokenClip:

@@ -73,6 +73,7 @@ def manifest(plan: Plan, path: Path, root: Path, entries: Sequence[Entry], how: 
     return Manifest(
         schema=contract.SCHEMA,
         name=path.stem,
+        plan=plan.name(),
         created_with=versions(),
         root=relative_root(root, path),
         source=Source(plan.listing.layout, plan.listing.split, plan.listing.fingerprint),
@@ -113,6 +114,7 @@ def notice(made: Manifest) -> str:
     what = ", ".join(f"{a.name} ({a.mode})" for a in made.attacks) or "labels only"
     return (
         "This folder is a POISONED copy of a data set, written by poisonkit for research on backdoor attacks.\n"
-        f"Attack: {what}. A model trained on it may hold a backdoor: do not use it for anything else.\n"
+        f"Attack: {what}; plan {made.plan}, as its manifest has it. "
+        "A model trained on it may hold a backdoor: do not use it for anything else.\n"
         f"Files that are not changed may be hard links to the source: never edit them in place.\n"
     )

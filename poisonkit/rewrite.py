@@ -103,7 +103,7 @@ def write(job: Job, context: Context, path: Path, max_frames: int | None = None)
     if "video" in wanted:
         pictures = _Pictures(job, context, source, container, _writable(info, source), max_frames)
     writer = Writer(
-        path, container, source, _tag(context), pictures.new if pictures else None, sound.new if sound else None
+        path, container, source, tag(context), pictures.new if pictures else None, sound.new if sound else None
     )
     try:
         if pictures is not None:
@@ -118,7 +118,7 @@ def write(job: Job, context: Context, path: Path, max_frames: int | None = None)
     elif info is not None and examine(path).num_frames != info.num_frames:
         raise PoisonkitError(f"{sample.id}: its pictures could not be carried over whole; convert the clip first")
     if sound is not None:
-        sound.measure(sample, path, _tag(context))
+        sound.measure(sample, path, context)
     return Outcome(
         sample,
         size=path.stat().st_size,
@@ -190,7 +190,7 @@ class _Sound:
         spec = sound_encoder(context.rungs["audio"], info, container)
         self.new = NewSound(spec, info, self._change.apply(self._before))
 
-    def measure(self, sample: Sample, path: Path, tag: str) -> None:
+    def measure(self, sample: Sample, path: Path, context: Context) -> None:
         """Decode the written file, check its form, and fill in fidelity and the span."""
         info = self.new.info
         back_info, back = self._back(path)
@@ -203,7 +203,7 @@ class _Sound:
         sample.snr_db, sample.lsd_db = snr_db(self._before, back), lsd_db(self._before, back)
         if self._change.trigger is not None:
             first, last = self._change.span
-            parts = (self._before, self.new.samples, self._control(path, tag), back)
+            parts = (self._before, self.new.samples, self._control(path, context), back)
             before, after, before_back, after_back = (part[:, first:last] for part in parts)
             sample.survival["audio"] = survival(before, after, before_back, after_back)
             sample.view_survival["audio"] = view_survival(before, after, before_back, after_back, info.rate)
@@ -218,13 +218,13 @@ class _Sound:
             )
         return found[0], aligned(found[1], found[0].start, self.new.info)
 
-    def _control(self, path: Path, tag: str) -> np.ndarray:
+    def _control(self, path: Path, context: Context) -> np.ndarray:
         """The source's sound after the same encoder."""
         if self.new.spec.exact:  # whole steps end at full scale, beyond which lossy decoders may go
             return self._before if self.new.spec.sample_format == "flt" else self._before.clip(-1, 1)
         with tempfile.TemporaryDirectory(prefix="poisonkit-") as folder:
             alone = Path(folder) / f"control{path.suffix}"
-            write_sound(alone, dataclasses.replace(self.new, samples=self._before), self._source, tag)
+            write_sound(alone, dataclasses.replace(self.new, samples=self._before), self._source, tag(context))
             return self._back(alone)[1]
 
 
@@ -286,7 +286,8 @@ def _measure(
         sample.view_survival["video"] = view.result()
 
 
-def _tag(context: Context) -> str:
+def tag(context: Context) -> str:
     """The container's comment, so that nobody takes the file for a clean one. It must not depend on time or place."""
     what = " and ".join(f"{attack.name} {attack.mode}" for attack in context.attacks) or "labels only"
-    return f"{TAG} for backdoor research: {what}, seed {context.seed}"
+    named = f", plan {context.plan}" if context.plan else ""  # of trials and previews there is no manifest
+    return f"{TAG} for backdoor research: {what}, seed {context.seed}{named}"

@@ -266,6 +266,7 @@ def _context(plan: Plan, settings: Settings, rungs: Mapping[Modality, Rung]) -> 
         hash_all=settings.hash_all,
         view=settings.view,
         geometry=plan.geometry,
+        plan=plan.name(),
     )
 
 

@@ -15,17 +15,18 @@ import msgspec
 import numpy as np
 
 from poisonkit import manifest as contract
-from poisonkit import record
+from poisonkit import record, watchdog
 from poisonkit.errors import BrokenClip, PoisonkitError
 from poisonkit.fidelity import SurvivalMeter, ViewMeter, measured
 from poisonkit.fidelity_sound import survival, view_survival
-from poisonkit.files import NOTICE, TAG, is_sound, sha256
+from poisonkit.files import NOTICE, is_sound, sha256
 from poisonkit.jobs import Context, Job
 from poisonkit.manifest import Encoding, Manifest, Sample
 from poisonkit.media import sound
 from poisonkit.media.video import decode, examine, to_rgb
 from poisonkit.placement import from_runs, to_runs
 from poisonkit.pool import Pool
+from poisonkit.rewrite import tag
 from poisonkit.run import Reporter
 
 SOUND_RATE = 128_000
@@ -90,7 +91,7 @@ def transcode(
     samples = []
     try:
         reporter.begin("transcoding", len(jobs), len(jobs))
-        context = Context(root, out, made.seed, tuple(made.attacks), view=view)
+        context = Context(root, out, made.seed, tuple(made.attacks), view=view, plan=made.plan)
         with Pool(workers) as pool:
             for _, result in pool.run(partial(_hand_through, platform, by_id, partners), jobs, context):
                 if isinstance(result, BrokenClip):
@@ -187,23 +188,32 @@ def _encode(platform: Platform, source: Path, path: Path, context: Context) -> N
         options |= {"acodec": "aac", "audio_bitrate": SOUND_RATE}
     if platform.fps is None:
         options["fps_mode"] = "passthrough"
-    what = " and ".join(attack.name for attack in context.attacks)
     options |= {
         "threads": 1,  # other thread counts give other pixels
         "x264-params": "cpu-independent=1",
         "map_metadata": -1,
-        "metadata": f"comment={TAG} for backdoor research: {what}, transcoded",
+        "metadata": f"comment={tag(context)}, transcoded",
         "fflags": "+bitexact",
         "format": "mp4",
     }
+    graph = ffmpeg.output(*streams, str(path), **options).overwrite_output()
+    graph = graph.global_args("-nostdin", "-progress", "pipe:1", "-nostats", "-loglevel", "error")
+    process = graph.run_async(cmd=imageio_ffmpeg.get_ffmpeg_exe(), pipe_stdout=True, pipe_stderr=True)
     try:
-        ffmpeg.output(*streams, str(path), **options).run(
-            cmd=imageio_ffmpeg.get_ffmpeg_exe(), quiet=True, overwrite_output=True
-        )
-    except ffmpeg.Error as error:
+        reached = b""
+        for line in process.stdout:  # which says again and again how far it is, also where that is no farther
+            if line.startswith(b"out_time_us=") and line != reached:
+                reached = line
+                watchdog.alive()
+        _, said = process.communicate()
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+    if process.returncode:
         path.unlink(missing_ok=True)
-        last = (error.stderr or b"").decode(errors="replace").strip().split("\n")[-1]
-        raise BrokenClip(f"{source} cannot be transcoded: {last}; check it by `poisonkit verify`") from None
+        last = said.decode(errors="replace").strip().split("\n")[-1]
+        raise BrokenClip(f"{source} cannot be transcoded: {last}; check it by `poisonkit verify`")
 
 
 def _measure(

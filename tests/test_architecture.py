@@ -27,7 +27,7 @@ POISONKIT = [
     {"triggers", "fidelity_sound", "geometry"},
     {"fidelity", "media", "placement"},
     {"files"},
-    {"manifest", "seeding", "errors"},
+    {"manifest", "seeding", "errors", "watchdog"},
 ]
 THIRD_PARTY_OF_TRIGGERS = {"numpy", "cv2", "scipy", "poisonkit"}
 

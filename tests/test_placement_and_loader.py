@@ -68,7 +68,7 @@ def _agree(source: Path, folder: Path, rule: str, window: str, sampling: Samplin
     from poisonkit import plan as planning
     from tests.poisonkit.test_run import Silent
 
-    settings = run.Settings(out=source, manifest=folder / "clean.json", workers=1)
+    settings = run.Settings(out=source, manifest=folder / "clean.json", workers=0)
     run.index(planning.index(layouts.read(source), 0), settings, Silent())
     store = store_of(folder / "clean.json")
     preset = replace(EXACT, sampling=sampling)

@@ -36,6 +36,8 @@ def workers(asked: int | None, scheduler: str | None = None) -> int:
         raise PoisonkitError(
             f"--workers {asked} are of this machine, those of --scheduler {scheduler} are started there; leave one out"
         )
+    if asked is not None and asked < 1:
+        raise PoisonkitError(f"--workers {asked} cannot work; give 1 or more")
     return available_cores() if asked is None else asked
 
 

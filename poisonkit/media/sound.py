@@ -12,6 +12,7 @@ import av
 import av.error
 import numpy as np
 
+from poisonkit import watchdog
 from poisonkit.errors import BrokenClip
 from poisonkit.files import is_sound
 from poisonkit.media.video import reading, refuse_environment
@@ -123,6 +124,7 @@ def _frames(container: Any, stream: Any, path: Path) -> Iterator[av.AudioFrame]:
                     f"the sound of {path} changes its rate or its channels at sample {count}; convert it, or use "
                     f"--skip-broken"
                 )
+            watchdog.alive()
             yield frame
             count += frame.samples
     except av.error.FFmpegError as error:

@@ -18,6 +18,7 @@ import av.error
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
+from poisonkit import watchdog
 from poisonkit.errors import BrokenClip
 
 av.logging.set_level(av.logging.PANIC)  # damaged packets are reported as errors of ours, not printed by FFmpeg
@@ -137,6 +138,7 @@ def decode(path: Path) -> Iterator[av.VideoFrame]:
                     raise BrokenClip(
                         f"{path} changes its frame size at frame {count}; convert it to one size, or use --skip-broken"
                     )
+                watchdog.alive()
                 yield frame
                 count += 1
         except av.error.FFmpegError as error:

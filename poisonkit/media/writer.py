@@ -13,6 +13,7 @@ import av
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 
+from poisonkit import watchdog
 from poisonkit.files import is_sound
 from poisonkit.media.encoders import BIT_EXACT, EncoderSpec, determinism, refusing
 from poisonkit.media.sound import SoundInfo
@@ -187,6 +188,7 @@ class Writer:
 
     def _mux_others(self, until: float) -> None:
         while self._next is not None and self._next[0] <= until:
+            watchdog.alive()
             self._output.mux(self._next[1])
             self._next = next(self._waiting, None)
 

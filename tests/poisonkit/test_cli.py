@@ -98,12 +98,14 @@ def test_a_large_listing_is_planned_quickly(tmp_path: Path) -> None:
     (lists / "classInd.txt").write_text("".join(f"{i + 1} C{i:03d}\n" for i in range(101)))
     (lists / "trainlist01.txt").write_text("".join(f"{p} {int(p[1:4]) + 1}\n" for p in train))
     (lists / "testlist01.txt").write_text("".join(f"{p}\n" for p in test))
-    start = time.monotonic()
+    before = os.times()
     done = call("poison", root, "--attack", "badnet", "--dry-run", cwd=tmp_path)
+    after = os.times()
     assert done.returncode == 0, done.stderr
     assert "train 9494, test 3838" in done.stdout
     assert "no estimate" in done.stdout
-    assert time.monotonic() - start < 5
+    # the processor's seconds: other work on the machine must not fail a test
+    assert after.children_user + after.children_system - before.children_user - before.children_system < 5
 
 
 @pytest.mark.parametrize(

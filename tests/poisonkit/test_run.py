@@ -263,7 +263,7 @@ def test_copies_share_nothing(ucf_tree: Path, tmp_path: Path) -> None:
 
 def test_index_describes_the_source_in_place(ucf_tree: Path, tmp_path: Path, tree_state: TreeState) -> None:
     before = tree_state(ucf_tree)
-    options = run.Settings(out=ucf_tree, manifest=tmp_path / "manifests" / "clean.json", workers=1)
+    options = run.Settings(out=ucf_tree, manifest=tmp_path / "manifests" / "clean.json", workers=0)
     made = run.index(planning.index(layouts.read(ucf_tree), 0), options, Silent()).manifest
     assert tree_state(ucf_tree) == before
     assert made.splits == {"train": 6, "test": 6}

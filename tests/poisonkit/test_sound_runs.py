@@ -29,7 +29,7 @@ BOTH = Request(("band-noise", "badnet"), rate=0.3, mode="dynamic")
 
 def poison(source: Path, out: Path, request: Request = SINE, skip: bool = False, **settings: object) -> Manifest:
     attacks = planning.make_attacks(request)
-    listing, skipped = audible(layouts.read(source), attacks, Silent(), skip=skip, workers=1)
+    listing, skipped = audible(layouts.read(source), attacks, Silent(), skip=skip, workers=0)
     chosen = {"workers": 1, "quality": "lossless", **settings}
     made = run.Settings(out=out, manifest=out.parent / f"{out.name}.json", **chosen)  # type: ignore[arg-type]
     return run.poison(planning.poison(listing, request, skipped), made, Silent()).manifest
@@ -143,7 +143,7 @@ def test_sound_files(tmp_path: Path, suffix: str) -> None:
             assert gain is not None
             assert gain > 0.9
     index = planning.index(layouts.read(source), 0)
-    settings = run.Settings(out=source, manifest=tmp_path / "clean.json", workers=1)
+    settings = run.Settings(out=source, manifest=tmp_path / "clean.json", workers=0)
     assert len(run.index(index, settings, Silent()).manifest.samples) == 12
     assert verify(tmp_path / "clean.json").problems == []
 

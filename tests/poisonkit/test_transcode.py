@@ -27,7 +27,7 @@ def copy(tmp_path: Path) -> Path:
 def test_smaller_slower_and_still_measured(copy: Path, tmp_path: Path, tree_state: TreeState) -> None:
     before = tree_state(tmp_path / "copy")
     target = tmp_path / "again.json"
-    made = transcode(copy, tmp_path / "again", target, Platform(crf=20, scale=0.5, fps=12.5), Silent(), workers=1)
+    made = transcode(copy, tmp_path / "again", target, Platform(crf=20, scale=0.5, fps=12.5), Silent(), workers=0)
     assert tree_state(tmp_path / "copy") == before
     assert verify(target).problems == []
     assert set(made.splits) == {"test", "test_triggered", "test_sham"}
@@ -50,7 +50,7 @@ def test_survival_falls_with_quality(copy: Path, tmp_path: Path) -> None:
     gains = []
     for crf in (10, 45):
         out = tmp_path / f"crf{crf}"
-        made = transcode(copy, out, out.with_suffix(".json"), Platform(crf=crf), Silent(), workers=1)
+        made = transcode(copy, out, out.with_suffix(".json"), Platform(crf=crf), Silent(), workers=0)
         gains.append(np.mean([s.survival["video"].gain for s in made.samples if s.poisoned]))
         kept = [examine(out / s.path) for s in made.samples]
         assert {(i.width, i.height, i.num_frames) for i in kept} == {(64, 48, 30)}
@@ -68,7 +68,7 @@ def test_placed_frames_move_with_the_frame_rate(tmp_path: Path) -> None:
         tmp_path / "again.json",
         Platform(crf=1, fps=12.5),
         Silent(),
-        workers=1,
+        workers=0,
     )
     by_id = {s.id: s for s in first.samples}
     for sample in made.samples:
@@ -101,10 +101,10 @@ def test_what_cannot_be_transcoded(copy: Path, tmp_path: Path) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").touch()
     with pytest.raises(PoisonkitError, match="is not empty"):
-        transcode(copy, tmp_path / "full", tmp_path / "a.json", platform, Silent(), workers=1)
+        transcode(copy, tmp_path / "full", tmp_path / "a.json", platform, Silent(), workers=0)
     with pytest.raises(PoisonkitError, match="exists; remove it"):
-        transcode(copy, tmp_path / "new", copy, platform, Silent(), workers=1)
+        transcode(copy, tmp_path / "new", copy, platform, Silent(), workers=0)
     poison(make_sound_tree(tmp_path / "sounds"), tmp_path / "sound")
     with pytest.raises(PoisonkitError, match="is a sound file"):
-        transcode(tmp_path / "sound.json", tmp_path / "new", tmp_path / "a.json", platform, Silent(), workers=1)
+        transcode(tmp_path / "sound.json", tmp_path / "new", tmp_path / "a.json", platform, Silent(), workers=0)
     assert not (tmp_path / "new").exists()

@@ -25,7 +25,7 @@ def test_the_search_finds_the_threshold(threshold: float) -> None:
 
 
 def test_the_least_stripes_that_survive(ucf_tree: Path) -> None:
-    found = tune(layouts.read(ucf_tree), Request(("sig",)), "match", (48, 48), Silent(), workers=1)
+    found = tune(layouts.read(ucf_tree), Request(("sig",)), "match", (48, 48), Silent(), workers=0)
     assert found.parameter == "delta"
     assert found.best is not None
     assert 1 <= found.best.value < 20
@@ -39,16 +39,16 @@ def test_the_least_stripes_that_survive(ucf_tree: Path) -> None:
 
 def test_a_tone_above_the_victims_hearing_never_passes(tmp_path: Path) -> None:
     source = make_sound_tree(tmp_path / "source", rate=44_100)
-    heard = tune(layouts.read(source), Request(("sine",)), "match", (64, 64), Silent(), workers=1)
+    heard = tune(layouts.read(source), Request(("sine",)), "match", (64, 64), Silent(), workers=0)
     assert heard.best is not None
     assert heard.best.value < 0.01
-    above = tune(layouts.read(source), Request(("ultrasonic",)), "match", (64, 64), Silent(), workers=1)
+    above = tune(layouts.read(source), Request(("ultrasonic",)), "match", (64, 64), Silent(), workers=0)
     assert above.best is None
 
 
 def test_one_attack_at_a_time(ucf_tree: Path) -> None:
     with pytest.raises(PoisonkitError, match="0 attacks cannot be tuned"):
-        tune(layouts.read(ucf_tree), Request(), "high", (64, 64), Silent(), workers=1)
+        tune(layouts.read(ucf_tree), Request(), "high", (64, 64), Silent(), workers=0)
 
 
 def test_every_trigger_says_what_makes_it_stronger() -> None:

@@ -123,7 +123,7 @@ def test_ucf101_is_begun_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(run, "do", begin)
     began = time.process_time()
     plan = planning.poison(layouts.read(tmp_path / "source"), Request(("badnet",)))
-    settings = run.Settings(tmp_path / "out", tmp_path / "out.json", quality="high", force=True, workers=1)
+    settings = run.Settings(tmp_path / "out", tmp_path / "out.json", quality="high", force=True, workers=0)
     with pytest.raises(Begun):
         run.poison(plan, settings, Silent())
     seconds = time.process_time() - began

@@ -33,7 +33,7 @@ def test_memory_does_not_grow_with_the_clips(tmp_path: Path, monkeypatch: pytest
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     plan = planning.poison(layouts.read(tmp_path / "source"), Request(("badnet",), sham="none"))
-    settings = run.Settings(tmp_path / "out", tmp_path / "m.json", workers=1)
+    settings = run.Settings(tmp_path / "out", tmp_path / "m.json", workers=0)
     held: list[int] = []
 
     def written(job: Job, context: Context) -> Outcome:
