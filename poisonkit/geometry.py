@@ -11,13 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import cv2
 
 from poisonkit.errors import PoisonkitError
-from poisonkit.media.video import VideoInfo, decode, rgb_of
+from poisonkit.media.video import VideoInfo, rgb_of
 from poisonkit.placement import Window
 
 
@@ -74,9 +73,9 @@ class Geometry:
         height, width = (max(2 * round(side * scale / 2), 2) for side in (info.height, info.width))
         return height, width
 
-    def frames(self, path: Path, info: VideoInfo) -> Iterator[Any]:
-        """The pictures to write, of a file whose own form is `info`: PyAV frames, or uint8 (H, W, 3) RGB if scaled."""
-        chosen = self._sampled(decode(path), info.num_frames) if self.clip is not None else decode(path)
+    def frames(self, frames: Iterator[Any], info: VideoInfo) -> Iterator[Any]:
+        """The pictures to write, of a clip whose own form is `info`: PyAV frames, or uint8 (H, W, 3) RGB if scaled."""
+        chosen = self._sampled(frames, info.num_frames) if self.clip is not None else frames
         if self.short_side is None:
             yield from chosen
             return

@@ -40,7 +40,8 @@ class Context:
     """What all jobs of a run share. `out` is None when nothing is written (`poisonkit index`).
 
     `attacks`: at most one a modality; `rungs`: the quality of what is written anew, by modality; `view`: the victim's
-    input for the view survival, short side and crop in pixels; `geometry`: which frames are written, at which
+    input for the view survival, short side and crop in pixels; `survival`: whether written files are read back and what
+    is left of the trigger is measured; `geometry`: which frames are written, at which
     size; `plan`: what the manifest calls its plan, by which written files name it.
     """
 
@@ -52,6 +53,7 @@ class Context:
     link: bool = True
     hash_all: bool = False
     view: tuple[int, int] = (256, 224)
+    survival: bool = True
     geometry: Geometry = AS_IS
     plan: str | None = None
 

@@ -24,7 +24,7 @@ from poisonkit.media.sound import SoundInfo, aligned
 from poisonkit.media.sound import examine as examine_sound
 from poisonkit.media.sound import read as read_sound
 from poisonkit.media.sound_encoders import sound_encoder
-from poisonkit.media.video import VideoInfo, decode, examine, rgb_of, to_rgb
+from poisonkit.media.video import Held, VideoInfo, count_packets, decode, examine, rgb_of, to_rgb
 from poisonkit.media.writer import Loopback, NewPictures, NewSound, Writer, write_sound
 
 
@@ -96,12 +96,13 @@ def write(job: Job, context: Context, path: Path, max_frames: int | None = None)
     source = context.source / job.path
     container = container_of(source.name)
     wanted = context.rewritten(job)
-    info = None if is_sound(source.name) else examine(source)
     pictures = sound = None
+    held = Held(source) if "video" in wanted else None
+    info = None if is_sound(source.name) else examine(source, held)
     if "audio" in wanted:
         sound = _Sound(job, context, source, container)
-    if "video" in wanted:
-        pictures = _Pictures(job, context, source, container, _writable(info, source), max_frames)
+    if held is not None:
+        pictures = _Pictures(job, context, held, container, _writable(info, source), max_frames)
     writer = Writer(
         path, container, source, tag(context), pictures.new if pictures else None, sound.new if sound else None
     )
@@ -143,7 +144,7 @@ class _Pictures:
     """The pictures of one clip, written anew."""
 
     def __init__(
-        self, job: Job, context: Context, source: Path, container: str, found: VideoInfo, max_frames: int | None
+        self, job: Job, context: Context, held: Held, container: str, found: VideoInfo, max_frames: int | None
     ) -> None:
         info = context.geometry.of(found)
         if max_frames is not None:
@@ -152,14 +153,15 @@ class _Pictures:
         spec = encoder(context.rungs["video"], info, container)
         self.new = NewPictures(spec, info)
         self._change = Change(job, context, info)
-        self._take = _Take.for_frames(measured(self._change.placed.mask))
-        self._source, self._view = source, context.view
+        self._survival = context.survival
+        self._take = _Take.for_frames(measured(self._change.placed.mask) if context.survival else np.zeros(0, np.int64))
+        self._held, self._view = held, context.view
         # the control of a lossless codec comes back as it is
-        needed = not spec.is_rgb and self._change.trigger is not None
-        self._loop = Loopback(spec, info, source) if needed else None
+        needed = context.survival and not spec.is_rgb and self._change.trigger is not None
+        self._loop = Loopback(spec, info, context.source / job.path) if needed else None
 
     def write(self, writer: Writer) -> None:
-        for i, pictures in enumerate(self._change.pictures(self._geometry.frames(self._source, self._found))):
+        for i, pictures in enumerate(self._change.pictures(self._geometry.frames(self._held.frames(), self._found))):
             writer.write(pictures.triggered)
             if self._loop is not None:
                 self._take.back(self._loop.write(pictures.control))
@@ -169,9 +171,15 @@ class _Pictures:
 
     def measure(self, sample: Sample, path: Path) -> None:
         """Decode the written file, check its length, and fill in fidelity and placement."""
-        view = None if self._change.trigger is None else ViewMeter(*self._view)
-        dynamic = self._change.trigger is not None and self._change.trigger.mode == "dynamic"
-        _measure(sample, self._take, path, self.new.info, view, dynamic=dynamic)
+        if self._survival:
+            view = None if self._change.trigger is None else ViewMeter(*self._view)
+            dynamic = self._change.trigger is not None and self._change.trigger.mode == "dynamic"
+            _check_count(sample, _measure(sample, self._take, path, view, dynamic=dynamic), self.new.info)
+        else:
+            count = count_packets(path)
+            if count != self.new.info.num_frames:  # VP8 has packets that show nothing
+                count = examine(path).num_frames
+            _check_count(sample, count, self.new.info)
         if self._geometry.clip is not None and self._geometry.clip.stride is not None:
             sample.stride = 1
         self._change.describe(sample)
@@ -200,8 +208,9 @@ class _Sound:
                 f"{info.rate} Hz and {info.channels} were written; try another --quality"
             )
         sample.sample_rate, sample.channels, sample.num_samples = info.rate, info.channels, back_info.num_samples
-        sample.snr_db, sample.lsd_db = snr_db(self._before, back), lsd_db(self._before, back)
-        if self._change.trigger is not None:
+        if context.survival:
+            sample.snr_db, sample.lsd_db = snr_db(self._before, back), lsd_db(self._before, back)
+        if context.survival and self._change.trigger is not None:
             first, last = self._change.span
             parts = (self._before, self.new.samples, self._control(path, context), back)
             before, after, before_back, after_back = (part[:, first:last] for part in parts)
@@ -257,10 +266,16 @@ class _Take:
             self.seen_back += 1
 
 
-def _measure(
-    sample: Sample, take: _Take, path: Path, info: VideoInfo, view: ViewMeter | None, *, dynamic: bool
-) -> None:
-    """Decode the written file, check it against the source and fill in fidelity and, with a `view`, survival."""
+def _check_count(sample: Sample, count: int, info: VideoInfo) -> None:
+    if count != info.num_frames:
+        raise PoisonkitError(
+            f"{sample.id}: the written file holds {count} frames where {info.num_frames} were written; "
+            f"try another --quality"
+        )
+
+
+def _measure(sample: Sample, take: _Take, path: Path, view: ViewMeter | None, *, dynamic: bool) -> int:
+    """Decode the written file and fill in fidelity and, with a `view`, survival; returns the number of its frames."""
     survival_meter, visibility = SurvivalMeter(per_frame=dynamic), VisibilityMeter()
     count = 0
     for frame in decode(path):
@@ -274,16 +289,12 @@ def _measure(
                 survival_meter.add(control, take.triggered[count], back, written)
                 view.add(control, take.triggered[count], back, written)
         count += 1
-    if count != info.num_frames:
-        raise PoisonkitError(
-            f"{sample.id}: the written file holds {count} frames where {info.num_frames} were written; "
-            f"try another --quality"
-        )
     sample.psnr_db, sample.ssim = visibility.psnr_db, visibility.ssim
     sample.l2, sample.linf = visibility.l2, visibility.linf
     if view is not None:
         sample.survival["video"] = survival_meter.result()
         sample.view_survival["video"] = view.result()
+    return count
 
 
 def tag(context: Context) -> str:

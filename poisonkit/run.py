@@ -54,6 +54,7 @@ class Settings:
     force: bool = False
     hash_all: bool = False
     view: tuple[int, int] = (256, 224)
+    survival: bool = True
 
 
 @dataclass(frozen=True)
@@ -176,6 +177,7 @@ def _finished_before(plan: Plan, settings: Settings) -> Manifest | None:
             for s in manifest.samples
             if "video" in s.view_survival
         ),
+        "--survival": settings.survival == _measured(manifest),
         "--hash-all": not settings.hash_all or all(sample.sha256 for sample in manifest.samples),
         "clips": {s.id for s in manifest.samples} | skipped == {j.id for j in plan.jobs} | {s.id for s in plan.skipped}
         and {s.id for s in manifest.samples if s.poisoned} == {j.id for j in plan.jobs if j.poisoned} - skipped,
@@ -184,6 +186,12 @@ def _finished_before(plan: Plan, settings: Settings) -> Manifest | None:
     if differing:
         raise PoisonkitError(f"{out} holds another copy ({settings.manifest}: other {', '.join(differing)}); {remedy}")
     return manifest
+
+
+def _measured(manifest: Manifest) -> bool:
+    """Whether what is left of the trigger was measured; true where nothing was triggered."""
+    triggered = [sample for sample in manifest.samples if sample.trigger]
+    return not triggered or any(sample.survival for sample in triggered)
 
 
 def _carried_as_asked(manifest: Manifest, settings: Settings) -> bool:
@@ -196,8 +204,9 @@ def _choose(plan: Plan, settings: Settings, state: State, pool: Pool | Cluster, 
     before = state.chosen()
     fingerprint = plan.fingerprint()
     if before is not None:
-        asked = (fingerprint, settings.quality, settings.carry, settings.hash_all, settings.view)
-        if (before.fingerprint, before.quality, before.carry, before.hash_all, before.view) != asked:
+        asked = (fingerprint, settings.quality, settings.carry, settings.hash_all, settings.view, settings.survival)
+        there = (before.fingerprint, before.quality, before.carry, before.hash_all, before.view, before.survival)
+        if there != asked:
             raise PoisonkitError(
                 f"{settings.out} holds an unfinished run with other settings; run that command again, "
                 f"remove the folder, or give another --out"
@@ -239,6 +248,7 @@ def _choose(plan: Plan, settings: Settings, state: State, pool: Pool | Cluster, 
         settings.carry,
         settings.hash_all,
         settings.view,
+        settings.survival,
     )
     taken = [t for t in trials if rungs[t.modality] == t.rung]
     _check_space(settings, quality.estimated_bytes(plan, taken))
@@ -265,6 +275,7 @@ def _context(plan: Plan, settings: Settings, rungs: Mapping[Modality, Rung]) -> 
         link=settings.carry != "copy",
         hash_all=settings.hash_all,
         view=settings.view,
+        survival=settings.survival,
         geometry=plan.geometry,
         plan=plan.name(),
     )

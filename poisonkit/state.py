@@ -32,6 +32,7 @@ class Chosen(msgspec.Struct):
     carry: str
     hash_all: bool
     view: tuple[int, int]
+    survival: bool = True
 
 
 class Entry(msgspec.Struct, omit_defaults=True):

@@ -147,6 +147,13 @@ ManifestOfSource = Annotated[
 ]
 
 # how
+Survival = Annotated[
+    bool,
+    typer.Option(
+        help="Read every written file back and measure what is left of the trigger. Without it a run is faster, and "
+        "only the clips of the trial are known."
+    ),
+]
 Workers = Annotated[
     int | None, typer.Option(help="Processes; the result does not depend on it.", show_default="CPU cores")
 ]

@@ -38,6 +38,7 @@ def poison(
     clip: options.Clip = None,
     short_side: options.ShortSide = None,
     view: options.View = "256/224",
+    survival: options.Survival = True,
     quality: options.Quality = "auto",
     carry: options.Carry = CarryName.link,
     sham: options.Sham = None,
@@ -97,6 +98,7 @@ def poison(
         workers=count,
         scheduler=scheduler,
         view=parse_view(view),
+        survival=survival,
     )
     if dry_run:
         run.check_places(plan, settings)

@@ -6,6 +6,7 @@ import dataclasses
 import errno
 import itertools
 import stat
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +26,9 @@ av.logging.set_level(av.logging.PANIC)  # damaged packets are reported as errors
 
 MAX_PIXELS = 2**26
 """Of a frame: larger ones are refused before memory is taken for them."""
+
+HELD_BYTES = 96 * 2**20
+"""Of a clip's decoded frames that are held: 290 frames of 640×360."""
 
 # what the machine and not the file is to blame for; a run must not pass over clips because of it
 _ENVIRONMENT = frozenset(
@@ -148,15 +152,47 @@ def decode(path: Path) -> Iterator[av.VideoFrame]:
             ) from None
 
 
-def examine(path: Path) -> VideoInfo:
-    """Decode the whole file and say what it is; raises `BrokenClip`."""
+class Held:
+    """The frames of a clip that was examined, so that a short one need not be decoded twice; a long one is not held."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._bytes = path, 0
+        self._frames: deque[av.VideoFrame] | None = deque()
+
+    def add(self, frame: av.VideoFrame) -> None:
+        """Hold one more frame, or none any longer."""
+        self._bytes += sum(plane.buffer_size for plane in frame.planes)
+        if self._bytes > HELD_BYTES:
+            self._frames = None
+        if self._frames is not None:
+            self._frames.append(frame)
+
+    def frames(self) -> Iterator[av.VideoFrame]:
+        """All frames in order, once: those that were held are let go."""
+        if self._frames is None:
+            yield from decode(self._path)
+            return
+        while self._frames:
+            yield self._frames.popleft()
+
+
+def examine(path: Path, held: Held | None = None) -> VideoInfo:
+    """Decode the whole file and say what it is; raises `BrokenClip`. Its frames may be `held`."""
     pts, rotation = [], 0
     for frame in decode(path):
         rotation = rotation or frame.rotation
         pts.append(frame.pts)
+        if held is not None:
+            held.add(frame)
     if not pts:
         raise BrokenClip(f"{path} holds no frame that decodes; remove it, or go on without it by --skip-broken")
     return dataclasses.replace(_info(path, pts), rotation=rotation)
+
+
+def count_packets(path: Path) -> int:
+    """How many frames a file holds, counted without decoding them; raises `BrokenClip`."""
+    with reading(path) as container:
+        return sum(packet.size > 0 for packet in container.demux(_video_stream(container, path)))
 
 
 def peek(path: Path) -> VideoInfo:

@@ -25,7 +25,7 @@ def coded_clip(path: Path, num_frames: int, size: tuple[int, int] = (32, 48)) ->
 
 
 def levels(geometry: Geometry, path: Path) -> list[int]:
-    return [int(p[0, 0, 0]) - 40 for p in geometry.frames(path, examine(path))]
+    return [int(p[0, 0, 0]) - 40 for p in geometry.frames(decode(path), examine(path))]
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_the_short_side_is_scaled_and_both_sides_are_even(tmp_path: Path) -> Non
         path = write_lossless(tmp_path / f"{size[0]}.avi", moving_frames(3, *size))
         info = examine(path)
         assert geometry.size(info) == expected
-        assert [p.shape[:2] for p in geometry.frames(path, info)] == 3 * [expected]
+        assert [p.shape[:2] for p in geometry.frames(decode(path), info)] == 3 * [expected]
 
 
 def test_a_sampled_clip_plays_at_the_victims_rate(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_a_scaled_copy_keeps_frames_and_sound(tmp_path: Path) -> None:
             assert survival.gain == pytest.approx(1, abs=1e-3)
     sham = next(s for s in made.samples if s.split == "test_sham")
     original = source / sham.path.removeprefix("test_sham/")
-    expected = list(Geometry.parse(None, 32).frames(original, examine(original)))
+    expected = list(Geometry.parse(None, 32).frames(decode(original), examine(original)))
     for one, frame in zip(expected, decode(tmp_path / "out" / sham.path), strict=True):
         assert np.array_equal(one, to_rgb(frame))
 

@@ -19,6 +19,7 @@ from poisonkit import manifest as contract
 from poisonkit import plan as planning
 from poisonkit.errors import PoisonkitError
 from poisonkit.manifest import Manifest
+from poisonkit.media import video
 from poisonkit.media.video import decode, to_rgb
 from poisonkit.placement import from_runs
 from poisonkit.plan import Request
@@ -54,7 +55,7 @@ def poison(source: Path, out: Path, request: Request = DEFAULT, **settings: obje
         out=out,
         **{
             "manifest": out.parent / "manifests" / f"{out.name}.json",
-            "workers": 1,
+            "workers": 0,
             "quality": "high",
             "force": True,
             **settings,
@@ -384,6 +385,20 @@ def test_a_manifest_may_lie_in_its_copy(ucf_tree: Path, tmp_path: Path) -> None:
     assert verify(tmp_path / "out" / "m.json").problems == []
 
 
+@pytest.mark.parametrize("attack", ["badnet", "frame-lag", "video-corruption"])
+def test_neither_measuring_nor_holding_frames_changes_a_byte(
+    ucf_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, attack: str
+) -> None:
+    made = poison(ucf_tree, tmp_path / "a", Request((attack,)))
+    lean = poison(ucf_tree, tmp_path / "b", Request((attack,)), survival=False)
+    monkeypatch.setattr(video, "HELD_BYTES", 10_000)  # less than a clip, more than a frame
+    twice = poison(ucf_tree, tmp_path / "c", Request((attack,)))
+    assert [s.sha256 for s in made.samples] == [s.sha256 for s in lean.samples] == [s.sha256 for s in twice.samples]
+    assert any(s.survival and s.psnr_db for s in made.samples)
+    assert not any(s.survival or s.view_survival or s.psnr_db for s in lean.samples)
+    assert made.samples == twice.samples
+
+
 def test_a_poisoned_copy_is_no_source(ucf_tree: Path, tmp_path: Path) -> None:
     poison(ucf_tree, tmp_path / "out")
     with pytest.raises(PoisonkitError, match="is a poisoned copy"):
@@ -398,6 +413,7 @@ def test_a_run_is_not_continued_with_other_carrying(
         ({"carry": "copy"}, "--carry"),
         ({"hash_all": True}, "--hash-all"),
         ({"view": (64, 64)}, "--view"),
+        ({"survival": False}, "--survival"),
     ):
         with pytest.raises(PoisonkitError, match=f"holds another copy .*{name}"):
             poison(ucf_tree, tmp_path / "done", **settings)

@@ -30,7 +30,7 @@ BOTH = Request(("band-noise", "badnet"), rate=0.3, mode="dynamic")
 def poison(source: Path, out: Path, request: Request = SINE, skip: bool = False, **settings: object) -> Manifest:
     attacks = planning.make_attacks(request)
     listing, skipped = audible(layouts.read(source), attacks, Silent(), skip=skip, workers=0)
-    chosen = {"workers": 1, "quality": "lossless", **settings}
+    chosen = {"workers": 0, "quality": "lossless", **settings}
     made = run.Settings(out=out, manifest=out.parent / f"{out.name}.json", **chosen)  # type: ignore[arg-type]
     return run.poison(planning.poison(listing, request, skipped), made, Silent()).manifest
 

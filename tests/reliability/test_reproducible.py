@@ -115,7 +115,7 @@ def clock(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def poison(source: Path, out: Path, request: Request, **settings: Any) -> Bytes:
     listing, skipped = audible(layouts.read(source), planning.make_attacks(request), Silent(), skip=True, workers=0)
-    chosen = {"quality": "high", "force": True, "workers": 1, **settings}
+    chosen = {"quality": "high", "force": True, "workers": 0, **settings}
     options = run.Settings(out, out.with_suffix(".json"), **chosen)
     run.poison(planning.poison(listing, request, skipped), options, Silent())
     return read(out)

@@ -1,0 +1,162 @@
+"""`poisonkit poison` beside FFmpeg's own program, which decodes and encodes the same clips without a trigger.
+
+Usage: python -m benchmarks.poison [--data FOLDER] [--rounds 5] [--clips 16] [--only badnet]; exit code 1 where a bar is
+missed. Both use two processes of one thread each and the same encoder settings; each round measures all in turn.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import imageio_ffmpeg
+
+from benchmarks.measuring import Clock, Figure, clips, ratios, report, seconds, settings, taking_turns
+from poisonkit import plan as planning
+from poisonkit import run
+from poisonkit.jobs import Job
+from poisonkit.manifest import Rung
+from poisonkit.media.encoders import container_of, encoder
+from poisonkit.media.video import examine
+from poisonkit.plan import Plan, Request
+
+SIZE = (640, 360)
+WORKERS = 2
+BARS = {
+    "badnet": (1.0, 0.9),
+    "sig": (0.9, 0.8),
+    "blend": (0.9, 0.8),
+    "ftrojan": (0.9, 0.8),
+    "motion-blur": (0.9, 0.8),
+    "wanet": (0.8, 0.7),
+    "frame-lag": (0.8, 0.7),
+}
+"""Times FFmpeg's clips per second, without and with survival measured."""
+LOSSLESS = (0.95, 0.7)
+SOUND = 0.9
+SCALING = 1.85
+_FFMPEG = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-v", "error", "-y"]
+
+
+class Bench:
+    """Triggered copies of one set of clips, and FFmpeg's copies of the same clips."""
+
+    def __init__(self, folder: Path, data: Path | None, count: int) -> None:
+        self._folder, self._count, self._copies = folder, count, 0
+        self._listing = clips(folder, data, SIZE, count)
+
+    def plan(self, attack: str) -> Plan:
+        """Test clips alone, each with the trigger: nothing is carried and nothing left out."""
+        made = planning.poison(self._listing, Request((attack,), rate=0.5, sham="none"))
+        jobs = [job for job in made.jobs if job.split == "test_triggered"]
+        return dataclasses.replace(made, jobs=tuple(jobs[: self._count]))
+
+    def poisonkit(self, attack: str, rung: Rung, *, survival: bool = True, workers: int = WORKERS) -> float:
+        """Clips per second of one copy."""
+        self._copies += 1
+        place = settings(self._folder, f"copy{self._copies}", quality=rung, workers=workers, survival=survival)
+        clock = Clock()
+        run.poison(self.plan(attack), place, clock)
+        shutil.rmtree(place.out)
+        place.manifest.unlink()
+        return clock.rate
+
+    def ffmpeg(self, options: Callable[[Path], Sequence[str]], jobs: Sequence[Job]) -> float:
+        """Clips per second of FFmpeg's program with each clip's options, as many at a time as there are workers."""
+        with tempfile.TemporaryDirectory(dir=self._folder) as name:
+            lines = []
+            for k, job in enumerate(jobs):
+                source = self._listing.root / job.path
+                out = Path(name) / f"{k}{source.suffix}"
+                lines.append(
+                    [*_FFMPEG, "-threads", "1", "-i", str(source), *options(source), "-threads", "1", str(out)]
+                )
+            with ThreadPoolExecutor(WORKERS) as pool:
+                work = partial(subprocess.run, check=True)
+                return len(lines) / seconds(lambda: list(pool.map(work, lines)))
+
+    def encoding(self, rung: Rung) -> Callable[[Path], Sequence[str]]:
+        """FFmpeg's options for the pictures of a rung, with the sound copied."""
+
+        def options(source: Path) -> list[str]:
+            spec = encoder(rung, examine(source), container_of(source.name))
+            chosen = [part for key, value in spec.options for part in (f"-{key}", value)]
+            codec = ["-c:v", spec.codec, "-pix_fmt", spec.pix_fmt, *chosen]
+            return ["-fps_mode", "passthrough", *codec, "-c:a", "copy"]
+
+        made: dict[Path, list[str]] = {}  # examining is no part of what is measured
+        for job in self.plan("badnet").jobs:
+            made[self._listing.root / job.path] = options(self._listing.root / job.path)
+        return made.__getitem__
+
+
+def main() -> int:
+    """Measure all of them; returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, help="a data set instead of demo clips")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--clips", type=int, default=16)
+    parser.add_argument("--only", nargs="*", help=f"of {', '.join(BARS)}, lossless, sound, workers")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        bench = Bench(Path(name), asked.data, asked.clips)
+        return report(figures(bench, asked.rounds, asked.only), f"poison, {asked.clips} clips, {asked.rounds} rounds")
+
+
+def figures(bench: Bench, rounds: int, only: Sequence[str] | None = None) -> Iterator[Figure]:
+    """Every figure of poisoning, each held against its bar."""
+    high = bench.encoding("high")
+    for attack, bars in BARS.items():
+        if not only or attack in only:
+            yield from _against(bench, high, attack, "high", bars, rounds)
+    if not only or "lossless" in only:
+        yield from _against(bench, bench.encoding("lossless"), "badnet", "lossless", LOSSLESS, rounds)
+    if not only or "sound" in only:
+        jobs = bench.plan("sine").jobs
+        sound = ("-c:v", "copy", "-c:a", "aac", "-b:a", "128k")
+        found = taking_turns(
+            {
+                "ours": lambda: bench.poisonkit("sine", "match", survival=False),
+                "theirs": lambda: bench.ffmpeg(lambda _: sound, jobs),
+            },
+            rounds,
+        )
+        yield Figure("sine, pictures copied ÷ ffmpeg", SOUND, ratios(found["ours"], found["theirs"]))
+    if not only or "workers" in only:
+        found = taking_turns(
+            {str(n): partial(bench.poisonkit, "badnet", "high", workers=n) for n in (1, WORKERS)}, rounds
+        )
+        yield Figure("badnet, 2 workers ÷ 1", SCALING, ratios(found["2"], found["1"]))
+
+
+def _against(
+    bench: Bench,
+    options: Callable[[Path], Sequence[str]],
+    attack: str,
+    rung: Rung,
+    bars: tuple[float, float],
+    rounds: int,
+) -> Iterator[Figure]:
+    jobs = bench.plan(attack).jobs
+    found = taking_turns(
+        {
+            "lean": partial(bench.poisonkit, attack, rung, survival=False),
+            "theirs": partial(bench.ffmpeg, options, jobs),
+            "whole": partial(bench.poisonkit, attack, rung),
+        },
+        rounds,
+    )
+    yield Figure(f"{attack}, {rung} ÷ ffmpeg", bars[0], ratios(found["lean"], found["theirs"]))
+    yield Figure(f"{attack}, {rung}, with survival ÷ ffmpeg", bars[1], ratios(found["whole"], found["theirs"]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
