@@ -204,7 +204,7 @@ def ssim(a: np.ndarray, b: np.ndarray) -> float:
     greys = [cv2.cvtColor(f, cv2.COLOR_RGB2GRAY) for f in (a, b)]
     means = [cv2.mean(grey)[0] for grey in greys]
     # about zero, where float32 is fine enough: the fifth decimal is the same as with float64
-    x, y = (cv2.subtract(grey, mean, dtype=cv2.CV_32F) for grey, mean in zip(greys, means, strict=True))
+    x, y = (grey.astype(np.float32) - np.float32(mean) for grey, mean in zip(greys, means, strict=True))
 
     def blur(image: np.ndarray) -> np.ndarray:
         return cv2.GaussianBlur(image, (11, 11), 1.5)
@@ -212,8 +212,6 @@ def ssim(a: np.ndarray, b: np.ndarray) -> float:
     c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
     mx, my = blur(x), blur(y)
     vx, vy, cov = blur(x * x) - mx * mx, blur(y * y) - my * my, blur(x * y) - mx * my
-    mx += means[0]
-    my += means[1]
-    return float(
-        np.mean((2 * mx * my + c1) * (2 * cov + c2) / ((mx * mx + my * my + c1) * (vx + vy + c2)), dtype=np.float64)
-    )
+    mx, my = (part.astype(np.float64) + mean for part, mean in zip((mx, my), means, strict=True))
+    luminance = (2 * mx * my + c1) / (mx * mx + my * my + c1)
+    return float(np.mean(luminance * ((2 * cov + c2) / (vx + vy + c2))))
