@@ -7,15 +7,16 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
+import av
 import numpy as np
 
-from poisonkit import seeding
+from poisonkit import planes, seeding
 from poisonkit.jobs import Context, Job
 from poisonkit.manifest import Sample
 from poisonkit.media.damage import Stretch
 from poisonkit.media.video import VideoInfo, rgb_of
 from poisonkit.placement import Placed, Window, place, to_runs
-from poisonkit.triggers import BitstreamTrigger, PixelTrigger, RetimingTrigger, VideoTrigger, find_video
+from poisonkit.triggers import BitstreamTrigger, PixelTrigger, PlanarTrigger, RetimingTrigger, VideoTrigger, find_video
 from poisonkit.triggers._base import Drawn
 
 _LISTED_NUMBERS = 32
@@ -41,20 +42,24 @@ class Pictures(NamedTuple):
 class Change:
     """A trigger resolved on one clip: where it is placed and what was drawn. `trigger` is None for re-encoding only.
 
-    Clips that are only re-encoded take the same way on the same frames as triggered ones (through RGB, through the
-    codec whose stream is damaged), so that they are a fair control.
+    Clips that are only re-encoded take the same way on the same frames as triggered ones (on planes, through RGB,
+    through the codec whose stream is damaged), so that they are a fair control.
     """
 
-    def __init__(self, job: Job, context: Context, info: VideoInfo) -> None:
+    def __init__(self, job: Job, context: Context, info: VideoInfo, pix_fmt: str | None = None) -> None:
+        """`pix_fmt`: what will be encoded, where frames come as they are stored; None where they come as RGB."""
         self.trigger: VideoTrigger | None = None
         self._info = info
         self.placed = Placed(np.zeros(info.num_frames, dtype=bool), 0)
         self._kind: type[VideoTrigger] | None = None
         self.drawn: Drawn = {}
+        self._planar = False
         attack = context.attack("video")
         if attack is None or attack.placement is None:
             return
         self._kind = find_video(attack.name)
+        same = info.pix_fmt == pix_fmt == planes.FORMAT and info.width % 2 == info.height % 2 == 0
+        self._planar = same and issubclass(self._kind, PlanarTrigger)
         window = Window.parse(attack.placement.window)
         rng = seeding.generator(context.seed, job.clip_id, "placement")
         self.placed = place(attack.placement.frames, window, info.num_frames, rng, contiguous=self._kind.temporal)
@@ -75,6 +80,9 @@ class Change:
         if isinstance(self.trigger, RetimingTrigger):
             yield from self._retimed(self.trigger, frames)
             return
+        if self._planar:
+            yield from self._on_planes(frames)
+            return
         through_rgb = self._kind is not None and issubclass(self._kind, PixelTrigger)
         for i, frame in zip(range(self._info.num_frames), frames, strict=False):
             if not (through_rgb and self.placed.mask[i]):
@@ -85,6 +93,24 @@ class Change:
                 yield Pictures(rgb, rgb, self.trigger(rgb[None], np.array([i]), np.array([True]), self.drawn)[0])
             else:
                 yield Pictures(rgb, rgb, rgb)
+
+    def _on_planes(self, frames: Iterator[av.VideoFrame]) -> Iterator[Pictures]:
+        """Frames as they are stored; the control is the source itself."""
+        colours = planes.colours(self._info)
+        for i, frame in zip(range(self._info.num_frames), frames, strict=False):
+            if self.placed.mask[i] and isinstance(self.trigger, PlanarTrigger):
+                changed, target = planes.blank(self._info.width, self._info.height)
+                self.trigger.apply_planes(planes.planes_of(frame), target, i, self.drawn, colours)
+                yield Pictures(frame, frame, changed)
+            else:
+                yield Pictures(frame, frame, frame)
+
+    def meant(self, i: int, pictures: Pictures) -> np.ndarray:
+        """Frame i as RGB with the change as the trigger defines it; what was made may only come close to it."""
+        if self._planar and isinstance(self.trigger, PixelTrigger):
+            control = rgb_of(pictures.control)[None]
+            return self.trigger(control, np.array([i]), self.placed.mask[i : i + 1], self.drawn)[0]
+        return rgb_of(pictures.triggered)
 
     def _retimed(self, trigger: RetimingTrigger, frames: Iterator[Any]) -> Iterator[Pictures]:
         shown = trigger.shown(self._steps, self.placed.mask, self.drawn)

@@ -152,7 +152,8 @@ class _Pictures:
         self._found, self._geometry = found, context.geometry
         spec = encoder(context.rungs["video"], info, container)
         self.new = NewPictures(spec, info)
-        self._change = Change(job, context, info)
+        plain = context.geometry.short_side is None
+        self._change = Change(job, context, info, spec.pix_fmt if plain else None)
         self._survival = context.survival
         self._take = _Take.for_frames(measured(self._change.placed.mask) if context.survival else np.zeros(0, np.int64))
         self._held, self._view = held, context.view
@@ -165,7 +166,7 @@ class _Pictures:
             writer.write(pictures.triggered)
             if self._loop is not None:
                 self._take.back(self._loop.write(pictures.control))
-            self._take.add(i, pictures)
+            self._take.add(i, pictures, self._change)
         if self._loop is not None:
             self._take.back(self._loop.flush())
 
@@ -252,12 +253,12 @@ class _Take:
     def for_frames(cls, frames: np.ndarray) -> _Take:
         return cls(frozenset(frames.tolist()), {}, {}, {}, {})
 
-    def add(self, i: int, pictures: Pictures) -> None:
+    def add(self, i: int, pictures: Pictures, change: Change) -> None:
         if i in self.wanted:
             source, control, triggered = pictures
             self.source[i] = rgb_of(source)
             self.control[i] = self.source[i] if control is source else rgb_of(control)
-            self.triggered[i] = self.control[i] if triggered is control else rgb_of(triggered)
+            self.triggered[i] = self.control[i] if triggered is control else change.meant(i, pictures)
 
     def back(self, frames: list[av.VideoFrame]) -> None:
         for frame in frames:

@@ -23,6 +23,7 @@ POISONKIT = [
     {"rewrite", "layouts"},
     {"change_sound"},
     {"change"},
+    {"planes"},
     {"jobs"},
     {"triggers", "fidelity_sound", "geometry"},
     {"fidelity", "media", "placement"},

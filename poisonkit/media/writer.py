@@ -50,10 +50,7 @@ class Encoder:
         if not spec.is_rgb:
             # unspecified stays unspecified: readers then assume BT.601, which is what the conversion here uses
             context.colorspace, context.color_range = info.colorspace, info.color_range
-            if info.colorspace in _MATRICES:
-                self._colour["dst_colorspace"] = _MATRICES[info.colorspace]
-            if info.color_range == ColorRange.JPEG:
-                self._colour["dst_color_range"] = ColorRange.JPEG
+            self._colour = colours_of(info)
         self.context = context
 
     def prepare(self, picture: av.VideoFrame | np.ndarray, pts: int, time_base: Fraction) -> av.VideoFrame:
@@ -72,6 +69,16 @@ class Encoder:
 
     def _reformat(self, frame: av.VideoFrame, **colour: Any) -> av.VideoFrame:
         return convert(frame, self._spec.pix_fmt, **colour)
+
+
+def colours_of(info: VideoInfo) -> dict[str, Any]:
+    """What the converter is told when RGB becomes the planes of such a clip."""
+    told: dict[str, Any] = {}
+    if info.colorspace in _MATRICES:
+        told["dst_colorspace"] = _MATRICES[info.colorspace]
+    if info.color_range == ColorRange.JPEG:
+        told["dst_color_range"] = ColorRange.JPEG
+    return told
 
 
 class Loopback:

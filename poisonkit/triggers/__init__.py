@@ -15,12 +15,16 @@ from poisonkit.triggers._base import (
     Trigger,
     VideoTrigger,
 )
+from poisonkit.triggers._planes import Colours, PlanarTrigger, Planes
 
 __all__ = [
     "TRIGGERS",
     "AudioTrigger",
     "BitstreamTrigger",
+    "Colours",
     "PixelTrigger",
+    "PlanarTrigger",
+    "Planes",
     "RetimingTrigger",
     "Trigger",
     "VideoTrigger",

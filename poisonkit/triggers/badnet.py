@@ -7,11 +7,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from poisonkit.triggers._base import Box, Drawn, PixelTrigger, param
+from poisonkit.triggers._base import Box, Drawn, param
+from poisonkit.triggers._planes import Colours, PlanarTrigger, Planes, copied
 
 
 @dataclass(frozen=True)
-class BadNet(PixelTrigger):
+class BadNet(PlanarTrigger):
     """Stamp a square patch of random colour blocks onto the frame.
 
     `x[y0:y1, x0:x1] = patch`, with `blocks` × `blocks` blocks of one colour each, drawn from the eight corners of
@@ -49,14 +50,26 @@ class BadNet(PixelTrigger):
         return np.concatenate([half, half[..., : self.blocks // 2, :][..., ::-1, :]], axis=-2)
 
     def apply(self, frames: np.ndarray, frame_indices: np.ndarray, drawn: Drawn) -> np.ndarray:
-        size = frames.shape[1:3]
+        size = (frames.shape[1], frames.shape[2])
         result = frames.copy()
         for i, index in enumerate(frame_indices.tolist()):
-            x0, y0, x1, y1 = self._box_at((size[0], size[1]), drawn, index)
-            colours = drawn["colours"] if self.mode == "static" else drawn["colours"][index]
-            edge = np.arange(max(x1 - x0, y1 - y0)) // self._block_px((size[0], size[1]))
-            result[i, y0:y1, x0:x1] = colours[edge[: y1 - y0]][:, edge[: x1 - x0]]
+            (x0, y0, x1, y1), patch = self._patch(size, drawn, index)
+            result[i, y0:y1, x0:x1] = patch
         return result
+
+    def apply_planes(self, source: Planes, target: Planes, index: int, drawn: Drawn, colours: Colours) -> None:
+        """The patch's corners are even, so that it covers whole pixels of all planes."""
+        height, width = source.y.shape
+        (x0, y0, x1, y1), patch = self._patch((height, width), drawn, index)
+        copied(source, target)
+        for part, plane, step in zip(colours.planes(patch), target, (1, 2, 2), strict=True):
+            plane[y0 // step : y1 // step, x0 // step : x1 // step] = part
+
+    def _patch(self, size: tuple[int, int], drawn: Drawn, index: int) -> tuple[Box, np.ndarray]:
+        x0, y0, x1, y1 = self._box_at(size, drawn, index)
+        colours = drawn["colours"] if self.mode == "static" else drawn["colours"][index]
+        edge = np.arange(max(x1 - x0, y1 - y0)) // self._block_px(size)
+        return (x0, y0, x1, y1), colours[edge[: y1 - y0]][:, edge[: x1 - x0]]
 
     def box(self, size: tuple[int, int], drawn: Drawn, frame_indices: np.ndarray) -> Box:
         boxes = np.array([self._box_at(size, drawn, int(i)) for i in frame_indices])

@@ -9,11 +9,12 @@ import cv2
 import numpy as np
 
 from poisonkit.triggers._add import cached
-from poisonkit.triggers._base import Drawn, PixelTrigger, param
+from poisonkit.triggers._base import Drawn, param
+from poisonkit.triggers._planes import Colours, PlanarTrigger, Planes
 
 
 @dataclass(frozen=True)
-class Blend(PixelTrigger):
+class Blend(PlanarTrigger):
     """Mix the frame with a picture of coloured noise.
 
     `y = (1 − alpha) · x + alpha · noise`, rounded. The noise is a grid of `cells` × `cells` colours, drawn uniformly
@@ -42,6 +43,14 @@ class Blend(PixelTrigger):
             over = _stretched(noise.tobytes(), self.cells, height, width)
             cv2.addWeighted(frames[i], 1 - self.alpha, over, self.alpha, 0, dst=result[i])
         return result
+
+    def apply_planes(self, source: Planes, target: Planes, index: int, drawn: Drawn, colours: Colours) -> None:
+        """Planes are mixed like colours, of which they are linear."""
+        height, width = source.y.shape
+        noise = drawn["noise"] if self.mode == "static" else drawn["noise"][index]
+        over = colours.planes(_stretched(noise.tobytes(), self.cells, height, width))
+        for before, picture, after in zip(source, over, target, strict=True):
+            cv2.addWeighted(before, 1 - self.alpha, picture, self.alpha, 0, dst=after)
 
 
 @cached

@@ -10,11 +10,12 @@ import cv2
 import numpy as np
 
 from poisonkit.triggers._add import cached
-from poisonkit.triggers._base import Drawn, PixelTrigger, param
+from poisonkit.triggers._base import Drawn, param
+from poisonkit.triggers._planes import Colours, PlanarTrigger, Planes
 
 
 @dataclass(frozen=True)
-class MotionBlur(PixelTrigger):
+class MotionBlur(PlanarTrigger):
     """Smear the frame along a line, as a moving camera does.
 
     Each pixel becomes the mean along a line of `length` through it, at an angle to the horizontal; the frame's edge
@@ -42,6 +43,13 @@ class MotionBlur(PixelTrigger):
             angle = self.angle if self.mode == "static" else float(drawn["angles"][index])
             result[i] = cv2.filter2D(frames[i], -1, _line(pixels, angle), borderType=cv2.BORDER_REPLICATE)
         return result
+
+    def apply_planes(self, source: Planes, target: Planes, index: int, drawn: Drawn, colours: Colours) -> None:
+        """A line is half as long on planes of half the size."""
+        pixels = max(self.length * min(source.y.shape), 2.0)
+        angle = self.angle if self.mode == "static" else float(drawn["angles"][index])
+        for before, after, length in zip(source, target, (pixels, pixels / 2, pixels / 2), strict=True):
+            cv2.filter2D(before, -1, _line(length, angle), dst=after, borderType=cv2.BORDER_REPLICATE)
 
 
 @cached

@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import cv2
 import numpy as np
 
 from poisonkit.triggers._add import Halves, add, cached, halves
-from poisonkit.triggers._base import Drawn, PixelTrigger, param
+from poisonkit.triggers._base import Drawn, param
+from poisonkit.triggers._planes import Colours, PlanarTrigger, Planes, clipped, copied
 
 
 @dataclass(frozen=True)
-class Sig(PixelTrigger):
+class Sig(PlanarTrigger):
     """Add vertical stripes, a sine along the frame's width.
 
     `y = x + delta · sin(2π · frequency · j / W)` for column j of a frame W pixels wide, equally on all channels;
@@ -40,6 +42,17 @@ class Sig(PixelTrigger):
             frequency = self.frequency if self.mode == "static" else float(drawn["frequencies"][index])
             result[i] = add(frames[i], _stripes(height, width, self.delta, frequency))
         return result
+
+    def apply_planes(self, source: Planes, target: Planes, index: int, drawn: Drawn, colours: Colours) -> None:
+        """What is equal on all channels is luma alone."""
+        frequency = self.frequency if self.mode == "static" else float(drawn["frequencies"][index])
+        height, width = source.y.shape
+        delta = self.delta * (colours.white - colours.black) / 255
+        plus, minus = _stripes(height, width, delta, frequency)
+        copied(source, target)
+        cv2.add(target.y, plus[..., 0], dst=target.y)
+        cv2.subtract(target.y, minus[..., 0], dst=target.y)
+        clipped(target.y, colours)
 
 
 @cached

@@ -9,14 +9,15 @@ import cv2
 import numpy as np
 
 from poisonkit.triggers._add import cached
-from poisonkit.triggers._base import Drawn, PixelTrigger, param
+from poisonkit.triggers._base import Drawn, param
+from poisonkit.triggers._planes import Colours, PlanarTrigger, Planes
 
 _PUBLISHED_SIDE = 32
 """Pixels of the pictures for which the original's strength was set."""
 
 
 @dataclass(frozen=True)
-class WaNet(PixelTrigger):
+class WaNet(PlanarTrigger):
     """Bend the frame by a smooth field of small shifts.
 
     A grid of `grid` × `grid` shifts is drawn from [−1, 1], divided by its mean magnitude, and interpolated by cubics
@@ -47,6 +48,13 @@ class WaNet(PixelTrigger):
             across, down = _map(field.tobytes(), self.grid, self.strength, height, width)
             result[i] = cv2.remap(frames[i], across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         return result
+
+    def apply_planes(self, source: Planes, target: Planes, index: int, drawn: Drawn, colours: Colours) -> None:
+        """The field is scaled with the picture, and so with a plane of half its size."""
+        field = drawn["field"] if self.mode == "static" else drawn["field"][index]
+        for before, after in zip(source, target, strict=True):
+            across, down = _map(field.tobytes(), self.grid, self.strength, *before.shape)
+            cv2.remap(before, across, down, cv2.INTER_LINEAR, dst=after, borderMode=cv2.BORDER_REPLICATE)
 
 
 @cached
