@@ -54,11 +54,13 @@ class SurvivalMeter:
     def add(
         self, source: np.ndarray, triggered: np.ndarray, source_back: np.ndarray, triggered_back: np.ndarray
     ) -> None:
-        intended = _flat(triggered) - _flat(source)
-        left = _flat(triggered_back) - _flat(source_back)
-        meant, kept = float(intended @ intended), float(left @ intended)
+        self.add_change(_flat(triggered) - _flat(source), _flat(triggered_back) - _flat(source_back))
+
+    def add_change(self, intended: np.ndarray, left: np.ndarray) -> None:
+        """The same with the change that was meant and the one that is left, float64 (n,)."""
+        meant, kept = _dot(intended, intended), _dot(left, intended)
         self._dd += meant
-        self._rr += float(left @ left)
+        self._rr += _dot(left, left)
         self._rd += kept
         if self.per_frame and math.sqrt(meant / intended.size) >= CARRIES:
             self._gains.append(kept / meant)
@@ -138,6 +140,10 @@ def parse_view(text: str) -> tuple[int, int]:
 def _flat(frame: np.ndarray) -> np.ndarray:
     # float64: the sums of 16 frames of HD video are beyond float32's 24 bits
     return frame.reshape(-1).astype(np.float64)
+
+
+def _dot(a: np.ndarray, b: np.ndarray) -> float:
+    return float(np.einsum("i,i->", a, b))  # not `@`, whose threads wait for each other where workers fill all cores
 
 
 def _round(value: float) -> float:

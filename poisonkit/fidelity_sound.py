@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +23,7 @@ VIEW_BANDS = 80
 VIEW = f"{VIEW_RATE}/{VIEW_BANDS}"
 _WINDOW, _HOP, _BINS = 400, 160, 512
 """25 ms every 10 ms at 16 kHz, as speech and audio victims take them."""
-_SECONDS = 2
+_SECONDS = 3
 """How much of the sound is looked at at once: enough for arrays to pay, little enough for a processor's cache."""
 _QUIET = 1e-10
 """Power below which a spectrum counts as this: −100 dB of full scale."""
@@ -39,9 +40,10 @@ class AudibilityMeter:
         self._pieces = _Pieces(256 * _HOP, _WINDOW - _HOP)
 
     def add(self, source: np.ndarray, written: np.ndarray) -> None:
-        self._signal += float(np.sum(np.square(source, dtype=np.float64)))
-        self._noise += float(np.sum(np.square(written.astype(np.float64) - source)))
-        for pair in self._pieces.cut(np.stack([source, written])):
+        pair = np.stack([source, written])
+        self._signal += float(np.sum(np.square(pair[0], dtype=np.float64)))
+        self._noise += float(np.sum(np.square(pair[1].astype(np.float64) - pair[0])))
+        for pair in self._pieces.cut(pair):
             self._add_distance(pair)
 
     def _add_distance(self, pair: np.ndarray) -> None:
@@ -88,11 +90,12 @@ class SoundSurvivalMeter:
         """The sound without and with the trigger, and both after the codec."""
         if not before.size:
             return
-        self._kept.add(*(STEPS * part.astype(np.float64) for part in (before, after, before_back, after_back)))
-        change = after.astype(np.float64) - before
+        parts = [part.astype(np.float64, order="C") for part in (before, after, before_back, after_back)]
+        change, left = parts[1] - parts[0], parts[3] - parts[2]
+        self._kept.add_change(STEPS * change.ravel(), STEPS * left.ravel())
         self._whole += float(np.sum(change**2))
         self._power += float(np.sum(change.mean(axis=0) ** 2))
-        mono = np.stack([part.mean(axis=0, dtype=np.float64) for part in (before, after, before_back, after_back)])
+        mono = np.stack([part.mean(axis=0) for part in parts])
         if not self._values:  # silence, as beyond the end
             mono = np.pad(mono, ((0, 0), (self._left, 0)))
         self._values += change.size
@@ -168,7 +171,9 @@ def snr_db(source: np.ndarray, written: np.ndarray) -> float | None:
 
 def log_mel(samples: np.ndarray) -> np.ndarray:
     """float64 (…, frames, 80): natural logarithm of the mel power of mono sound (…, N) at 16 kHz."""
-    return np.asarray(np.log(np.maximum(_power(samples) @ _filters(), _QUIET)))
+    power = _power(samples)
+    mel = (_filters() @ power.reshape(-1, power.shape[-1]).T).T
+    return np.log(np.maximum(mel, _QUIET)).reshape(*power.shape[:-1], -1)
 
 
 def power_db(samples: np.ndarray, window: int, hop: int) -> np.ndarray:
@@ -184,16 +189,21 @@ def _power(samples: np.ndarray, window: int = _WINDOW, hop: int = _HOP, bins: in
         samples = np.concatenate([samples, silence], axis=-1)
     weights = np.hanning(window + 1)[:-1]
     frames = np.lib.stride_tricks.sliding_window_view(samples, window, axis=-1)[..., ::hop, :]
-    spectrum = np.abs(np.fft.rfft(frames * weights, bins)) ** 2 / weights.sum() ** 2
-    return np.asarray(np.maximum(spectrum, _QUIET))
+    spectrum = np.fft.rfft(frames * weights, bins)
+    return np.maximum((spectrum.real**2 + spectrum.imag**2) / weights.sum() ** 2, _QUIET)
 
 
 @lru_cache
-def _filters() -> np.ndarray:
-    """float64 (257, 80): triangles, evenly spaced on the mel scale (O'Shaughnessy 1987) from 0 to 8 kHz."""
+def _filters() -> Any:
+    """float64 (80, 257): triangles, evenly spaced on the mel scale (O'Shaughnessy 1987) from 0 to 8 kHz.
+
+    Sparse, since few are not 0, and since NumPy's product of full ones waits for threads.
+    """
+    from scipy.sparse import csr_array
+
     top = 2595 * math.log10(1 + VIEW_RATE / 2 / 700)
     edges = 700 * (10 ** (np.linspace(0, top, VIEW_BANDS + 2) / 2595) - 1)
     bins = np.arange(_BINS // 2 + 1)[:, None] * VIEW_RATE / _BINS
     rising = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
     falling = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
-    return np.maximum(np.minimum(rising, falling), 0.0)
+    return csr_array(np.maximum(np.minimum(rising, falling), 0.0).T)
