@@ -43,8 +43,8 @@ class AudibilityMeter:
         pair = np.stack([source, written])
         self._signal += float(np.sum(np.square(pair[0], dtype=np.float64)))
         self._noise += float(np.sum(np.square(pair[1].astype(np.float64) - pair[0])))
-        for pair in self._pieces.cut(pair):
-            self._add_distance(pair)
+        for piece in self._pieces.cut(pair):
+            self._add_distance(piece)
 
     def _add_distance(self, pair: np.ndarray) -> None:
         one, other = 10 * np.log10(_power(pair))
