@@ -67,7 +67,7 @@ class AudibilityMeter:
         if rest is not None and (rest.shape[-1] >= _WINDOW or not self._windows):
             self._add_distance(rest)
             self._pieces.rest = None
-        return round(self._distance / self._windows, 4)
+        return round(self._distance / max(self._windows, 1), 4)
 
 
 class SoundSurvivalMeter:
