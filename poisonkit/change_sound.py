@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from poisonkit import seeding
@@ -36,6 +38,10 @@ class SoundChange:
     def apply(self, samples: np.ndarray) -> np.ndarray:
         """The sound with the trigger, float32 (C, N) as it came."""
         return samples if self.trigger is None else self.trigger(samples, self._info.rate, self.drawn)
+
+    def blocks(self, samples: np.ndarray) -> Iterator[np.ndarray]:
+        """The same in blocks, one after the other."""
+        return iter([samples]) if self.trigger is None else self.trigger.blocks(samples, self._info.rate, self.drawn)
 
     def describe(self, sample: Sample) -> None:
         """Write span and draw into the sample."""

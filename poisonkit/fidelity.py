@@ -54,7 +54,10 @@ class SurvivalMeter:
     def add(
         self, source: np.ndarray, triggered: np.ndarray, source_back: np.ndarray, triggered_back: np.ndarray
     ) -> None:
-        intended, left = _difference(triggered, source), _difference(triggered_back, source_back)
+        self.add_change(_difference(triggered, source), _difference(triggered_back, source_back))
+
+    def add_change(self, intended: np.ndarray, left: np.ndarray) -> None:
+        """The same with the change that was meant and the one that is left: int16 of frames, float64 (n,) of sound."""
         meant, remaining, kept = _products(intended, left)
         self._dd += meant
         self._rr += remaining
@@ -135,19 +138,20 @@ def parse_view(text: str) -> tuple[int, int]:
 
 
 def _difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Of frames as int16, of sound as float64: the sums over HD video or minutes are beyond float32's 24 bits."""
-    if a.dtype == np.uint8:
-        return cv2.subtract(a, b, dtype=cv2.CV_16S)
-    return np.subtract(a, b, dtype=np.float64).reshape(-1)
+    return cv2.subtract(a, b, dtype=cv2.CV_16S)
 
 
 def _products(a: np.ndarray, b: np.ndarray) -> tuple[float, float, float]:
     """⟨a, a⟩, ⟨b, b⟩ and ⟨a, b⟩ of two differences; exact for frames."""
     if a.dtype != np.int16:
-        return float(a @ a), float(b @ b), float(a @ b)
+        return _dot(a, a), _dot(b, b), _dot(a, b)
     # OpenCV sums squares of int16 ten times as fast as numpy does products: 2⟨a, b⟩ = ‖a + b‖² − ‖a‖² − ‖b‖²
     aa, bb = cv2.norm(a, cv2.NORM_L2SQR), cv2.norm(b, cv2.NORM_L2SQR)
     return aa, bb, (cv2.norm(cv2.add(a, b), cv2.NORM_L2SQR) - aa - bb) / 2
+
+
+def _dot(a: np.ndarray, b: np.ndarray) -> float:
+    return float(np.einsum("i,i->", a, b))  # not `@`, whose threads wait for each other where workers fill all cores
 
 
 def _round(value: float) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,13 +16,14 @@ from poisonkit.change import Change, Pictures
 from poisonkit.change_sound import SoundChange
 from poisonkit.errors import BrokenClip, PoisonkitError
 from poisonkit.fidelity import SurvivalMeter, ViewMeter, VisibilityMeter, measured
-from poisonkit.fidelity_sound import lsd_db, snr_db, survival, view_survival
+from poisonkit.fidelity_sound import AudibilityMeter, SoundSurvivalMeter
 from poisonkit.files import TAG, Method, carry, is_sound, sha256
 from poisonkit.jobs import Context, Job
 from poisonkit.manifest import Sample
 from poisonkit.media.encoders import container_of, encoder
-from poisonkit.media.sound import SoundInfo, aligned
+from poisonkit.media.sound import Playback, SoundInfo, recut
 from poisonkit.media.sound import examine as examine_sound
+from poisonkit.media.sound import peek as peek_sound
 from poisonkit.media.sound import read as read_sound
 from poisonkit.media.sound_encoders import sound_encoder
 from poisonkit.media.video import Held, VideoInfo, count_packets, decode, examine, rgb_of, to_rgb
@@ -187,7 +189,7 @@ class _Pictures:
 
 
 class _Sound:
-    """The sound of one clip, written anew."""
+    """The sound of one clip, written anew. Only the source's is held; all else passes by in blocks."""
 
     def __init__(self, job: Job, context: Context, source: Path, container: str) -> None:
         found = read_sound(source)
@@ -197,45 +199,63 @@ class _Sound:
         self._change = SoundChange(job, context, info)
         self._source = source
         spec = sound_encoder(context.rungs["audio"], info, container)
-        self.new = NewSound(spec, info, self._change.apply(self._before))
+        self.new = NewSound(spec, info, self._change.blocks(self._before))
 
     def measure(self, sample: Sample, path: Path, context: Context) -> None:
         """Decode the written file, check its form, and fill in fidelity and the span."""
         info = self.new.info
-        back_info, back = self._back(path)
-        if (back_info.rate, back_info.channels) != (info.rate, info.channels):
-            raise PoisonkitError(
-                f"{sample.id}: the written sound has {back_info.rate} Hz and {back_info.channels} channels where "
-                f"{info.rate} Hz and {info.channels} were written; try another --quality"
-            )
-        sample.sample_rate, sample.channels, sample.num_samples = info.rate, info.channels, back_info.num_samples
+        self._check(sample, path)
+        sample.sample_rate, sample.channels = info.rate, info.channels
         if context.survival:
-            sample.snr_db, sample.lsd_db = snr_db(self._before, back), lsd_db(self._before, back)
-        if context.survival and self._change.trigger is not None:
-            first, last = self._change.span
-            parts = (self._before, self.new.samples, self._control(path, context), back)
-            before, after, before_back, after_back = (part[:, first:last] for part in parts)
-            sample.survival["audio"] = survival(before, after, before_back, after_back)
-            sample.view_survival["audio"] = view_survival(before, after, before_back, after_back, info.rate)
+            self._compare(sample, path, context)
+        else:
+            sample.num_samples = examine_sound(path).num_samples
         self._change.describe(sample)
 
-    def _back(self, path: Path) -> tuple[SoundInfo, np.ndarray]:
-        """What a reader of the file hears while it would hear the source."""
-        found = read_sound(path)
+    def _compare(self, sample: Sample, path: Path, context: Context) -> None:
+        info = self.new.info
+        back = Playback(path, info)
+        audibility, survival = AudibilityMeter(), SoundSurvivalMeter(info.rate)
+        if self._change.trigger is None:
+            for before, written in zip(recut([self._before]), recut(back), strict=True):
+                audibility.add(before, written)
+        else:
+            first, last = self._change.span
+            parts = ([self._before], self._change.blocks(self._before), self._control(path, context), back)
+            place = 0
+            for blocks in zip(*map(recut, parts), strict=True):
+                audibility.add(blocks[0], blocks[3])
+                before, after, before_back, after_back = (
+                    block[:, max(first - place, 0) : max(last - place, 0)] for block in blocks
+                )
+                survival.add(before, after, before_back, after_back)
+                place += blocks[0].shape[1]
+            sample.survival["audio"], sample.view_survival["audio"] = survival.result(), survival.view()
+        sample.num_samples = back.num_samples
+        sample.snr_db, sample.lsd_db = audibility.snr_db, audibility.lsd_db
+
+    def _check(self, sample: Sample, path: Path) -> None:
+        info, found = self.new.info, peek_sound(path)
         if found is None:
             raise PoisonkitError(
                 f"{path} was written without its sound; this is a fault of poisonkit, please report it"
             )
-        return found[0], aligned(found[1], found[0].start, self.new.info)
+        if (found.rate, found.channels) != (info.rate, info.channels):
+            raise PoisonkitError(
+                f"{sample.id}: the written sound has {found.rate} Hz and {found.channels} channels where "
+                f"{info.rate} Hz and {info.channels} were written; try another --quality"
+            )
 
-    def _control(self, path: Path, context: Context) -> np.ndarray:
-        """The source's sound after the same encoder."""
+    def _control(self, path: Path, context: Context) -> Iterator[np.ndarray]:
+        """The source's sound after the same encoder, in blocks."""
         if self.new.spec.exact:  # whole steps end at full scale, beyond which lossy decoders may go
-            return self._before if self.new.spec.sample_format == "flt" else self._before.clip(-1, 1)
+            whole = self.new.spec.sample_format == "flt"
+            yield from (part if whole else part.clip(-1, 1) for part in recut([self._before]))
+            return
         with tempfile.TemporaryDirectory(prefix="poisonkit-") as folder:
             alone = Path(folder) / f"control{path.suffix}"
-            write_sound(alone, dataclasses.replace(self.new, samples=self._before), self._source, tag(context))
-            return self._back(alone)[1]
+            write_sound(alone, dataclasses.replace(self.new, blocks=[self._before]), self._source, tag(context))
+            yield from Playback(alone, self.new.info)
 
 
 @dataclass

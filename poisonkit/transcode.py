@@ -18,7 +18,7 @@ from poisonkit import manifest as contract
 from poisonkit import record, watchdog
 from poisonkit.errors import BrokenClip, PoisonkitError
 from poisonkit.fidelity import SurvivalMeter, ViewMeter, measured
-from poisonkit.fidelity_sound import survival, view_survival
+from poisonkit.fidelity_sound import SoundSurvivalMeter
 from poisonkit.files import NOTICE, is_sound, sha256
 from poisonkit.jobs import Context, Job
 from poisonkit.manifest import Encoding, Manifest, Sample
@@ -246,22 +246,13 @@ def _raw(platform: Platform, path: Path, size: tuple[int, int]) -> Iterator[np.n
 
 
 def _measure_sound(sample: Sample, meant: tuple[Path, Path], got: tuple[Path, Path]) -> None:
-    after_info, after = _heard(meant[0])
-    parts = [after]
-    for path in (meant[1], *got):
-        info, samples = _heard(path)
-        parts.append(sound.aligned(samples, info.start, after_info))
-    first, last = (round(place * after_info.rate) for place in sample.audio_spans[0])
-    triggered, control, triggered_back, control_back = (part[:, first:last] for part in parts)
-    sample.survival["audio"] = survival(control, triggered, control_back, triggered_back)
-    sample.view_survival["audio"] = view_survival(control, triggered, control_back, triggered_back, after_info.rate)
-
-
-def _heard(path: Path) -> tuple[sound.SoundInfo, np.ndarray]:
-    found = sound.read(path)
-    if found is None:
-        raise BrokenClip(f"{path} holds no sound; check it by `poisonkit verify`")
-    return found
+    info = sound.examine(meant[0])
+    first, last = (min(round(place * info.rate), info.num_samples) for place in sample.audio_spans[0])
+    meter = SoundSurvivalMeter(info.rate)
+    spans = (sound.excerpt(sound.Playback(path, info), first, last - first) for path in (*meant, *got))
+    for triggered, control, triggered_back, control_back in zip(*map(sound.recut, spans), strict=True):
+        meter.add(control, triggered, control_back, triggered_back)
+    sample.survival["audio"], sample.view_survival["audio"] = meter.result(), meter.view()
 
 
 def _manifest(made: Manifest, samples: list[Sample], platform: Platform, out: Path, path: Path) -> Manifest:

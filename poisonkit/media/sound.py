@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -19,6 +20,8 @@ from poisonkit.media.video import reading, refuse_environment
 
 MAX_VALUES = 2**27
 """Channels times samples that are held at once: half a gigabyte."""
+BLOCK = 2**17
+"""Samples, per channel, of streams that are measured side by side: 2.6 s at 50 kHz, a megabyte of stereo."""
 HEARD = 2.0**-15
 """One step of 16-bit sound: a clip that never gets above it is silent."""
 
@@ -68,9 +71,7 @@ def read(path: Path) -> tuple[SoundInfo, np.ndarray] | None:
                 )
             parts.append(_planar(frame))
         if not parts:
-            raise BrokenClip(
-                f"{path} holds a sound track of which nothing decodes; remove it, or go on without it by --skip-broken"
-            )
+            raise _empty(path)
         samples = np.concatenate(parts, axis=1)
         return _info(container, stream, samples.shape[1], start), samples
 
@@ -78,9 +79,7 @@ def read(path: Path) -> tuple[SoundInfo, np.ndarray] | None:
 def examine(path: Path) -> SoundInfo:
     """What the sound of a file is, decoded to its end; raises `BrokenClip`, also where there is none."""
     with reading(path) as container:
-        if not container.streams.audio:
-            raise BrokenClip(f"{path} holds no sound; remove it, or go on without it by --skip-broken")
-        stream = container.streams.audio[0]
+        stream = _track(container, path)
         count, start, found = 0, 0, False
         for frame in _frames(container, stream, path):  # counted, not held: a file may be hours long
             if not found:
@@ -88,9 +87,7 @@ def examine(path: Path) -> SoundInfo:
             found = True
             count += frame.samples
         if not found:
-            raise BrokenClip(
-                f"{path} holds a sound track of which nothing decodes; remove it, or go on without it by --skip-broken"
-            )
+            raise _empty(path)
         return _info(container, stream, count, start)
 
 
@@ -135,6 +132,18 @@ def _frames(container: Any, stream: Any, path: Path) -> Iterator[av.AudioFrame]:
         ) from None
 
 
+def _track(container: Any, path: Path) -> Any:
+    if not container.streams.audio:
+        raise BrokenClip(f"{path} holds no sound; remove it, or go on without it by --skip-broken")
+    return container.streams.audio[0]
+
+
+def _empty(path: Path) -> BrokenClip:
+    return BrokenClip(
+        f"{path} holds a sound track of which nothing decodes; remove it, or go on without it by --skip-broken"
+    )
+
+
 def _start(frame: av.AudioFrame, path: Path) -> int:
     """When the first frame is heard, in samples."""
     if frame.pts is None or frame.time_base is None or is_sound(path.name):
@@ -169,17 +178,63 @@ def _info(container: Any, stream: Any, num_samples: int, start: int) -> SoundInf
     )
 
 
-def aligned(samples: np.ndarray, start: int, like: SoundInfo) -> np.ndarray:
-    """The samples (C, N) that are heard while `like` is, with silence where there are none.
+class Playback:
+    """A file's sound in blocks, never held whole: what is heard of it while `like` is, with silence where nothing is.
 
-    `start`: when the first of `samples` is heard, as in `SoundInfo`.
+    Gives float32 (C, n), `like.num_samples` in all; raises `BrokenClip`. `num_samples`: those that the file itself
+    holds, once all blocks have been taken.
     """
-    first = like.start - start
-    result = np.zeros((samples.shape[0], like.num_samples), dtype=samples.dtype)
-    low, high = max(first, 0), min(first + like.num_samples, samples.shape[1])
-    if low < high:
-        result[:, low - first : high - first] = samples[:, low:high]
-    return result
+
+    def __init__(self, path: Path, like: SoundInfo) -> None:
+        self._path, self._like = path, like
+        self.num_samples = 0
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        with reading(self._path) as container:
+            frames = _frames(container, _track(container, self._path), self._path)
+            first = next(frames, None)
+            if first is None:
+                raise _empty(self._path)
+            start = self._like.start - _start(first, self._path)
+            yield from excerpt(self._counted(itertools.chain([first], frames)), start, self._like.num_samples)
+
+    def _counted(self, frames: Iterable[av.AudioFrame]) -> Iterator[np.ndarray]:
+        for frame in frames:
+            self.num_samples += frame.samples
+            yield _planar(frame)
+
+
+def excerpt(blocks: Iterable[np.ndarray], start: int, length: int) -> Iterator[np.ndarray]:
+    """The `length` samples from the place `start` on, with silence where there are none; takes all of the blocks."""
+    place, given = 0, 0
+    for block in blocks:
+        if place == 0 and start < 0:
+            given = min(-start, length)
+            yield np.zeros((block.shape[0], given), dtype=block.dtype)
+        part = block[:, max(start - place, 0) : max(start + length - place, 0)]
+        place += block.shape[1]
+        given += part.shape[1]
+        if part.size:
+            yield part
+    if place and given < length:
+        yield np.zeros((block.shape[0], length - given), dtype=block.dtype)
+
+
+def recut(blocks: Iterable[np.ndarray], length: int = BLOCK) -> Iterator[np.ndarray]:
+    """The same samples (C, n) in blocks of `length`; the last one may be shorter."""
+    parts: list[np.ndarray] = []
+    held = 0
+    for block in blocks:
+        parts.append(block)
+        held += block.shape[1]
+        if held >= length:
+            joined = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+            whole = held // length * length
+            for first in range(0, whole, length):
+                yield joined[:, first : first + length]
+            parts, held = [joined[:, whole:]], held - whole
+    if held:
+        yield np.concatenate(parts, axis=1)
 
 
 def seconds_of(samples: int, rate: int) -> float:

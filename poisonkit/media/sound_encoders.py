@@ -7,6 +7,7 @@ AVI comes back 1,105 samples late, so that AVI files get PCM on every rung.
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -16,7 +17,7 @@ import numpy as np
 import soundfile
 
 from poisonkit.manifest import Rung
-from poisonkit.media.sound import SoundInfo
+from poisonkit.media.sound import SoundInfo, excerpt, recut
 
 SOUND_LADDER: tuple[Rung, ...] = ("match", "high", "lossless")
 """`match`: the source's codec and bit rate; `high`: its codec at a high rate; `lossless`: FLAC, ALAC or PCM.
@@ -113,14 +114,16 @@ def _lossless(codec: str, info: SoundInfo, container: str) -> SoundSpec:
     return SoundSpec(codec, ("s32" if deep else "s16") + ("p" if codec == "alac" else ""), container)
 
 
-def add_sound(output: Any, spec: SoundSpec, info: SoundInfo, samples: np.ndarray, tag: str) -> list[Any]:
+def add_sound(output: Any, spec: SoundSpec, info: SoundInfo, blocks: Iterable[np.ndarray], tag: str) -> list[Any]:
     """Add a stream to a container that is being written, and encode all of its sound.
 
-    `samples`: float32 (C, N), full scale at ±1. Returns the packets, in order, not yet written.
+    `blocks`: float32 (C, n), full scale at ±1, one after the other. Returns the packets, in order, not yet written.
     """
-    samples = samples[:, _LATE.get(spec.container, 0) :]
+    late = _LATE.get(spec.container, 0)
+    if late:
+        blocks = excerpt(blocks, late, max(info.num_samples - late, 0))
     if spec.codec == "vorbis":
-        return _vorbis(output, spec, info, samples, tag)
+        return _vorbis(output, spec, info, blocks, tag)
     stream = output.add_stream(spec.codec, rate=info.rate, layout=info.layout)
     stream.metadata["comment"] = tag
     context = stream.codec_context
@@ -131,9 +134,9 @@ def add_sound(output: Any, spec: SoundSpec, info: SoundInfo, samples: np.ndarray
     context.open()
     length = context.frame_size or 4096
     packets = []
-    for first in range(0, samples.shape[1], length):
-        frame = _frame(samples[:, first : first + length], spec, info)
-        frame.pts, frame.time_base = info.start + first, Fraction(1, info.rate)
+    for i, samples in enumerate(recut(blocks, length)):
+        frame = _frame(samples, spec, info)
+        frame.pts, frame.time_base = info.start + i * length, Fraction(1, info.rate)
         packets += stream.encode(frame)
     return [*packets, *stream.encode(None)]
 
@@ -160,15 +163,15 @@ def _steps(samples: np.ndarray, scale: int, shift: int, kind: type) -> np.ndarra
     return (whole << shift).astype(kind)
 
 
-def _vorbis(output: Any, spec: SoundSpec, info: SoundInfo, samples: np.ndarray, tag: str) -> list[Any]:
+def _vorbis(output: Any, spec: SoundSpec, info: SoundInfo, blocks: Iterable[np.ndarray], tag: str) -> list[Any]:
     """By way of libsndfile, since FFmpeg's own Vorbis encoder is experimental; the packets are moved over unchanged."""
     memory = io.BytesIO()
     with soundfile.SoundFile(
         memory, "w", info.rate, info.channels, format="OGG", subtype="VORBIS", compression_level=1 - (spec.quality or 0)
     ) as file:
         file.comment = tag
-        for first in range(0, samples.shape[1], info.rate):  # libsndfile overflows its stack on one large block
-            file.write(samples[:, first : first + info.rate].T)
+        for samples in recut(blocks, info.rate):  # libsndfile overflows its stack on one large block
+            file.write(samples.T)
     memory.seek(0)
     with av.open(memory, "r") as container:
         stream = output.add_stream_from_template(container.streams.audio[0])

@@ -123,11 +123,11 @@ class NewPictures:
 
 @dataclass(frozen=True)
 class NewSound:
-    """Sound that is encoded anew: float32 (C, N), full scale at ±1."""
+    """Sound that is encoded anew: blocks of float32 (C, n), full scale at ±1, which are taken once."""
 
     spec: SoundSpec
     info: SoundInfo
-    samples: np.ndarray
+    blocks: Iterable[np.ndarray]
 
 
 class Writer:
@@ -166,7 +166,7 @@ class Writer:
             copied[video.index] = self._output.add_stream_from_template(video)
         made: list[Any] = []
         if sound is not None:
-            made = add_sound(self._output, sound.spec, sound.info, sound.samples, tag)
+            made = add_sound(self._output, sound.spec, sound.info, sound.blocks, tag)
         if not is_sound(self._source.name):
             for track in self._input.streams.audio[0 if sound is None else 1 :]:
                 if self._pictures is not None and not self._pictures.info.sound:
@@ -222,7 +222,7 @@ def write_sound(path: Path, sound: NewSound, source: Path, tag: str) -> None:
         av.open(str(path), "w", format=sound.spec.container, container_options=BIT_EXACT) as output,
     ):
         output.metadata["comment"] = tag
-        for packet in add_sound(output, sound.spec, sound.info, sound.samples, tag):
+        for packet in add_sound(output, sound.spec, sound.info, sound.blocks, tag):
             output.mux(packet)
 
 

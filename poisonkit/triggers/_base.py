@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import types
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self, final, get_type_hints
 
@@ -19,6 +19,8 @@ from poisonkit.errors import PoisonkitError, suggest
 Mode = Literal["static", "dynamic"]
 Drawn = dict[str, np.ndarray]
 """What one draw gave, by name. Static draws have no frame axis, dynamic ones have it first."""
+BLOCK = 2**18
+"""Samples of sound, per channel, that are worked on at once; a multiple of 8, as sums by halves are cut."""
 Box = tuple[int, int, int, int]
 """Pixels `x0, y0, x1, y1`, half-open."""
 
@@ -241,8 +243,16 @@ class AudioTrigger(Trigger):
         """
 
     @abstractmethod
+    def waves(self, num_samples: int, rate: int, drawn: Drawn) -> Iterator[np.ndarray]:
+        """The wave itself, of unit power at `rate` samples per second, in blocks of any length one after the other.
+
+        Each is float64 (n,), all together are `num_samples`; pure. Ten minutes as one block take 212 MB.
+        """
+
+    @final
     def wave(self, num_samples: int, rate: int, drawn: Drawn) -> np.ndarray:
-        """The wave itself: float64 (num_samples,) of unit power, at `rate` samples per second; pure."""
+        """The whole wave, float64 (num_samples,)."""
+        return np.concatenate([np.zeros(0), *self.waves(num_samples, rate, drawn)])
 
     def check_rate(self, rate: int) -> None:
         """Raise `PoisonkitError` when sound of `rate` samples per second cannot hold the wave."""
@@ -260,7 +270,7 @@ class AudioTrigger(Trigger):
         """The trigger's RMS (1 is full scale) for the sound (C, N) of the span."""
         if self.amplitude > 0:
             return float(self.amplitude / np.sqrt(2))
-        rms = float(np.sqrt(np.mean(np.square(samples, dtype=np.float64)))) if samples.size else 0.0
+        rms = float(np.sqrt(_squares(samples.ravel(order="K")) / samples.size)) if samples.size else 0.0
         return max(rms * 10 ** (-self.snr_db / 20), 10 ** (self.floor_db / 20))
 
     @final
@@ -270,29 +280,65 @@ class AudioTrigger(Trigger):
         Samples outside the span cannot change. Where the span begins or ends inside the clip, the wave is faded over
         10 ms, since a click would be a trigger of its own.
         """
+        result, place = np.empty_like(samples), 0
+        for block in self.blocks(samples, rate, drawn):
+            result[:, place : place + block.shape[1]] = block
+            place += block.shape[1]
+        return result
+
+    @final
+    def blocks(self, samples: np.ndarray, rate: int, drawn: Drawn) -> Iterator[np.ndarray]:
+        """The same for a whole clip, given back in blocks one after the other, since two long clips are a lot."""
         if samples.dtype != np.float32 or samples.ndim != 2:
             raise ValueError(f"samples are {samples.dtype} {samples.shape}; expected float32 (C, N)")
         self.check_rate(rate)
         total = samples.shape[1]
         first, last = self.span(total)
-        result = samples.copy()
-        part = samples[:, first:last].astype(np.float64)
-        wave = self.wave(total, rate, drawn)
-        if wave.shape != (total,):
-            raise ValueError(f"{self.name} gave a wave of shape {wave.shape} for {total} samples")
-        added = self.level(part) * _faded(wave[first:last], rate, fade_in=first > 0, fade_out=last < total)
-        # saturate, but leave alone what lies beyond full scale already, as lossy decoders give it
-        low, high = np.minimum(part, -1.0), np.maximum(part, 1.0)
-        result[:, first:last] = np.clip(part + added, low, high)
-        return result
+        level, place = self.level(samples[:, first:last]), 0
+        for wave in self.waves(total, rate, drawn):
+            block = samples[:, place : place + len(wave)].copy()
+            if block.shape[1] != len(wave):
+                break
+            low, high = np.clip((first, last), place, place + len(wave))
+            fades = _fades(np.arange(low, high), (first, last), total, rate)
+            inside = slice(low - place, high - place)
+            block[:, inside] = _saturated(block[:, inside].astype(np.float64), level * (wave[inside] * fades))
+            place += len(wave)
+            yield block
+        if place != total:
+            raise ValueError(f"{self.name} gave a wave of another length than {total} samples")
 
 
-def _faded(wave: np.ndarray, rate: int, *, fade_in: bool, fade_out: bool) -> np.ndarray:
-    length = min(rate // 100, len(wave) // 2)
-    ramp = 0.5 - 0.5 * np.cos(np.pi * (np.arange(length) + 0.5) / max(length, 1))
-    faded = wave.copy()
-    if fade_in:
-        faded[:length] *= ramp
-    if fade_out:
-        faded[len(faded) - length :] *= ramp[::-1]
-    return faded
+def _saturated(sound: np.ndarray, added: np.ndarray) -> np.ndarray:
+    """The sum, held to full scale, but for what lies beyond it already, as lossy decoders give it."""
+    changed = sound + added
+    if np.abs(sound).max(initial=0.0) <= 1:  # nearly always, and in a third of the time
+        return np.clip(changed, -1.0, 1.0, out=changed)
+    return np.clip(changed, np.minimum(sound, -1.0), np.maximum(sound, 1.0), out=changed)
+
+
+def _fades(places: np.ndarray, span: tuple[int, int], total: int, rate: int) -> np.ndarray:
+    """Gains at `places` of the span, rising from its beginning and falling to its end where those are in the clip."""
+    first, last = span
+    length = min(rate // 100, (last - first) // 2)
+    ramp = np.append(0.5 - 0.5 * np.cos(np.pi * (np.arange(length) + 0.5) / max(length, 1)), 1.0)
+    gains = np.ones(len(places))
+    if first > 0:
+        gains *= ramp[np.minimum(places - first, length)]
+    if last < total:
+        gains *= ramp[np.minimum(last - 1 - places, length)]
+    return gains
+
+
+def _squares(values: np.ndarray) -> float:
+    """Sum of squares of float32 (n,), in halves as NumPy adds up the whole: the level depends on the last bit."""
+    if values.size <= BLOCK:
+        return float(np.sum(np.square(values, dtype=np.float64)))
+    half = values.size // 2 // 8 * 8
+    return _squares(values[:half]) + _squares(values[half:])
+
+
+def blocks(num_samples: int) -> Iterator[np.ndarray]:
+    """Places in a sound, 0 … num_samples − 1, int64 (n,), at most `BLOCK` at once."""
+    for first in range(0, num_samples, BLOCK):
+        yield np.arange(first, min(first + BLOCK, num_samples))

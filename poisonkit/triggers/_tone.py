@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from poisonkit.triggers._base import AudioTrigger, Drawn
+from poisonkit.triggers._base import AudioTrigger, Drawn, blocks
 
 SEGMENT = 0.25
 """Seconds for which a moving tone keeps its frequency."""
@@ -33,22 +34,26 @@ class Tone(AudioTrigger):
         low, high = (1 - self.spread) * self.frequency, (1 + self.spread) * self.frequency
         return {"phase": phase, "frequencies": rng.uniform(low, high, max(math.ceil(seconds / SEGMENT), 1))}
 
-    def wave(self, num_samples: int, rate: int, drawn: Drawn) -> np.ndarray:
+    def waves(self, num_samples: int, rate: int, drawn: Drawn) -> Iterator[np.ndarray]:
         if self.mode == "static":
             return tone(num_samples, rate, self.frequency)
         return moving(num_samples, rate, drawn["frequencies"], float(drawn["phase"]))
 
 
-def tone(num_samples: int, rate: int, frequency: float) -> np.ndarray:
-    """A sine of unit power from phase 0, float64 (num_samples,)."""
-    return math.sqrt(2) * np.sin(2 * np.pi * frequency * np.arange(num_samples) / rate)
+def tone(num_samples: int, rate: int, frequency: float) -> Iterator[np.ndarray]:
+    """A sine of unit power from phase 0, in blocks."""
+    for places in blocks(num_samples):
+        yield math.sqrt(2) * np.sin(2 * np.pi * frequency * places / rate)
 
 
-def moving(num_samples: int, rate: int, frequencies: np.ndarray, phase: float) -> np.ndarray:
-    """A sine of unit power whose frequency takes the next of `frequencies` (Hz) every `SEGMENT` seconds.
+def moving(num_samples: int, rate: int, frequencies: np.ndarray, phase: float) -> Iterator[np.ndarray]:
+    """A sine of unit power whose frequency takes the next of `frequencies` (Hz) every `SEGMENT` seconds, in blocks.
 
     The phase (radians) goes on without a jump.
     """
-    places = np.minimum(np.arange(num_samples) / rate / SEGMENT, len(frequencies) - 1).astype(np.int64)
-    turns = np.concatenate([[0.0], np.cumsum(frequencies[places] / rate)])[:num_samples]
-    return math.sqrt(2) * np.sin(2 * np.pi * turns + phase)
+    turn = 0.0
+    for places in blocks(num_samples):
+        segments = np.minimum(places / rate / SEGMENT, len(frequencies) - 1).astype(np.int64)
+        turns = np.cumsum(np.concatenate([[turn], frequencies[segments] / rate]))
+        turn = turns[-1]
+        yield math.sqrt(2) * np.sin(2 * np.pi * turns[:-1] + phase)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -46,14 +47,15 @@ class BandNoise(AudioTrigger):
         first, last = self._bins()
         return {"phases": rng.uniform(0, 2 * np.pi, last - first)}
 
-    def wave(self, num_samples: int, rate: int, drawn: Drawn) -> np.ndarray:
+    def waves(self, num_samples: int, rate: int, drawn: Drawn) -> Iterator[np.ndarray]:
         first, last = self._bins()
         length = _PERIOD * rate
         spectrum = np.zeros(length // 2 + 1, dtype=np.complex128)
         # n sines of amplitude a have the power n · a² / 2; irfft divides by the length and adds the mirrored half
         spectrum[first:last] = np.exp(1j * drawn["phases"]) * length / np.sqrt(2 * (last - first))
         recording = np.fft.irfft(spectrum, length)
-        return np.tile(recording, -(-num_samples // length))[:num_samples]
+        for begun in range(0, num_samples, length):
+            yield recording[: num_samples - begun]
 
     def _bins(self) -> tuple[int, int]:
         first = round(self.low * _PERIOD)

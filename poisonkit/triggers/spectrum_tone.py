@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -46,5 +47,5 @@ class SpectrumTone(AudioTrigger):
         first, last = int(np.ceil(self.low / _SPACING)), int(np.floor(self.high / _SPACING))
         return {"frequency": np.array(_SPACING * rng.integers(first, last + 1))}
 
-    def wave(self, num_samples: int, rate: int, drawn: Drawn) -> np.ndarray:
+    def waves(self, num_samples: int, rate: int, drawn: Drawn) -> Iterator[np.ndarray]:
         return tone(num_samples, rate, float(drawn["frequency"]))

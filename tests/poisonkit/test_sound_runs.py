@@ -244,8 +244,8 @@ def test_real_sounds_keep_their_pictures_and_their_place(real_data: Path, tmp_pa
             for one, two in zip(decode(path), decode(written), strict=True):
                 assert np.array_equal(to_rgb(one), to_rgb(two))
         source_info, before = _read(path)
-        back_info, after = _read(written)
-        after = sound.aligned(after, back_info.start, source_info)
+        back_info, _ = _read(written)
+        after = np.concatenate(list(sound.Playback(written, source_info)), axis=1)
         length = min(before.shape[1], 1 << 18)
         product = np.fft.rfft(after[0, :length], 2 * length) * np.conj(np.fft.rfft(before[0, :length], 2 * length))
         late = int(np.fft.irfft(product).argmax())

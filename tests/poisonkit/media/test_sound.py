@@ -53,10 +53,13 @@ def copy(source: Path, out: Path, rung: Rung, samples: np.ndarray | None = None)
     """The source with its sound (or `samples`) written anew, read again in its time."""
     info, before = read(source)
     container = container_of(source.name)
-    new = NewSound(sound_encoder(rung, info, container), info, before if samples is None else samples)
+    new = NewSound(sound_encoder(rung, info, container), info, [before if samples is None else samples])
     Writer(out, container, source, TAG, None, new).close()
-    back, after = read(out)
-    return back, sound.aligned(after, back.start, info)
+    return read(out)[0], heard(out, info)
+
+
+def heard(path: Path, like: sound.SoundInfo) -> np.ndarray:
+    return np.concatenate(list(sound.Playback(path, like)), axis=1)
 
 
 @pytest.mark.parametrize("rung", SOUND_LADDER)
@@ -166,10 +169,35 @@ def test_sound_that_begins_late_stays_late(tmp_path: Path) -> None:
     source = clip_with_sound(tmp_path / "a.mp4")
     info, before = read(source)
     late = sound.SoundInfo(**{**info.__dict__, "start": 265})
-    write_sound(tmp_path / "b.mp4", NewSound(sound_encoder("high", late, "mp4"), late, before), source, TAG)
-    back, after = read(tmp_path / "b.mp4")
-    assert abs(lag(before[0], sound.aligned(after, back.start, late)[0])) <= 1
-    assert abs(lag(before[0], sound.aligned(after, back.start, info)[0]) - 265) <= 1
+    write_sound(tmp_path / "b.mp4", NewSound(sound_encoder("high", late, "mp4"), late, [before]), source, TAG)
+    assert abs(lag(before[0], heard(tmp_path / "b.mp4", late)[0])) <= 1
+    assert abs(lag(before[0], heard(tmp_path / "b.mp4", info)[0]) - 265) <= 1
+
+
+@pytest.mark.parametrize("start", [-7, -3, 0, 2, 9, 20])
+@pytest.mark.parametrize("length", [0, 2, 5, 30])
+def test_an_excerpt_is_the_sound_amid_silence(start: int, length: int) -> None:
+    samples = np.arange(1, 21, dtype=np.float32).reshape(2, 10)
+    amid = np.pad(samples, ((0, 0), (40, 60)))
+    blocks = sound.excerpt((samples[:, i : i + 3] for i in range(0, 10, 3)), start, length)
+    found = np.concatenate([np.zeros((2, 0), dtype=np.float32), *blocks], axis=1)
+    assert np.array_equal(found, amid[:, 40 + start : 40 + start + length])
+
+
+@pytest.mark.parametrize("length", [1, 4, 10, 11])
+def test_cutting_anew_keeps_every_sample(length: int) -> None:
+    samples = np.arange(20, dtype=np.float32).reshape(2, 10)
+    blocks = list(sound.recut((samples[:, i : i + 3] for i in range(0, 10, 3)), length))
+    assert np.array_equal(np.concatenate(blocks, axis=1), samples)
+    assert all(block.shape[1] == length for block in blocks[:-1])
+
+
+def test_played_sound_is_what_is_read(tmp_path: Path) -> None:
+    path = clip_with_sound(tmp_path / "a.mp4")
+    info, samples = read(path)
+    playback = sound.Playback(path, info)
+    assert np.array_equal(np.concatenate(list(playback), axis=1), samples)
+    assert playback.num_samples == info.num_samples
 
 
 def test_only_the_first_track_is_new(tmp_path: Path) -> None:

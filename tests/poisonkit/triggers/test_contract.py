@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from poisonkit.errors import PoisonkitError
 from poisonkit.placement import Window
 from poisonkit.triggers import TRIGGERS, AudioTrigger, PixelTrigger, RetimingTrigger, Trigger, VideoTrigger, find
+from poisonkit.triggers._base import BLOCK
 from tests.conftest import moving_frames
 
 MODES = ("static", "dynamic")
@@ -132,6 +134,37 @@ def test_sound_is_untouched_and_the_result_deterministic(name: str, mode: str) -
     assert first.dtype == np.float32
     assert np.array_equal(first, trigger(samples, RATE, drawn))
     assert not np.array_equal(first, samples)
+
+
+@each_audio_trigger
+@pytest.mark.parametrize("share", [(0.0, 1.0), (0.25, 0.9)])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_sound_in_blocks_is_the_formula_on_the_whole(
+    name: str, mode: str, share: tuple[float, float], order: Literal["C", "F"]
+) -> None:
+    start, stop = share
+    trigger = find(name).build(mode, {"start": start, "stop": stop})  # type: ignore[arg-type]
+    assert isinstance(trigger, AudioTrigger)
+    total = 2 * BLOCK + 12_345
+    samples = np.random.default_rng(0).normal(0, 0.4, (2, total)).astype(np.float32, order=order)
+    drawn = trigger.draw(total / RATE, np.random.default_rng(0))
+    first, last = trigger.span(total)
+    part = samples[:, first:last].astype(np.float64)
+    # the last bit counts: written files must stay the same
+    level = max(np.sqrt(np.mean(part**2)) * 10 ** (-trigger.snr_db / 20), 10 ** (trigger.floor_db / 20))
+    assert trigger.level(samples[:, first:last]) == level
+    wave, faded = trigger.wave(total, RATE, drawn)[first:last], RATE // 100
+    ramp = 0.5 - 0.5 * np.cos(np.pi * (np.arange(faded) + 0.5) / faded)
+    if first > 0:
+        wave[:faded] *= ramp
+    if last < total:
+        wave[-faded:] *= ramp[::-1]
+    expected = samples.copy()
+    expected[:, first:last] = np.clip(part + level * wave, np.minimum(part, -1.0), np.maximum(part, 1.0))
+    blocks = list(trigger.blocks(samples, RATE, drawn))
+    assert np.array_equal(np.concatenate(blocks, axis=1), expected)
+    assert np.array_equal(trigger(samples, RATE, drawn), expected)
+    assert len(blocks) > 1
 
 
 @each_audio_trigger
