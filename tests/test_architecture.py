@@ -28,6 +28,7 @@ POISONKIT = [
     {"fidelity", "media", "placement"},
     {"files"},
     {"manifest", "seeding", "errors"},
+    {"wording"},
 ]
 THIRD_PARTY_OF_TRIGGERS = {"numpy", "cv2", "scipy", "poisonkit"}
 

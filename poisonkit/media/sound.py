@@ -18,6 +18,8 @@ from poisonkit.media.video import reading, refuse_environment
 
 MAX_VALUES = 2**27
 """Channels times samples that are held at once: half a gigabyte."""
+MAX_PLANES = 7
+"""Channels of planar sound: of eight or more planes PyAV does not find the end, and the process is lost."""
 HEARD = 2.0**-15
 """One step of 16-bit sound: a clip that never gets above it is silent."""
 
@@ -142,9 +144,13 @@ def _start(frame: av.AudioFrame, path: Path) -> int:
 
 def _planar(frame: av.AudioFrame) -> np.ndarray:
     """float32 (C, N), full scale at ±1, of a frame in any sample format."""
+    channels = len(frame.layout.channels)
+    if frame.format.is_planar and channels > MAX_PLANES:
+        packed = av.AudioResampler(format=frame.format.packed)  # the same values, one channel's beside the other's
+        (frame,) = packed.resample(frame)
     values: np.ndarray = frame.to_ndarray()
     if not frame.format.is_planar:
-        values = values.reshape(-1, len(frame.layout.channels)).T
+        values = values.reshape(-1, channels).T
     if values.dtype == np.uint8:
         return (values.astype(np.float32) - 128) / 128
     if np.issubdtype(values.dtype, np.integer):

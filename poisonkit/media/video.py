@@ -25,16 +25,17 @@ av.logging.set_level(av.logging.PANIC)  # damaged packets are reported as errors
 MAX_PIXELS = 2**26
 """Of a frame: larger ones are refused before memory is taken for them."""
 
-# what the machine and not the file is to blame for; a run must not pass over clips because of it
+# what the machine and not the file is to blame for; a run must not pass over clips because of it. ENOMEM is not among
+# them: FFmpeg says so of headers that claim absurd sizes, and where memory is really short Python says so itself
 _ENVIRONMENT = frozenset(
-    getattr(errno, name)
-    for name in ("ENOENT", "EACCES", "EPERM", "ESTALE", "ENOTCONN", "ENOSPC", "EMFILE", "ENFILE", "ENOMEM")
+    getattr(errno, name) for name in ("ENOENT", "EACCES", "EPERM", "ESTALE", "ENOTCONN", "ENOSPC", "EMFILE", "ENFILE")
 )
 
 # only demuxers of real media files: a playlist or a script named .avi must not make FFmpeg open other files
 _READ_OPTIONS = {
     "format_whitelist": "avi,mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpeg,mpegts,mpegvideo,flv,asf,wav,flac,ogg,mp3",
     "protocol_whitelist": "file",
+    "max_pixels": str(MAX_PIXELS),  # also while FFmpeg looks into the first packets
 }
 
 
