@@ -18,6 +18,8 @@ from poisonkit.media.video import reading, refuse_environment
 
 MAX_VALUES = 2**27
 """Channels times samples that are held at once: half a gigabyte."""
+RATES = (1_000, 1_000_000)
+"""The least and the most samples per second of sound that is read."""
 MAX_PLANES = 7
 """Channels of planar sound: of eight or more planes PyAV does not find the end, and the process is lost."""
 HEARD = 2.0**-15
@@ -113,11 +115,16 @@ def silent(path: Path) -> bool:
 
 
 def _frames(container: Any, stream: Any, path: Path) -> Iterator[av.AudioFrame]:
-    """The decoded frames; raises `BrokenClip` where rate or channels change, or where decoding stops."""
+    """The decoded frames; raises `BrokenClip` where rate or channels change or are absurd, or where decoding stops."""
     first, count = None, 0
     stream.thread_type = "NONE"  # workers are processes; threads inside them would only contend
     try:
         for frame in container.decode(stream):
+            if not RATES[0] <= frame.rate <= RATES[1]:  # a second of it may be gigabytes, or a sample an hour
+                raise BrokenClip(
+                    f"the sound of {path} has {frame.rate} samples per second, not {RATES[0]} … {RATES[1]}; convert "
+                    f"it, or go on without it by --skip-broken"
+                )
             shape = (frame.rate, len(frame.layout.channels))
             first = first or shape
             if shape != first:
