@@ -255,15 +255,21 @@ def load(path: Path) -> Manifest:
     return manifest
 
 
+def _finite(text: str) -> None:
+    """The reader of the structs would take 1e999 for infinity."""
+    if not math.isfinite(float(text)):
+        raise ValueError(f"the number {text[:40]} is out of range")
+
+
 def _repeated_key(text: bytes) -> str | None:
-    """A key that some object of a JSON text holds twice; None where all differ."""
+    """A key that some object of a JSON text holds twice, else None; raises `ValueError` for numbers out of range."""
     found: list[str] = []
 
     def see(pairs: list[tuple[str, object]]) -> None:
         if len(dict(pairs)) < len(pairs):
             found.extend(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
 
-    json.loads(text, object_pairs_hook=see)  # nothing is kept: objects become None
+    json.loads(text, object_pairs_hook=see, parse_float=_finite)  # nothing is kept: objects become None
     return found[0] if found else None
 
 
@@ -295,6 +301,14 @@ def save(manifest: Manifest, path: Path) -> None:
 def root_of(manifest: Manifest, path: Path) -> Path:
     """The folder that sample paths are relative to, given where the manifest lies."""
     return (path.parent.resolve() / manifest.root).resolve()
+
+
+def file_of(sample: Sample, root: Path) -> Path:
+    """The media file of a sample; raises `ManifestError` when a link leads it out of the root."""
+    path = root / sample.path
+    if not path.resolve().is_relative_to(root.resolve()):
+        raise ManifestError(f"{sample.path!r} leads out of {root} through a link; put the file itself there")
+    return path
 
 
 def check(manifest: Manifest, path: Path) -> None:

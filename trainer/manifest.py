@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections import Counter
 from dataclasses import dataclass
@@ -148,15 +149,21 @@ def plain(identity: str) -> str:
     return identity
 
 
+def _finite(text: str) -> None:
+    """The reader of the structs would take 1e999 for infinity."""
+    if not math.isfinite(float(text)):
+        raise ValueError(f"the number {text[:40]} is out of range")
+
+
 def _repeated_key(text: bytes) -> str | None:
-    """A key that some object of a JSON text holds twice; None where all differ."""
+    """A key that some object of a JSON text holds twice, else None; raises `ValueError` for numbers out of range."""
     found: list[str] = []
 
     def see(pairs: list[tuple[str, object]]) -> None:
         if len(dict(pairs)) < len(pairs):
             found.extend(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
 
-    json.loads(text, object_pairs_hook=see)  # nothing is kept: objects become None
+    json.loads(text, object_pairs_hook=see, parse_float=_finite)  # nothing is kept: objects become None
     return found[0] if found else None
 
 

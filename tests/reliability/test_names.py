@@ -112,7 +112,8 @@ def test_tables_show_names_as_they_are(monkeypatch: pytest.MonkeyPatch, name: st
         sheet.show,
     ):
         found = printed(monkeypatch, make)
-        assert name in found, found
+        # narrow tables fold their titles
+        assert "".join(name.split()) in "".join(found.split()), found
         assert "\x1b]8" not in found, "a link"
 
 
@@ -162,7 +163,8 @@ def test_every_command_takes_such_classes(tmp_path: Path) -> None:
     for command, code in (("inspect", 0), ("verify", 0), ("export", 0)):
         said = call(command, "m [bold].json", *(["--to", "csv"] if command == "export" else []), cwd=tmp_path)
         assert said.returncode == code, said.stderr
-    assert "[link=https://example.invalid]a[/link]" in call("inspect", "m [bold].json", cwd=tmp_path).stdout
+    said = call("inspect", "m [bold].json", cwd=tmp_path)
+    assert ":smile:, ; touch pwned #, <img src=x onerror=alert(1)>, [/]" in said.stdout
     scanned = call("scan", "out [/]", cwd=tmp_path)
     assert scanned.returncode == 1
     assert "[/] $(touch pwned) <b>.avi: poisoned copy" in scanned.stdout
