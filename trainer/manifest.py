@@ -163,8 +163,9 @@ def _repeated_key(text: bytes) -> str | None:
         if len(dict(pairs)) < len(pairs):
             found.extend(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
 
-    json.loads(text, object_pairs_hook=see, parse_float=_finite)  # nothing is kept: objects become None
-    return found[0] if found else None
+    # nothing is kept: objects become None; Latin-1, since in another text each character may take four bytes
+    json.loads(text.decode("latin-1"), object_pairs_hook=see, parse_float=_finite)
+    return found[0].encode("latin-1", "replace").decode(errors="replace") if found else None
 
 
 def _check(document: _Document, path: Path) -> None:
