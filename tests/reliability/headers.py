@@ -26,6 +26,8 @@ from trainer.report.media import read_sound
 WIDTH, HEIGHT = 64, 48
 SIDE = 20_000
 """Pixels of both sides that the headers claim."""
+WHOLE = 16_000
+"""About the largest that FFmpeg itself would take."""
 BILLION = 1_000_000_000
 _PICTURES = ["-f", "lavfi", "-i", f"testsrc2=size={WIDTH}x{HEIGHT}:rate=25:duration=0.4"]
 _SOUND = ["-f", "lavfi", "-i", "sine=frequency=440:sample_rate=44100:duration=0.4"]
@@ -161,11 +163,11 @@ def make(folder: Path) -> list[Path]:
 
 
 def bomb(path: Path) -> Path:
-    """AVI of 64 × 48 pixels with one whole PNG picture of `SIDE` × `SIDE`: a megabyte that would take 400."""
+    """AVI of 64 × 48 pixels with one whole PNG picture of `WHOLE` × `WHOLE`: 750 kB that would take 256 MB."""
     packer = zlib.compressobj(9)
-    row = bytes(1 + SIDE)
-    rows = b"".join(packer.compress(row) for _ in range(SIDE)) + packer.flush()
-    size = struct.pack(">IIBBBBB", SIDE, SIDE, 8, 0, 0, 0, 0)
+    row = bytes(1 + WHOLE)
+    rows = b"".join(packer.compress(row) for _ in range(WHOLE)) + packer.flush()
+    size = struct.pack(">IIBBBBB", WHOLE, WHOLE, 8, 0, 0, 0, 0)
     chunks = [(b"IHDR", size), (b"IDAT", rows), (b"IEND", b"")]
     packed = [struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in chunks]
     picture = b"\x89PNG\r\n\x1a\n" + b"".join(packed)
