@@ -79,6 +79,8 @@ def test_links_that_leave_the_source_are_refused(tmp_path: Path, kind: str) -> N
     }[kind]
     if place.exists():
         place.rename(secret / "moved")
+    if kind == "lists":  # an error would quote it
+        (secret / "moved" / "classInd.txt").write_text("the secret words")
     target = secret / "list.txt" if kind in ("list", "stray") else secret / "moved"
     place.symlink_to(target)
     done = call("poison", root, "--attack", "badnet", "--dry-run", cwd=tmp_path)
