@@ -83,7 +83,7 @@ def test_links_that_leave_the_source_are_refused(tmp_path: Path, kind: str) -> N
         (secret / "moved" / "classInd.txt").write_text("the secret words")
     target = secret / "list.txt" if kind in ("list", "stray") else secret / "moved"
     place.symlink_to(target)
-    done = call("poison", root, "--attack", "badnet", "--dry-run", cwd=tmp_path)
+    done = call("poison", root, "--layout", "ucf101", "--attack", "badnet", "--dry-run", cwd=tmp_path)
     refused(done, "leads out of the data set", place.name)
     assert "secret words" not in done.stderr
 
