@@ -22,8 +22,6 @@ from poisonkit.media.video import decode, examine
 from poisonkit.plan import Request, make_attacks
 from poisonkit.pool import Pool
 from poisonkit.rewrite import do
-from trainer import media, sounds
-from trainer.errors import ClipError
 
 _PICTURES = ["-f", "lavfi", "-i", "testsrc2=size=128x96:rate=25:duration=0.8"]
 _SOUND = ["-f", "lavfi", "-i", "sine=frequency=440:sample_rate=44100:duration=0.8"]
@@ -141,6 +139,10 @@ def readings(folder: Path, names: list[str]) -> dict[str, dict[str, str]]:
     The pictures are read at a short side of 32 with the number of frames that a manifest would name, and raise
     `AssertionError` where their shape is another; any exception but the trainer's own is raised.
     """
+    # here, since the workers of the attempts would load PyTorch too
+    from trainer import media, sounds
+    from trainer.errors import ClipError
+
     found: dict[str, dict[str, str]] = {"pictures": {}, "sound": {}}
     for name in names:
         path = folder / name
