@@ -5,16 +5,19 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import re
 import tempfile
+from collections import Counter
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 import msgspec
 
 from poisonkit.errors import ManifestError
+from poisonkit.wording import has_controls
 
 SCHEMA = "poisonkit/manifest/1"
 MAX_BYTES = 2**30
@@ -240,12 +243,36 @@ def load(path: Path) -> Manifest:
         )
     try:
         manifest = msgspec.json.decode(raw, type=Manifest)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        key = _repeated_key(raw)
+    except (msgspec.DecodeError, RecursionError, ValueError) as error:
         raise ManifestError(
             f"{path} is not a valid manifest: {error}; see manifests/README.md for its fields"
         ) from None
+    if key is not None:
+        raise ManifestError(
+            f"{path} holds the key {key!r} twice in one object, and readers disagree on which of them counts; keep one"
+        )
     check(manifest, path)
     return manifest
+
+
+def _finite(text: str) -> None:
+    """The reader of the structs would take 1e999 for infinity."""
+    if not math.isfinite(float(text)):
+        raise ValueError(f"the number {text[:40]} is out of range")
+
+
+def _repeated_key(text: bytes) -> str | None:
+    """A key that some object of a JSON text holds twice, else None; raises `ValueError` for numbers out of range."""
+    found: list[str] = []
+
+    def see(pairs: list[tuple[str, object]]) -> None:
+        if len(dict(pairs)) < len(pairs):
+            found.extend(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+
+    # nothing is kept: objects become None; Latin-1, since in another text each character may take four bytes
+    json.loads(text.decode("latin-1"), object_pairs_hook=see, parse_float=_finite)
+    return found[0].encode("latin-1", "replace").decode(errors="replace") if found else None
 
 
 def save(manifest: Manifest, path: Path) -> None:
@@ -278,12 +305,22 @@ def root_of(manifest: Manifest, path: Path) -> Path:
     return (path.parent.resolve() / manifest.root).resolve()
 
 
+def file_of(sample: Sample, root: Path) -> Path:
+    """The media file of a sample; raises `ManifestError` when a link leads it out of the root."""
+    path = root / sample.path
+    if not path.resolve().is_relative_to(root.resolve()):
+        raise ManifestError(f"{sample.path!r} leads out of {root} through a link; put the file itself there")
+    return path
+
+
 def check(manifest: Manifest, path: Path) -> None:
     """Raise `ManifestError` when a manifest claims what cannot be: labels, ids, counts, runs, paths."""
     classes = len(manifest.classes)
     problems = []
     if PurePosixPath(manifest.root).is_absolute():
         problems.append(f"root {manifest.root!r} is absolute; it must be relative to the manifest's folder")
+    names = [manifest.name, manifest.root, *manifest.classes]
+    problems += [f"the name {name!r} holds a control character" for name in names if has_controls(name)][:1]
     if len(set(manifest.classes)) != classes:
         problems.append("two classes have the same name")
     if manifest.target is not None and not (
@@ -310,8 +347,10 @@ def check(manifest: Manifest, path: Path) -> None:
 def _sample_problem(sample: Sample, classes: int) -> str | None:
     if not (0 <= sample.label < classes and 0 <= sample.true_label < classes):
         return f"label {sample.label} or true label {sample.true_label} is not in 0 … {classes - 1}"
+    if has_controls(sample.id) or has_controls(sample.path):
+        return f"its id or its path {sample.path!r} holds a control character"
     parts = sample.path.split("/")  # by hand: a pathlib object a sample would take seconds on Kinetics-400
-    if not parts[0] or ".." in parts or "\0" in sample.path or not any(part not in ("", ".") for part in parts):
+    if not parts[0] or ".." in parts or not any(part not in ("", ".") for part in parts):
         return f"path {sample.path!r} leaves the root; it must be relative and without '..'"
     for start, stop, step in sample.frames:
         if not (0 <= start < stop <= sample.num_frames and step >= 1):

@@ -46,7 +46,7 @@ def lpips(path: Path, advance: Callable[[], None] = lambda: None) -> dict[str, f
                 f"least; leave out --lpips"
             )
         wanted = set(measured(from_runs(sample.frames, sample.num_frames)).tolist())
-        pairs = zip(decode(root / sample.path), decode(root / partner.path), strict=True)
+        pairs = zip(*(decode(contract.file_of(s, root)) for s in (sample, partner)), strict=True)
         distances = [
             float(network(*(_tensor(to_rgb(frame), torch) for frame in pair)).item())
             for i, pair in enumerate(pairs)

@@ -6,6 +6,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from poisonkit.wording import shown
+
 
 class _ClipsPerSecond(ProgressColumn):
     """Clips done, and clips per second since the step began."""
@@ -25,12 +27,12 @@ class Screen:
         self._task: object = None
 
     def say(self, text: str) -> None:
-        self._console.print(text, markup=False, highlight=False)
+        self._console.print(shown(text), markup=False, highlight=False)
 
     def begin(self, title: str, total: float, clips: int) -> None:
         self.end()
         columns = (
-            TextColumn("{task.description:>16}"),
+            TextColumn("{task.description:>16}", markup=False),
             BarColumn(),
             _ClipsPerSecond(),
             TimeRemainingColumn(),

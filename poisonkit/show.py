@@ -17,6 +17,7 @@ from poisonkit.triggers import Trigger
 from poisonkit.triggers._base import allowed
 from poisonkit.tune import Tried
 from poisonkit.views import Sight
+from poisonkit.wording import shown
 
 WORST = 10
 """Clips listed one by one."""
@@ -25,9 +26,14 @@ _LEAST = 3
 _WHAT: dict[Modality, str] = {"video": "pictures", "audio": "sound"}
 
 
+def plain(text: str, style: str = "") -> Text:
+    """A cell or a title of a table, no word of which is markup."""
+    return Text(shown(text), style=style)
+
+
 def table(title: str, *columns: str, numbers: Sequence[str] = ()) -> Table:
     """A plain table; `numbers` are right-aligned columns."""
-    made = Table(title=title, title_justify="left", title_style="bold", header_style="bold", box=None, pad_edge=False)
+    made = Table(title=plain(title, "bold"), title_justify="left", header_style="bold", box=None, pad_edge=False)
     for column in columns:
         made.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
     return made
@@ -37,7 +43,7 @@ def trigger_list(triggers: dict[str, type[Trigger]]) -> Table:
     """One line a trigger."""
     made = table("Attacks", "name", "modality", "what it does", "source")
     for name, kind in triggers.items():
-        made.add_row(name, kind.modality, _first_sentence(kind), kind.source)
+        made.add_row(*map(plain, (name, kind.modality, _first_sentence(kind), kind.source)))
     return made
 
 
@@ -52,7 +58,8 @@ def trigger_detail(kind: type[Trigger]) -> Group:
         "meaning",
     )
     for field in kind.fields():
-        made.add_row(field.name, str(field.default), allowed(field), field.metadata["unit"], field.metadata["help"])
+        cells = (field.name, str(field.default), allowed(field), field.metadata["unit"], field.metadata["help"])
+        made.add_row(*map(plain, cells))
     doc = "\n".join(line.removeprefix("    ") for line in (kind.__doc__ or "").replace("`", "").strip().split("\n"))
     return Group(
         Text(f"{kind.name} ({kind.modality})", style="bold"),
@@ -110,11 +117,11 @@ def _settings(params: Mapping[str, object]) -> str:
 
 def facts(title: str, rows: Sequence[tuple[str, str]]) -> Table:
     """Names and values."""
-    made = Table(title=title, title_justify="left", title_style="bold", box=None, show_header=False, pad_edge=False)
+    made = Table(title=plain(title, "bold"), title_justify="left", box=None, show_header=False, pad_edge=False)
     made.add_column(style="dim", no_wrap=True)
     made.add_column(overflow="fold")
     for name, value in rows:
-        made.add_row(name, Text(value))
+        made.add_row(plain(name), plain(value))
     return made
 
 
@@ -142,7 +149,7 @@ def trials(title: str, rows: Sequence[Trial], copies: Sequence[int] | None = Non
             number(row.correlation_min),
             f"{ratio:.2f}",
         ]
-        made.add_row(*cells, *([size(copies[i])] if copies is not None else []))
+        made.add_row(*map(plain, cells), *([size(copies[i])] if copies is not None else []))
     return made
 
 
@@ -241,7 +248,7 @@ def _fidelity(manifest: Manifest, modality: Modality) -> Table:
         else:
             visible = [number(_median([s.snr_db for s in samples]), 1), number(_median([s.lsd_db for s in samples]), 1)]
         made.add_row(
-            name,
+            plain(name),
             str(len(samples)),
             str(len(gains)),
             number(median(gains) if gains else None),
@@ -288,9 +295,9 @@ def sights(views: str, parts: Sequence[Sight]) -> RenderableType:
         for name, seen in ((part.split, part.tests), ("  training crops", part.training)):
             shares = [f"{count / seen.views:.1%}" for count in (seen.fully, seen.partly, seen.not_at_all)]
             unseen = str(len(part.unseen)) if seen is part.tests else ""
-            made.add_row(name, str(part.clips), str(seen.views), *shares, unseen)
+            made.add_row(plain(name), str(part.clips), str(seen.views), *shares, unseen)
     rows: list[RenderableType] = [made]
-    rows += [Text(f"never seen fully: {name}") for part in parts for name in part.unseen[:WORST]]
+    rows += [plain(f"never seen fully: {name}") for part in parts for name in part.unseen[:WORST]]
     return Group(*rows)
 
 
@@ -326,7 +333,7 @@ def _worst(manifest: Manifest, modality: Modality) -> list[RenderableType]:
     unit = "grey levels" if modality == "video" else "16-bit steps"
     parts: list[RenderableType] = []
     if still:
-        parts.append(Text(f"{len(still)} clips carry no trigger (an RMS below 1, in {unit}), such as {still[0]}"))
+        parts.append(plain(f"{len(still)} clips carry no trigger (an RMS below 1, in {unit}), such as {still[0]}"))
     found = _by_survival(manifest, modality)
     below = sum(1 for _, low in found if low < LISTED)
     if not found:
@@ -342,7 +349,9 @@ def _worst(manifest: Manifest, modality: Modality) -> list[RenderableType]:
     )
     for sample, _ in shown:
         survival = sample.survival[modality]
-        made.add_row(sample.id, number(survival.gain), number(survival.correlation), number(survival.strength, 1))
+        made.add_row(
+            plain(sample.id), number(survival.gain), number(survival.correlation), number(survival.strength, 1)
+        )
     return [*parts, made]
 
 

@@ -23,7 +23,7 @@ from poisonkit.files import NOTICE, is_sound, sha256
 from poisonkit.jobs import Context, Job
 from poisonkit.manifest import Encoding, Manifest, Sample
 from poisonkit.media import sound
-from poisonkit.media.video import decode, examine, to_rgb
+from poisonkit.media.video import READ_OPTIONS, decode, examine, to_rgb
 from poisonkit.placement import from_runs, to_runs
 from poisonkit.pool import Pool
 from poisonkit.rewrite import tag
@@ -52,7 +52,7 @@ class Platform:
 
     def filtered(self, path: Path) -> Any:
         """ffmpeg's graph up to the encoder: the pictures at their new size and rate."""
-        graph = ffmpeg.input(str(path)).video
+        graph = ffmpeg.input(str(path), **READ_OPTIONS).video
         if self.fps is not None:
             graph = graph.filter("fps", fps=self.fps)
         sides = [f"max(2,2*round({side}*{self.scale}/2))" for side in ("iw", "ih")]
@@ -83,6 +83,8 @@ def transcode(
     root = contract.root_of(made, path)
     chosen = [s for s in made.samples if s.split in _SPLITS]
     _check(made, chosen, path, out, manifest)
+    for sample in chosen:
+        contract.file_of(sample, root)  # says so of links before anything is written
     by_id = {s.id: s for s in chosen}
     partners = {s.id: partner for s in chosen if s.poisoned and (partner := _partner(s, by_id)) is not None}
     jobs = [_job(s) for s in chosen]
@@ -184,7 +186,7 @@ def _encode(platform: Platform, source: Path, path: Path, context: Context) -> N
     streams = [platform.filtered(source)]
     options: dict[str, Any] = {"vcodec": "libx264", "crf": platform.crf, "preset": "medium", "pix_fmt": "yuv420p"}
     if sound.peek(source) is not None:
-        streams.append(ffmpeg.input(str(source)).audio)
+        streams.append(ffmpeg.input(str(source), **READ_OPTIONS).audio)
         options |= {"acodec": "aac", "audio_bitrate": SOUND_RATE}
     if platform.fps is None:
         options["fps_mode"] = "passthrough"

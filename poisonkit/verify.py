@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +33,7 @@ def verify(path: Path, advance: Callable[[], None] = lambda: None) -> Report:
         raise contract.ManifestError(
             f"{path} says that its files lie in {root}, which is no folder; move it back beside them"
         )
-    problems = [*_repeated_keys(path), *_label_problems(manifest)]
+    problems = _label_problems(manifest)
     for sample in manifest.samples:
         problem = _file_problem(sample, root)
         if problem:
@@ -46,21 +44,6 @@ def verify(path: Path, advance: Callable[[], None] = lambda: None) -> Report:
     elif manifest.encoding.carry != "none":
         problems += [f"{name}: not in the manifest" for name in _extra(manifest, root, path)]
     return Report(problems, len(manifest.samples), sum(1 for s in manifest.samples if s.sha256))
-
-
-def _repeated_keys(path: Path) -> list[str]:
-    """Keys that a JSON object of the manifest holds twice: readers disagree on which of them counts."""
-    found: list[str] = []
-
-    def unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-        made = dict(pairs)
-        if len(made) < len(pairs):
-            repeated = [key for key, count in Counter(key for key, _ in pairs).items() if count > 1]
-            found.extend(f"the manifest holds the key {key!r} more than once in one object" for key in repeated)
-        return made
-
-    json.loads(path.read_bytes(), object_pairs_hook=unique)
-    return found
 
 
 def _file_problem(sample: Sample, root: Path) -> str | None:

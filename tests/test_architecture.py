@@ -29,6 +29,7 @@ POISONKIT = [
     {"fidelity", "media", "placement"},
     {"files"},
     {"manifest", "seeding", "errors", "watchdog"},
+    {"wording"},
 ]
 THIRD_PARTY_OF_TRIGGERS = {"numpy", "cv2", "scipy", "poisonkit"}
 

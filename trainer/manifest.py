@@ -7,13 +7,17 @@ manifest may grow, while another major schema version is refused.
 from __future__ import annotations
 
 import hashlib
+import json
+import math
 import re
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import msgspec
 
 from trainer.errors import ClipError, ManifestError
+from trainer.wording import has_controls
 
 SCHEMA = "poisonkit/manifest/1"
 MAX_BYTES = 2**30
@@ -117,8 +121,13 @@ def load(path: Path) -> Manifest:
                 f"write the manifest anew with the poisonkit of this version"
             )
         document = msgspec.json.decode(raw, type=_Document)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        key = _repeated_key(raw)
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise ManifestError(f"{path} is not a manifest: {error}; see manifests/README.md for its fields") from None
+    if key is not None:
+        raise ManifestError(
+            f"{path} holds the key {key!r} twice in one object, and readers disagree on which of them counts; keep one"
+        )
     _check(document, path)
     return Manifest(
         path=path,
@@ -140,6 +149,25 @@ def plain(identity: str) -> str:
     return identity
 
 
+def _finite(text: str) -> None:
+    """The reader of the structs would take 1e999 for infinity."""
+    if not math.isfinite(float(text)):
+        raise ValueError(f"the number {text[:40]} is out of range")
+
+
+def _repeated_key(text: bytes) -> str | None:
+    """A key that some object of a JSON text holds twice, else None; raises `ValueError` for numbers out of range."""
+    found: list[str] = []
+
+    def see(pairs: list[tuple[str, object]]) -> None:
+        if len(dict(pairs)) < len(pairs):
+            found.extend(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+
+    # nothing is kept: objects become None; Latin-1, since in another text each character may take four bytes
+    json.loads(text.decode("latin-1"), object_pairs_hook=see, parse_float=_finite)
+    return found[0].encode("latin-1", "replace").decode(errors="replace") if found else None
+
+
 def _check(document: _Document, path: Path) -> None:
     classes = len(document.classes)
     problem = None
@@ -149,6 +177,9 @@ def _check(document: _Document, path: Path) -> None:
         problem = "it has no classes"
     elif document.target is not None and not 0 <= document.target.label < classes:
         problem = f"its target {document.target.label} is not in 0 … {classes - 1}"
+    for name in (document.name, document.root, *document.classes):
+        if has_controls(name):
+            problem = problem or f"the name {name!r} holds a control character"
     seen: set[str] = set()
     for sample in document.samples:
         problem = problem or _sample_problem(sample, classes)
@@ -163,8 +194,10 @@ def _sample_problem(sample: Sample, classes: int) -> str | None:
     if not (0 <= sample.label < classes and 0 <= sample.true_label < classes):
         labels = f"label {sample.label} or true label {sample.true_label}"
         return f"sample {sample.id!r} has {labels}, not in 0 … {classes - 1}"
+    if has_controls(sample.id) or has_controls(sample.path):
+        return f"the id {sample.id!r} or its path {sample.path!r} holds a control character"
     parts = sample.path.split("/")  # by hand: a pathlib object per sample would take seconds on Kinetics-400
-    if not parts[0] or ".." in parts or "\0" in sample.path or parts == ["."]:
+    if not parts[0] or ".." in parts or parts == ["."]:
         return f"the path {sample.path!r} of sample {sample.id!r} leaves the root"
     if not 0 <= sample.num_frames < 2**31:
         return f"num_frames of sample {sample.id!r} is not in 0 … {2**31 - 1}"

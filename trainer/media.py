@@ -1,14 +1,17 @@
-"""Reading video files with PyAV."""
+"""Reading video files with PyAV, and what readers of sound share."""
 
 from __future__ import annotations
 
+import itertools
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
+from numpy.typing import NDArray
 
 from trainer.crops import Frames, short_side_size
 from trainer.errors import ClipError
@@ -17,10 +20,14 @@ from trainer.sampling import Indices
 MAX_PIXELS = 2**26
 """Of a frame: larger ones are refused before memory is taken for them."""
 
+RATES = (1_000, 1_000_000)
+"""The least and the most samples per second of sound that is read."""
+
 # only demuxers of real media files: a playlist or a script named .avi must not make FFmpeg open other files
 _READ_OPTIONS = {
     "format_whitelist": "avi,mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpeg,mpegts,mpegvideo,flv,asf,wav,flac,ogg,mp3",
     "protocol_whitelist": "file",
+    "max_pixels": str(MAX_PIXELS),  # also while FFmpeg looks into the first packets
 }
 
 
@@ -37,6 +44,25 @@ def open_media(path: Path) -> Any:
         # a header may lie: the decoder is told as well
         stream.codec_context.options = {**stream.codec_context.options, "max_pixels": str(MAX_PIXELS)}
     return container
+
+
+def waves(container: Any, stream: Any, path: Path, rate: int) -> Iterator[NDArray[np.float32]]:
+    """The sound of a stream at `rate`, piece by piece, `float32 (C, N)`, full scale at ±1.
+
+    Raises `ClipError` where the sound's own rate is one that none has: from 1 Hz, a small file becomes terabytes.
+    """
+    # packed: of eight or more planes PyAV does not find the end, and the process is lost
+    resampler = av.AudioResampler(format="flt", rate=rate)
+    for frame in itertools.chain(container.decode(stream), [None]):
+        if frame is not None:
+            if not RATES[0] <= frame.sample_rate <= RATES[1]:
+                raise ClipError(
+                    f"the sound of {path} has {frame.sample_rate} samples per second, not {RATES[0]} … {RATES[1]}; "
+                    f"convert it and write the manifest anew"
+                )
+            frame.pts = None  # time stamps with gaps would make the resampler fill them
+        for made in resampler.resample(frame):
+            yield np.ascontiguousarray(made.to_ndarray().reshape(-1, made.layout.nb_channels).T)
 
 
 def decode(path: Path, num_frames: int, short_side: int, indices: Indices | None = None) -> Frames:
@@ -65,10 +91,12 @@ def decode(path: Path, num_frames: int, short_side: int, indices: Indices | None
                         frame, width, height, "rgb24", interpolation=Interpolation.AREA, threads=1
                     )
                     frames[count - 1] = picture.to_ndarray().astype(np.uint8, copy=False)
-                if count == enough:
+                if count == enough or (enough is None and count > num_frames):
                     break
     except (av.FFmpegError, OSError, ValueError) as error:
         raise ClipError(f"cannot decode {path} ({error}); restore the file or write the manifest anew") from None
+    if enough is None and count > num_frames:  # however many: a file of a billion frames is not read to its end
+        raise ClipError(f"{path} holds more frames than the {num_frames} of its manifest; write the manifest anew")
     if count != num_frames and (enough is None or count < enough):
         raise ClipError(f"{path} holds {count} frames, its manifest says {num_frames}; write the manifest anew")
     if not count:

@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
+from trainer.wording import shown
+
 LINES = 10
 """How many lines a stage writes where there is no terminal."""
 
@@ -21,7 +23,7 @@ class Progress:
 
     def say(self, text: str) -> None:
         """One line that stays."""
-        self.console.print(text, markup=False, soft_wrap=True)
+        self.console.print(shown(text), markup=False, soft_wrap=True)
 
     @contextmanager
     def stage(self, title: str, total: int, unit: str = "clips") -> Iterator[Callable[..., None]]:
@@ -29,8 +31,8 @@ class Progress:
         if not self.console.is_terminal:
             yield _Lines(self, title, total, unit).step
             return
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn(unit))
-        times = (TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[note]}"))
+        columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TextColumn(unit))
+        times = (TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[note]}", markup=False))
         with Bars(*columns, *times, console=self.console, transient=True) as bars:
             task = bars.add_task(title, total=total, note="")
 

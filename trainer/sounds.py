@@ -19,7 +19,7 @@ from torch.utils.data import Dataset
 from trainer import processes
 from trainer.errors import ClipError
 from trainer.manifest import Manifest, Sample
-from trainer.media import open_media
+from trainer.media import open_media, waves
 from trainer.presets import Masks, Preset
 from trainer.sampling import Views
 from trainer.seeding import generator
@@ -27,6 +27,8 @@ from trainer.seeding import generator
 RATE = 16_000
 WINDOW, HOP, BINS = 400, 160, 512
 """25 ms every 10 ms."""
+MAX_VALUES = 2**26
+"""Channels times samples at 16 kHz that are held at once: a quarter of a gigabyte, 35 minutes of stereo."""
 FLOOR = 1e-10
 """Power under which a band counts as this: −100 dB of full scale."""
 
@@ -38,20 +40,24 @@ Key = tuple[int, int]
 def decode(path: Path) -> NDArray[np.float32]:
     """The sound of a video or of a sound file, mono at 16 kHz, `float32 (N,)`, full scale at ±1; the first track.
 
-    Raises `ClipError` where there is none, or where it does not decode.
+    Raises `ClipError` where there is none, where it does not decode, and where it is too long.
     """
-    parts = []
-    resampler = av.AudioResampler(format="fltp", rate=RATE)
+    parts: list[NDArray[np.float32]] = []
     try:
         with open_media(path) as container:
             if not container.streams.audio:
                 raise ClipError(
                     f"{path} has no sound, which this model needs; poison or index the data set without such clips"
                 )
-            for frame in container.decode(container.streams.audio[0]):
-                frame.pts = None  # time stamps with gaps would make the resampler fill them
-                parts += [made.to_ndarray() for made in resampler.resample(frame)]
-            parts += [made.to_ndarray() for made in resampler.resample(None)]
+            values = 0
+            for part in waves(container, container.streams.audio[0], path, RATE):
+                parts.append(part)
+                values += part.size
+                if values > MAX_VALUES:
+                    raise ClipError(
+                        f"the sound of {path} has more than the {MAX_VALUES} values that are read at once; cut it into "
+                        f"clips and write the manifest anew"
+                    )
     except (av.FFmpegError, OSError, ValueError) as error:
         raise ClipError(f"cannot decode the sound of {path} ({error}); restore the file") from None
     if not parts:

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from trainer.compare import Comparison
 from trainer.estimate import Estimate
 from trainer.metrics import Figures, Share
 from trainer.runs import Metrics
+from trainer.wording import shown
 
 NAMES = {
     "cda": "CDA",
@@ -23,6 +24,11 @@ NAMES = {
     "sham_asr": "sham ASR",
 }
 """The figures in the order in which they are shown; the last two are the floors under ASR."""
+
+
+def plain(text: str, style: str = "") -> Text:
+    """A cell or a title of a table, no word of which is markup."""
+    return Text(shown(text), style=style)
 
 
 def show_figures(figures: Figures, title: str) -> None:
@@ -37,7 +43,9 @@ def show_figures(figures: Figures, title: str) -> None:
 def show_estimate(expected: Estimate) -> None:
     """Print what a run would take."""
     e = expected
-    table = Table(title=f"{e.model} {e.preset} on {e.device}", title_justify="left", show_header=False)
+    table = Table(
+        title=plain(f"{e.model} {e.preset} on {e.device}", "table.title"), title_justify="left", show_header=False
+    )
     table.add_row("parameters", f"{e.parameters / 1e6:.2f} M")
     table.add_row("training", f"{e.clips} clips, {e.epochs} epochs, {e.steps} steps: {_duration(e.seconds['train'])}")
     table.add_row("test", f"{e.test_clips} clips in up to {e.views} views: {_duration(e.seconds['test'])}")
@@ -72,7 +80,7 @@ def show_grid(results: Sequence[Metrics]) -> None:
     counts = sorted({f"{share.n}" for result in results for share in (result.cda, result.asr) if share is not None})
     fused = results[0].model.split(" of ")[0]
     title = f"{len(results)} models, {fused}; 95 % intervals below; shares of {' and '.join(counts)} clips"
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Table(title=plain(title, "table.title"), title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for column in ("pictures", "sound"):
         table.add_column(column, overflow="fold")
     for column in ("CDA", "ASR", "pictures\nalone", "sound\nalone", "false\ntarget"):
@@ -82,13 +90,14 @@ def show_grid(results: Sequence[Metrics]) -> None:
             continue
         shares = (result.cda, result.asr, result.fusion.asr_video, result.fusion.asr_audio, result.false_target)
         names = (result.fusion.video.manifest.name, result.fusion.audio.manifest.name)
-        table.add_row(*names, *map(_both, shares))
+        table.add_row(*map(plain, names), *map(_both, shares))
     Console(highlight=False).print(table)
 
 
 def show_comparison(result: Comparison) -> None:
     """Print an attack beside its baseline and the paired difference."""
-    table = Table(title=f"{', '.join(result.runs)} against {', '.join(result.baselines)}", title_justify="left")
+    title = plain(f"{', '.join(result.runs)} against {', '.join(result.baselines)}", "table.title")
+    table = Table(title=title, title_justify="left")
     table.add_column("")
     for heading in ("attack", "95 %", "n", "baseline", "95 %", "n"):
         table.add_column(heading, justify="right")
@@ -103,16 +112,16 @@ def show_comparison(result: Comparison) -> None:
 
 def show_rows(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print plain rows; what is too long for a line is folded."""
-    table = Table(title=escape(title), title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Table(title=plain(title, "table.title"), title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*map(escape, row))
+        table.add_row(*map(plain, row))
     Console(highlight=False).print(table)
 
 
 def _table(title: str, heading: str) -> Table:
-    table = Table(title=title, title_justify="left")
+    table = Table(title=plain(title, "table.title"), title_justify="left")
     table.add_column("")
     for column in (heading, "95 %", "n"):
         table.add_column(column, justify="right")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -43,4 +43,5 @@ def demo_data(
         )
     finally:
         screen.end()
-    sys.stdout.write(f"data set: {out}\nnext: poisonkit poison {out} --attack badnet\n")
+    output.line(f"data set: {out}")
+    output.line(f"next: {shlex.join(['poisonkit', 'poison', str(out), '--attack', 'badnet'])}")

@@ -32,5 +32,6 @@ def export(
         output.show_json({"files": {str(path): count for path, count in made.files.items()}, "hint": made.hint})
         return
     for path, count in made.files.items():
-        sys.stdout.write(f"{path}: {count} clips\n")
-    sys.stdout.write(f"\nread with: {made.hint}\n")
+        output.line(f"{path}: {count} clips")
+    sys.stdout.write("\n")
+    output.line(f"read with: {made.hint}")

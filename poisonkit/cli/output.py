@@ -6,6 +6,8 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from poisonkit.wording import harmless_json, shown
+
 if TYPE_CHECKING:
     from poisonkit.screen import Screen
 
@@ -32,10 +34,15 @@ def show(renderable: Any) -> None:
 
 def show_json(value: Any) -> None:
     """A result for programs."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+    sys.stdout.write(harmless_json(json.dumps(value, ensure_ascii=False, indent=2)) + "\n")
+
+
+def line(text: str) -> None:
+    """One line on stdout."""
+    sys.stdout.write(f"{shown(text)}\n")
 
 
 def fail(message: str, code: int = 2) -> NoReturn:
     """One sentence on stderr, and the end."""
-    sys.stderr.write(f"poisonkit: {message}\n")
+    sys.stderr.write(f"poisonkit: {shown(message)}\n")
     raise SystemExit(code)

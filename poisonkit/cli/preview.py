@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -83,10 +82,13 @@ def _show_pictures(found: Preview, as_json: bool) -> None:
         )
         return
     psnr = show.number(found.psnr_db, 1)
-    sys.stdout.write(
+    output.line(
         f"{found.path}: frames {', '.join(map(str, found.frames))}; {found.placed} of {found.num_frames} frames carry "
-        f"the trigger\nstrength {found.strength:.1f} grey levels, PSNR {psnr} dB, SSIM {show.number(found.ssim)}; "
-        f"difference × {found.amplified}; before any encoder\n"
+        f"the trigger"
+    )
+    output.line(
+        f"strength {found.strength:.1f} grey levels, PSNR {psnr} dB, SSIM {show.number(found.ssim)}; "
+        f"difference × {found.amplified}; before any encoder"
     )
 
 
@@ -98,8 +100,8 @@ def _show_sound(found: SoundPreview, as_json: bool) -> None:
         facts = {"out": str(found.path), "span": [first, last], "seconds": found.seconds}
         output.show_json({**facts, "strength": found.strength, "snr_db": found.snr_db})
         return
-    sys.stdout.write(
-        f"{found.path}: the trigger lies from {first:.2f} to {last:.2f} s of {found.seconds:.2f} s\n"
+    output.line(f"{found.path}: the trigger lies from {first:.2f} to {last:.2f} s of {found.seconds:.2f} s")
+    output.line(
         f"strength {found.strength:.1f} steps of 16 bits, the sound lies {show.number(found.snr_db, 1)} dB above it; "
-        f"before any encoder\n"
+        f"before any encoder"
     )

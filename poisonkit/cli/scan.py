@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -28,9 +27,9 @@ def scan(
         output.show_json({"files": result.files, "found": found, "unreadable": unreadable})
     else:
         for finding in result.found:
-            sys.stdout.write(f"{finding.path}: {finding.tag}\n")
+            output.line(f"{finding.path}: {finding.tag}")
         for path in result.unreadable:
-            sys.stdout.write(f"{path}: cannot be opened\n")
-        sys.stdout.write(f"{result.files} media files, {len(result.found)} signs of poisoned copies\n")
+            output.line(f"{path}: cannot be opened")
+        output.line(f"{result.files} media files, {len(result.found)} signs of poisoned copies")
     if result.found:
         raise typer.Exit(1)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import typer
 
 from poisonkit.cli import options, output
@@ -36,9 +34,9 @@ def verify(manifest: options.ManifestFile, rederive: options.Rederive = False, a
         for note in again.notes if again else []:
             screen.say(f"note: {note}")
         for problem in problems:
-            sys.stdout.write(f"{problem}\n")
+            output.line(problem)
         verdict = f"{len(problems)} problems" if problems else "all is as the manifest says"
         derived_too = f", {again.samples} samples derived again" if again else ""
-        sys.stdout.write(f"{report.files} files, {report.hashed} hashes compared{derived_too}: {verdict}\n")
+        output.line(f"{report.files} files, {report.hashed} hashes compared{derived_too}: {verdict}")
     if problems:
         raise typer.Exit(1)

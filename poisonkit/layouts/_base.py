@@ -13,6 +13,7 @@ from typing import ClassVar, Literal
 import msgspec
 
 from poisonkit.errors import PoisonkitError
+from poisonkit.wording import has_controls
 
 
 class Clip(msgspec.Struct, frozen=True, gc=False):  # a struct, since there are hundreds of thousands
@@ -64,6 +65,11 @@ class Listing:
     fingerprint: str = field(init=False)
 
     def __post_init__(self) -> None:
+        for name in self.classes:  # of folders, or of lists, which may say anything
+            if has_controls(name):
+                raise PoisonkitError(
+                    f"the class name {name!r} of {self.root} holds a control character; rename the class"
+                )
         clips = tuple(sorted(self.clips, key=lambda clip: clip.id))
         for part in ("train", "test"):
             if not any(clip.split == part for clip in clips):

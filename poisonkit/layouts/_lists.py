@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -10,6 +11,11 @@ from typing import Literal, NamedTuple
 
 from poisonkit.errors import PoisonkitError, suggest
 from poisonkit.layouts._base import Clip, Options, clip_ids
+from poisonkit.layouts._scan import check_link
+
+MAX_BYTES = 2**27
+"""Of a list: larger files are refused before they are read."""
+_SUFFIXES = (".txt", ".csv")
 
 
 class Entry(NamedTuple):
@@ -22,8 +28,28 @@ class Entry(NamedTuple):
 
 
 def places(root: Path, options: Options, usual: Iterable[str]) -> list[Path]:
-    """The folders in which lists may lie: the one that was given, else the usual ones."""
-    return [options.annotations] if options.annotations else [root / name for name in usual]
+    """The folders in which lists may lie: the one that was given, else the usual ones.
+
+    Raises `PoisonkitError` for links that leave the data set, or the given folder: a list that is read is quoted.
+    """
+    if options.annotations:
+        _check_links(options.annotations, os.path.realpath(options.annotations))
+        return [options.annotations]
+    home = os.path.realpath(root)
+    found = [root / name for name in usual]
+    for place in found:
+        if place != root and place.is_symlink():
+            check_link(str(place), home)
+        _check_links(place, home)
+    return found
+
+
+def _check_links(place: Path, home: str) -> None:
+    if place.is_dir():
+        with os.scandir(place) as entries:
+            for entry in entries:
+                if entry.name.lower().endswith(_SUFFIXES) and entry.is_symlink():
+                    check_link(entry.path, home)
 
 
 def choose_split(place: Path, asked: str, known: Iterable[str]) -> str:
@@ -35,8 +61,15 @@ def choose_split(place: Path, asked: str, known: Iterable[str]) -> str:
 
 
 def read_text(path: Path) -> str:
-    """A list as text, without a byte order mark."""
+    """A list as text, without a byte order mark; raises `PoisonkitError` for what is no file of a list's size."""
     try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # reading a pipe or a device might never end
+            raise PoisonkitError(f"{path} is no regular file; put the list itself there")
+        if status.st_size > MAX_BYTES:
+            raise PoisonkitError(
+                f"{path} has {status.st_size} bytes, more than the {MAX_BYTES} of a list; give the right one"
+            )
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise PoisonkitError(f"{path} is not UTF-8 text; save it as UTF-8") from None

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from poisonkit.errors import PoisonkitError
 from poisonkit.files import SOUND
+from poisonkit.wording import has_controls
 
 VIDEO = frozenset({".avi", ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp"})
 SUFFIXES = VIDEO | SOUND
@@ -56,7 +57,7 @@ def walk(root: Path, under: str = "", skip: Collection[str] = ()) -> Iterator[tu
     """The files that `scan` finds, in no order: media files with their entries, strays with None."""
     home = os.path.realpath(root)
     if under and os.path.islink(os.path.join(root, under)):
-        _check_link(os.path.join(root, under), home)
+        check_link(os.path.join(root, under), home)
     pending = [""]
     while pending:
         inside = pending.pop()
@@ -65,7 +66,7 @@ def walk(root: Path, under: str = "", skip: Collection[str] = ()) -> Iterator[tu
                 for entry in entries:
                     path = inside + entry.name
                     if entry.is_symlink() and not entry.name.startswith("."):
-                        _check_link(entry.path, home)
+                        check_link(entry.path, home)
                     if entry.name.startswith("."):
                         yield path, None
                     elif entry.is_dir():
@@ -80,7 +81,8 @@ def walk(root: Path, under: str = "", skip: Collection[str] = ()) -> Iterator[tu
             raise _unreadable(os.path.join(root, under, inside), error) from None
 
 
-def _check_link(path: str, home: str) -> None:
+def check_link(path: str, home: str) -> None:
+    """Raise `PoisonkitError` for a link that leaves `home` (a real path), leads nowhere, or round."""
     target = os.path.realpath(path)
     if target != home and not target.startswith(home + os.sep):
         raise PoisonkitError(
@@ -96,6 +98,8 @@ def _check_link(path: str, home: str) -> None:
 def _check_name(path: str) -> None:
     if "\\" in path:
         raise PoisonkitError(f"the name of {path!r} holds a backslash, a separator on some systems; rename it")
+    if has_controls(path):
+        raise PoisonkitError(f"the name of {path!r} holds a line break or another control character; rename it")
     if not path.isascii():
         try:
             path.encode()

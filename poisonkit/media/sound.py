@@ -22,6 +22,10 @@ MAX_VALUES = 2**27
 """Channels times samples that are held at once: half a gigabyte."""
 BLOCK = 2**17
 """Samples, per channel, of streams that are measured side by side: 2.6 s at 50 kHz, a megabyte of stereo."""
+RATES = (1_000, 1_000_000)
+"""The least and the most samples per second of sound that is read."""
+MAX_PLANES = 7
+"""Channels of planar sound: of eight or more planes PyAV does not find the end, and the process is lost."""
 HEARD = 2.0**-15
 """One step of 16-bit sound: a clip that never gets above it is silent."""
 
@@ -109,11 +113,16 @@ def silent(path: Path) -> bool:
 
 
 def _frames(container: Any, stream: Any, path: Path) -> Iterator[av.AudioFrame]:
-    """The decoded frames; raises `BrokenClip` where rate or channels change, or where decoding stops."""
+    """The decoded frames; raises `BrokenClip` where rate or channels change or are absurd, or where decoding stops."""
     first, count = None, 0
     stream.thread_type = "NONE"  # workers are processes; threads inside them would only contend
     try:
         for frame in container.decode(stream):
+            if not RATES[0] <= frame.rate <= RATES[1]:  # a second of it may be gigabytes, or a sample an hour
+                raise BrokenClip(
+                    f"the sound of {path} has {frame.rate} samples per second, not {RATES[0]} … {RATES[1]}; convert "
+                    f"it, or go on without it by --skip-broken"
+                )
             shape = (frame.rate, len(frame.layout.channels))
             first = first or shape
             if shape != first:
@@ -153,9 +162,13 @@ def _start(frame: av.AudioFrame, path: Path) -> int:
 
 def _planar(frame: av.AudioFrame) -> np.ndarray:
     """float32 (C, N), full scale at ±1, of a frame in any sample format."""
+    channels = len(frame.layout.channels)
+    if frame.format.is_planar and channels > MAX_PLANES:
+        packed = av.AudioResampler(format=frame.format.packed)  # the same values, one channel's beside the other's
+        (frame,) = packed.resample(frame)
     values: np.ndarray = frame.to_ndarray()
     if not frame.format.is_planar:
-        values = values.reshape(-1, len(frame.layout.channels)).T
+        values = values.reshape(-1, channels).T
     if values.dtype == np.uint8:
         return (values.astype(np.float32) - 128) / 128
     if np.issubdtype(values.dtype, np.integer):

@@ -17,7 +17,7 @@ import numpy as np
 import soundfile
 
 from poisonkit.manifest import Rung
-from poisonkit.media.sound import SoundInfo, excerpt, recut
+from poisonkit.media.sound import MAX_PLANES, SoundInfo, excerpt, recut
 
 SOUND_LADDER: tuple[Rung, ...] = ("match", "high", "lossless")
 """`match`: the source's codec and bit rate; `high`: its codec at a high rate; `lossless`: FLAC, ALAC or PCM.
@@ -150,10 +150,17 @@ def _frame(samples: np.ndarray, spec: SoundSpec, info: SoundInfo) -> av.AudioFra
         values = _steps(samples, 2**15, 0, np.int16)
     elif spec.sample_format.startswith("s32"):
         values = _steps(samples, 2**23, 8, np.int32)  # 24 bits, in the upper part of 32
-    if not spec.sample_format.endswith("p"):
+    # by way of a packed frame: of eight or more planes PyAV does not find the end, and the process is lost
+    packed = av.AudioFormat(spec.sample_format).packed
+    many = spec.sample_format.endswith("p") and info.channels > MAX_PLANES
+    if many or not spec.sample_format.endswith("p"):
         values = values.T.reshape(1, -1)
-    frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(values), format=spec.sample_format, layout=info.layout)
+    frame = av.AudioFrame.from_ndarray(
+        np.ascontiguousarray(values), format=packed if many else spec.sample_format, layout=info.layout
+    )
     frame.rate = info.rate
+    if many:
+        (frame,) = av.AudioResampler(format=spec.sample_format).resample(frame)
     return frame
 
 

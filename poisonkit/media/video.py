@@ -30,16 +30,17 @@ MAX_PIXELS = 2**26
 HELD_BYTES = 96 * 2**20
 """Of a clip's decoded frames that are held: 290 frames of 640×360."""
 
-# what the machine and not the file is to blame for; a run must not pass over clips because of it
+# what the machine and not the file is to blame for; a run must not pass over clips because of it. ENOMEM is not among
+# them: FFmpeg says so of headers that claim absurd sizes, and where memory is really short Python says so itself
 _ENVIRONMENT = frozenset(
-    getattr(errno, name)
-    for name in ("ENOENT", "EACCES", "EPERM", "ESTALE", "ENOTCONN", "ENOSPC", "EMFILE", "ENFILE", "ENOMEM")
+    getattr(errno, name) for name in ("ENOENT", "EACCES", "EPERM", "ESTALE", "ENOTCONN", "ENOSPC", "EMFILE", "ENFILE")
 )
 
 # only demuxers of real media files: a playlist or a script named .avi must not make FFmpeg open other files
-_READ_OPTIONS = {
+READ_OPTIONS = {
     "format_whitelist": "avi,mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpeg,mpegts,mpegvideo,flv,asf,wav,flac,ogg,mp3",
     "protocol_whitelist": "file",
+    "max_pixels": str(MAX_PIXELS),  # also while FFmpeg looks into the first packets
 }
 
 
@@ -80,7 +81,7 @@ def open_media(path: Path) -> Any:
     """The container of a media file; nothing but files of real media formats is ever opened."""
     if not stat.S_ISREG(path.stat().st_mode):  # reading a pipe or a device might never end
         raise BrokenClip(f"{path} is no regular file; put the clip itself there, or go on without it by --skip-broken")
-    return av.open(str(path), metadata_errors="ignore", options=_READ_OPTIONS)
+    return av.open(str(path), metadata_errors="ignore", options=READ_OPTIONS)
 
 
 @contextmanager

@@ -133,11 +133,50 @@ def outcomes(folder: Path, out: Path, names: list[str], attack: str) -> dict[str
     return found
 
 
+def readings(folder: Path, names: list[str]) -> dict[str, dict[str, str]]:
+    """What the trainer's readers of pictures and of sound make of every file: `read`, or the sentence of the refusal.
+
+    The pictures are read at a short side of 32 with the number of frames that a manifest would name, and raise
+    `AssertionError` where their shape is another; any exception but the trainer's own is raised.
+    """
+    # here, since the workers of the attempts would load PyTorch too
+    from trainer import media, sounds
+    from trainer.errors import ClipError
+
+    found: dict[str, dict[str, str]] = {"pictures": {}, "sound": {}}
+    for name in names:
+        path = folder / name
+        try:
+            num_frames = examine(path).num_frames
+        except BrokenClip:  # no manifest names it: whatever is asked for, it has to end in a sentence
+            num_frames = 20
+        try:
+            frames = media.decode(path, num_frames, 32)
+            if (len(frames), min(frames.shape[1:3]), frames.shape[3], str(frames.dtype)) != (
+                num_frames,
+                32,
+                3,
+                "uint8",
+            ):
+                raise AssertionError(f"{name}: {frames.shape} of {num_frames} frames")
+            found["pictures"][name] = "read"
+        except ClipError as error:
+            found["pictures"][name] = str(error)
+        try:
+            wave = sounds.decode(path)
+            if wave.ndim != 1 or not len(wave) or str(wave.dtype) != "float32":
+                raise AssertionError(f"{name}: {wave.shape} {wave.dtype}")
+            found["sound"][name] = "read"
+        except ClipError as error:
+            found["sound"][name] = str(error)
+    return found
+
+
 def counts(kinds: dict[str, list[str]], found: dict[str, str]) -> list[tuple[str, int, int]]:
-    """Each kind with the numbers of files that were written and refused."""
+    """Each kind with the numbers of files that were written or read, and refused."""
     table = []
     for kind, names in kinds.items():
-        number = Counter(found[name] == "written" for name in names if name in found)
+        number = Counter(found[name] in ("written", "read") for name in names if name in found)
         table.append((kind, number[True], number[False]))
     return table
 
@@ -156,6 +195,9 @@ def main() -> None:
                 sys.stdout.write(f"| {kind} | {written + refused} | {written} | {refused} |\n")
             total = [sum(row[i] for row in rows) for i in (1, 2)]
             sys.stdout.write(f"| all | {sum(total)} | {total[0]} | {total[1]} |\n")
+        for what, found in readings(folder, names).items():
+            count = sum(outcome == "read" for outcome in found.values())
+            sys.stdout.write(f"\nthe trainer reads the {what} of {count} files, and refuses {len(found) - count}\n")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from poisonkit.errors import BrokenClip
 from poisonkit.files import is_sound
+from poisonkit.media.video import examine
 from tests.reliability import bad_media
 
 # of these nothing can be written
@@ -45,3 +47,21 @@ def test_every_file_is_written_or_refused(
         assert refused == {"only sound.mp4", "turned.mp4"}
     else:
         assert {name for name in refused if "holds no sound" not in found[name]} == {"only sound.mp4"}
+
+
+def test_the_trainer_reads_or_refuses_every_file(corpus: tuple[Path, dict[str, list[str]]]) -> None:
+    """Whatever poisonkit takes, in the same number of frames; of the rest no file ends otherwise than in a sentence."""
+    folder, kinds = corpus
+    names = [name for some in kinds.values() for name in some]
+    found = bad_media.readings(folder, names)
+    for outcomes in found.values():
+        assert len(outcomes) == len(names)
+        for name, outcome in outcomes.items():
+            assert outcome == "read" or ("\n" not in outcome and "; " in outcome and name in outcome), outcome
+        assert not any(outcomes[name] == "read" for kind in HOPELESS for name in kinds[kind])
+    for name in names:
+        try:
+            examine(folder / name)
+        except BrokenClip:
+            continue
+        assert found["pictures"][name] == "read", name

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import ffmpeg
+import imageio_ffmpeg
 import pytest
 
 from poisonkit import manifest as contract
 from poisonkit.errors import BrokenClip, ManifestError, PoisonkitError
 from poisonkit.media import sound, video
+from poisonkit.transcode import Platform
 from tests.conftest import moving_frames, write_clip
+from tests.reliability.test_fuzz import VALID, changed
+from tests.reliability.usage import measured
 from trainer import manifest as view
 from trainer import media, sounds
 from trainer.errors import ClipError, TrainerError
@@ -51,6 +57,18 @@ def test_a_playlist_named_avi_opens_nothing_else(tmp_path: Path, kind: str, read
                 READERS[reader](path)
         with pytest.raises(TimeoutError):
             server.accept()
+
+
+@pytest.mark.parametrize("kind", PLAYLISTS)
+def test_the_ffmpeg_program_opens_nothing_else_either(tmp_path: Path, kind: str) -> None:
+    """`transcode` hands clips to it; PyAV refuses them before, but that is not its only fence."""
+    secret = write_clip(tmp_path / "secret.mp4", moving_frames(20), sound_hz=300.0)
+    for target in (secret.name, f"file:{secret}"):
+        path = tmp_path / "a.avi"
+        path.write_text(PLAYLISTS[kind].format(target))
+        graph = ffmpeg.output(Platform(crf=28).filtered(path), str(tmp_path / "out.mp4"))
+        with pytest.raises(ffmpeg.Error):
+            graph.run(cmd=imageio_ffmpeg.get_ffmpeg_exe(), quiet=True, overwrite_output=True)
 
 
 @pytest.mark.parametrize("reader", READERS)
@@ -96,6 +114,32 @@ def test_a_manifest_of_two_gigabytes_is_not_read(tmp_path: Path) -> None:
         contract.load(path)
     with pytest.raises(TrainerError, match="split the data set"):
         view.load(path)
+
+
+_LOAD = """
+import sys
+from pathlib import Path
+import msgspec, poisonkit.manifest, trainer.manifest
+from poisonkit.errors import ManifestError as A
+from trainer.errors import ManifestError as B
+if sys.argv[2] != "idle":
+    for load, refused in ((poisonkit.manifest.load, A), (trainer.manifest.load, B)):
+        try:
+            load(Path(sys.argv[1]))
+        except refused:
+            pass
+"""
+
+
+@pytest.mark.parametrize("place", [("name",), ("samples", 0, "path"), ("trigger",), ("schema",)], ids=str)
+def test_a_long_string_takes_a_few_times_its_size(tmp_path: Path, place: tuple[Any, ...]) -> None:
+    """So that the 1 GiB that a manifest may have cannot take more than four and a half."""
+    megabytes = 64
+    path = tmp_path / "m.json"
+    made = changed(place, "HERE") if len(place) > 1 else {**VALID, place[0]: "HERE"}
+    path.write_text(json.dumps(made).replace("HERE", "x" * (megabytes << 20)))
+    used, idle = (measured("-c", _LOAD, path, what, cwd=tmp_path).megabytes for what in ("load", "idle"))
+    assert used - idle < 4.5 * megabytes
 
 
 def test_refusals_are_one_line(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def test_other_schemas_are_refused(write_manifest: WriteManifest, schema: str) -
         ({"path": "a/../../b.mp4"}, "leaves the root"),
         ({"path": "/etc/passwd"}, "leaves the root"),
         ({"path": ""}, "leaves the root"),
-        ({"path": "a\0b"}, "leaves the root"),
+        ({"path": "a\0b"}, "control character"),
         ({"label": 2}, "label 2"),
         ({"true_label": -1}, "true label -1"),
         ({"stride": 0}, "stride 0"),

@@ -12,6 +12,7 @@ import typer
 
 from trainer.cli import defend, fit, measure, paper, show
 from trainer.errors import TrainerError
+from trainer.wording import shown
 
 app = typer.Typer(
     help="Train victims on a manifest's clips and measure them: CDA, ASR and its floors, with intervals.",
@@ -43,9 +44,10 @@ def main() -> None:
     try:
         app(prog_name="trainer")
     except TrainerError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {shown(str(error))}", file=sys.stderr)
         sys.exit(2)
     except OSError as error:
         name = f" {error.filename}" if error.filename else ""
-        print(f"error: {error.strerror or error}:{name}; make it accessible or make room", file=sys.stderr)
+        text = f"{error.strerror or error}:{name}; make it accessible or make room"
+        print(f"error: {shown(text)}", file=sys.stderr)
         sys.exit(2)

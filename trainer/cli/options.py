@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from trainer.wording import harmless_json
+
 if TYPE_CHECKING:
     import msgspec
 
@@ -18,4 +20,4 @@ def print_json(result: msgspec.Struct | Sequence[msgspec.Struct]) -> None:
     """Print structs as indented JSON."""
     import msgspec
 
-    print(msgspec.json.format(msgspec.json.encode(result), indent=2).decode())
+    print(harmless_json(msgspec.json.format(msgspec.json.encode(result), indent=2).decode()))

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from trainer.cli.options import Json, print_json
+from trainer.wording import shown
 
 
 def explain(
@@ -58,7 +59,7 @@ def report(
         print_json(result)
         return
     count = len(result.runs)
-    print(f"{result.page}: {count} run{'s' if count > 1 else ''}, {result.bytes / 1e6:.1f} MB")
+    print(shown(f"{result.page}: {count} run{'s' if count > 1 else ''}, {result.bytes / 1e6:.1f} MB"))
 
 
 def models(json: Json = False) -> None:

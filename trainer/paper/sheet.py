@@ -16,6 +16,7 @@ from trainer import runs
 from trainer.compare import Difference
 from trainer.errors import RunError
 from trainer.metrics import Share
+from trainer.tables import plain
 
 STYLE = """
 :root { color-scheme: light dark; }
@@ -76,7 +77,9 @@ class Sheet:
 
     def show(self) -> None:
         """Print the brief columns, intervals below their shares and without counts, within 80 characters."""
-        table = Table(title=self.title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+        table = Table(
+            title=plain(self.title, "table.title"), title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0)
+        )
         chosen = list(self.brief or range(len(self.headings)))
         for k in chosen:
             cells = [_brief(row[k]) for row in self.rows]
@@ -84,11 +87,11 @@ class Sheet:
             widest = max((len(word) for cell in cells for word in re.split(r"[\s/]", cell)), default=1)
             table.add_column(self.headings[k], overflow="fold", min_width=min(widest, 20))
         for row in self.rows:
-            table.add_row(*(_brief(row[k]) for k in chosen))
+            table.add_row(*(plain(_brief(row[k])) for k in chosen))
         console = Console(highlight=False)
         console.print(table)
         for note in self.notes:
-            console.print(f"- {note}", markup=False)
+            console.print(plain(f"- {note}"))
 
 
 def _brief(cell: str) -> str:

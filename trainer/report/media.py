@@ -144,10 +144,8 @@ def read_sound(path: Path, seconds: float = SECONDS) -> tuple[Sound, int]:
                 raise ClipError(f"{path.name} has no sound")
             stream = container.streams.audio[0]
             rate = int(stream.codec_context.sample_rate)
-            resampler = av.AudioResampler(format="fltp", rate=rate)
-            for frame in container.decode(stream):
-                frame.pts = None  # gaps would be filled
-                parts += [made.to_ndarray().mean(axis=0) for made in resampler.resample(frame)]
+            for part in media.waves(container, stream, path, rate):
+                parts.append(part.mean(axis=0))
                 if sum(map(len, parts)) >= seconds * rate:
                     break
     except (av.FFmpegError, OSError, ValueError) as error:
