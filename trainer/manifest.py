@@ -6,11 +6,14 @@ manifest may grow, while another major schema version is refused.
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import hashlib
 import json
 import math
 import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -120,8 +123,9 @@ def load(path: Path) -> Manifest:
                 f"{path} has schema {version!r}, this version reads {SCHEMA!r}; "
                 f"write the manifest anew with the poisonkit of this version"
             )
-        document = msgspec.json.decode(raw, type=_Document)
-        key = _repeated_key(raw)
+        with _collecting_later():
+            document = msgspec.json.decode(raw, type=_Document)
+            key = None if _surely_plain(raw) else _repeated_key(raw)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise ManifestError(f"{path} is not a manifest: {error}; see manifests/README.md for its fields") from None
     if key is not None:
@@ -149,10 +153,51 @@ def plain(identity: str) -> str:
     return identity
 
 
+@contextlib.contextmanager
+def _collecting_later() -> Iterator[None]:
+    """No garbage collection meanwhile: it would go through a growing heap in vain, again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
 def _finite(text: str) -> None:
     """The reader of the structs would take 1e999 for infinity."""
     if not math.isfinite(float(text)):
         raise ValueError(f"the number {text[:40]} is out of range")
+
+
+_BATCH = 2000
+
+
+def _surely_plain(text: bytes) -> bool:
+    """Whether a JSON text holds no key twice and no number out of range, which is seen by reading and writing it.
+
+    What is written again has a colon less for each key that was repeated, and a null more for each number that is none.
+    False also where that cannot be told at a glance: `_repeated_key` then goes through all of it, ten times as slowly.
+    """
+    if b"\\u003" in text:  # an escaped colon would be written as one, and keys are counted by them
+        return False
+    try:
+        parts = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+        samples = msgspec.json.decode(parts.pop("samples", msgspec.Raw(b"[]")), type=list[msgspec.Raw])
+    except msgspec.DecodeError:
+        return False
+    keys, nulls = _counted(msgspec.json.encode({name: msgspec.json.decode(part) for name, part in parts.items()}))
+    for start in range(0, len(samples), _BATCH):  # all at once would take gigabytes
+        batch = b"[" + b",".join(samples[start : start + _BATCH]) + b"]"
+        more_keys, more_nulls = _counted(msgspec.json.encode(msgspec.json.decode(batch)))
+        keys, nulls = keys + more_keys, nulls + more_nulls
+    return _counted(text) == (keys + 1, nulls)  # one for the samples' own key
+
+
+def _counted(text: bytes) -> tuple[int, int]:
+    """How many colons and nulls there are."""
+    return text.count(b":"), text.count(b"null")
 
 
 def _repeated_key(text: bytes) -> str | None:

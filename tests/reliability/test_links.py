@@ -220,6 +220,11 @@ REPEATED: dict[str, Callable[[str], str]] = {
     "in the document": lambda text: text.replace('"seed": 0', '"seed": 1, "seed": 0', 1),
     "in a sample": lambda text: text.replace('"label": 0', '"label": 1, "label": 0', 1),
     "in what is not looked into": lambda text: text.replace('"box":', '"box": 1, "box":', 1),
+    "with spaces": lambda text: text.replace('"seed": 0', '"seed"\t: 1, "seed" : 0', 1),
+    "beside an escaped colon": lambda text: text.replace('"layout": "', '"layout": "\\u003a', 1).replace(
+        '"seed": 0', '"seed": 1, "seed": 0', 1
+    ),
+    "all samples": lambda text: text.replace('"samples":', '"samples": [], "samples":', 1),
     "written in two ways": lambda text: text.replace('"seed": 0', '"\\u0073eed": 1, "seed": 0', 1),
 }
 
