@@ -172,6 +172,7 @@ def _finite(text: str) -> None:
 
 
 _BATCH = 2000
+_LONG = 2**20
 
 
 def _surely_plain(text: bytes) -> bool:
@@ -186,6 +187,8 @@ def _surely_plain(text: bytes) -> bool:
         parts = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
         samples = msgspec.json.decode(parts.pop("samples", msgspec.Raw(b"[]")), type=list[msgspec.Raw])
     except msgspec.DecodeError:
+        return False
+    if any(len(part) > _LONG for part in (*parts.values(), *samples)):  # it would be there twice
         return False
     keys, nulls = _counted(msgspec.json.encode({name: msgspec.json.decode(part) for name, part in parts.items()}))
     for start in range(0, len(samples), _BATCH):  # all at once would take gigabytes

@@ -146,8 +146,10 @@ def test_two_runs_into_one_folder(
     ucf_tree: Path, tmp_path: Path, tree_state: TreeState, calm: dict[str, bytes]
 ) -> None:
     first = start(ucf_tree, tmp_path / "both")
+    first.send_signal(signal.SIGSTOP)  # it might be done before the second one begins
     second = subprocess.Popen(line(ucf_tree, tmp_path / "both"), stderr=subprocess.PIPE, text=True)
     assert "another run is writing" in refused(second)
+    first.send_signal(signal.SIGCONT)
     assert first.wait(timeout=60) == 0
     assert tree_state(tmp_path / "both") == calm
 
