@@ -6,6 +6,7 @@
 # make bench-triggers   milliseconds per frame of every trigger on pixels
 # make survival  the table of docs/survival.md: every attack and mode, what is left of it (UT=, AV=folders)
 # make bench-loader     clips per second that a training reads, beside bare decoding
+# make bench-poison     clips per second that are poisoned, beside the ffmpeg program without a trigger (DATA=)
 # make bench-cluster    clips per second that two workers of a Dask cluster write, beside two local ones
 # make pages   tables and pictures of docs/attacks, from the code and the demo data
 # make ut      every victim of pictures on UT-Interaction (UT=folder in UCF-101's layout)
@@ -20,7 +21,7 @@ READY := $(VENV)/.ready
 WORK ?= work
 SEED ?= 0
 
-.PHONY: setup demo test test-long check format schema survival bench-triggers bench-loader pages ut ut-table esc esc-table fusion clean bench-cluster
+.PHONY: setup demo test test-long check format schema survival bench-triggers bench-loader pages ut ut-table esc esc-table fusion clean bench-cluster bench-poison
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -227,6 +228,9 @@ bench-triggers: $(READY)
 
 bench-loader: $(DEMO)/manifests/clean.json
 	$(BIN)/python benchmarks/loader.py $<
+
+bench-poison: | $(READY)
+	$(BIN)/python -m benchmarks.poison $(if $(DATA),--data $(DATA))
 
 bench-cluster: | $(DEMO)/data
 	$(BIN)/python benchmarks/cluster.py $(DEMO)/data
