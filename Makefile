@@ -230,7 +230,7 @@ bench-loader: $(DEMO)/manifests/clean.json
 	$(BIN)/python benchmarks/loader.py $<
 
 bench-poison: | $(READY)
-	$(BIN)/python -m benchmarks.poison $(if $(DATA),--data $(DATA))
+	$(BIN)/python -m benchmarks.poison $(if $(filter-out demo,$(DATA)),--data $(DATA))
 
 bench-cluster: | $(DEMO)/data
 	$(BIN)/python benchmarks/cluster.py $(DEMO)/data
