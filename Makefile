@@ -233,7 +233,7 @@ bench-poison: | $(READY)
 	$(BIN)/python -m benchmarks.poison $(if $(filter-out demo,$(DATA)),--data $(DATA))
 
 bench-cluster: | $(DEMO)/data
-	$(BIN)/python benchmarks/cluster.py $(DEMO)/data
+	$(BIN)/python -m benchmarks.cluster $(DEMO)/data
 
 pages: | $(DEMO)/data
 	$(BIN)/python docs/attacks.py $(DEMO)/data

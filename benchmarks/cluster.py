@@ -1,6 +1,6 @@
 """Clips per second that two workers of a Dask cluster on this machine write, beside two local ones.
 
-Usage: python benchmarks/cluster.py FOLDER (of a data set); exit code 1 when the cluster is slower than 0.95 times.
+Usage: python -m benchmarks.cluster FOLDER (of a data set); exit code 1 when the cluster is slower than 0.95 times.
 """
 
 from __future__ import annotations
@@ -11,12 +11,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
-from statistics import median
 
-from rich.console import Console
-
-from poisonkit import layouts, run, show
+from benchmarks.measuring import Figure, copy_rate, ratios, report, taking_turns
+from poisonkit import layouts
 from poisonkit import plan as planning
 
 LIMIT = 0.95
@@ -25,26 +24,9 @@ ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "MKL", "OPENB
 """What Dask's nanny sets for its workers: the local ones get the same, so that only who hands out jobs differs."""
 
 
-class Clock:
-    """A reporter that takes the time of the last step."""
-
-    def __init__(self) -> None:
-        self.clips, self.begun, self.ended = 0, 0.0, 0.0
-
-    def say(self, text: str) -> None:
-        pass
-
-    def begin(self, title: str, total: float, clips: int) -> None:
-        self.clips, self.begun = clips, time.perf_counter()
-
-    def advance(self, work: float) -> None:
-        self.ended = time.perf_counter()
-
-
 def main(source: Path) -> int:
     """Measure both in turn; returns the exit code."""
     os.environ.update(ONE_THREAD)  # which the processes that are started inherit
-    rates: dict[str, list[float]] = {"two local workers": [], "two workers of a cluster": []}
     with tempfile.TemporaryDirectory(prefix="poisonkit-", dir=source.absolute().parent) as name:
         folder = Path(name)
         file = folder / "scheduler.json"
@@ -58,32 +40,21 @@ def main(source: Path) -> int:
                 time.sleep(0.1)
             time.sleep(5)
             address = json.loads(file.read_text())["address"]
-            for repeat in range(REPEATS):
-                for kind, far in zip(rates, (None, address), strict=True):
-                    rates[kind].append(measure(source, folder / f"{repeat}-{far is None}", far))
+            local, far = (partial(measure, source, folder, place) for place in (None, address))
+            found = taking_turns({"local": local, "far": far}, REPEATS)
         finally:
             workers.terminate()
             workers.wait()
             scheduler.terminate()
             scheduler.wait()
-    table = show.table(f"clips/s, medians of {REPEATS}", "", "clips/s", "all", numbers=("clips/s",))
-    for kind, found in rates.items():
-        table.add_row(kind, f"{median(found):.2f}", " ".join(f"{rate:.2f}" for rate in found))
-    Console(width=120).print(table)
-    local, far = (median(found) for found in rates.values())
-    sys.stdout.write(f"cluster ÷ local: {far / local:.3f}\n")
-    return 1 if far / local < LIMIT else 0
+    figure = Figure("two workers of a cluster ÷ two local ones", LIMIT, ratios(found["far"], found["local"]))
+    return report([figure], f"clips/s, {REPEATS} rounds")
 
 
 def measure(source: Path, folder: Path, scheduler: str | None) -> float:
     """Clips per second of the writing alone, once all workers have imported what they need."""
     plan = planning.poison(layouts.read(source), planning.Request(("badnet",), rate=0.5))
-    clock = Clock()
-    settings = run.Settings(
-        folder / "out", folder / "m.json", "high", carry="reencode", workers=2, scheduler=scheduler, force=True
-    )
-    run.poison(plan, settings, clock)
-    return clock.clips / (clock.ended - clock.begun)
+    return copy_rate(plan, folder, quality="high", carry="reencode", workers=2, scheduler=scheduler)
 
 
 if __name__ == "__main__":

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import cv2
 import imageio_ffmpeg
@@ -20,6 +22,7 @@ from rich.console import Console
 from poisonkit import layouts, record, run, show
 from poisonkit.demo import MOTIONS, make_demo
 from poisonkit.layouts import Listing
+from poisonkit.plan import Plan
 
 
 @dataclass(frozen=True)
@@ -96,9 +99,14 @@ def clips(folder: Path, data: Path | None, size: tuple[int, int], count: int) ->
     return layouts.read(data)
 
 
-def settings(folder: Path, name: str, **more: object) -> run.Settings:
-    """A place for one copy, with everything measured as a user would have it."""
-    return run.Settings(folder / name, folder / f"{name}.json", **{"force": True, **more})  # type: ignore[arg-type]
+def copy_rate(plan: Plan, folder: Path, **settings: Any) -> float:
+    """Clips per second at which a copy is written into a folder, from which it is taken away again."""
+    clock = Clock()
+    place = run.Settings(folder / "copy", folder / "copy.json", force=True, **settings)
+    run.poison(plan, place, clock)
+    shutil.rmtree(place.out)
+    place.manifest.unlink()
+    return clock.rate
 
 
 def machine() -> str:
@@ -124,16 +132,10 @@ def report(figures: Iterable[Figure], title: str) -> int:
     table = show.table(title, "figure", *numbers, "", numbers=numbers)
     for figure in found:
         table.add_row(figure.name, *_cells(figure), "holds" if figure.holds else "MISSED")
-    Console(width=None if sys.stdout.isatty() else 140).print(table)
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    console.print(table)
+    console.print(machine(), highlight=False)
     return 0 if all(figure.holds for figure in found) else 1
-
-
-def markdown(figures: Iterable[Figure]) -> str:
-    """The same as a table in Markdown."""
-    lines = ["| figure | median | least | most | bar | |", "|---|---|---|---|---|---|"]
-    for figure in figures:
-        lines.append(f"| {figure.name} | {' | '.join(_cells(figure))} | {'holds' if figure.holds else '**missed**'} |")
-    return "\n".join(lines) + "\n"
 
 
 def _cells(figure: Figure) -> list[str]:

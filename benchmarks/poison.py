@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,9 +18,8 @@ from pathlib import Path
 
 import imageio_ffmpeg
 
-from benchmarks.measuring import Clock, Figure, clips, ratios, report, seconds, settings, taking_turns
+from benchmarks.measuring import Figure, clips, copy_rate, ratios, report, seconds, taking_turns
 from poisonkit import plan as planning
-from poisonkit import run
 from poisonkit.jobs import Job
 from poisonkit.manifest import Rung
 from poisonkit.media.encoders import container_of, encoder
@@ -50,7 +48,7 @@ class Bench:
     """Triggered copies of one set of clips, and FFmpeg's copies of the same clips."""
 
     def __init__(self, folder: Path, data: Path | None, count: int) -> None:
-        self._folder, self._count, self._copies = folder, count, 0
+        self._folder, self._count = folder, count
         self._listing = clips(folder, data, SIZE, count)
 
     def plan(self, attack: str) -> Plan:
@@ -61,13 +59,8 @@ class Bench:
 
     def poisonkit(self, attack: str, rung: Rung, *, survival: bool = True, workers: int = WORKERS) -> float:
         """Clips per second of one copy."""
-        self._copies += 1
-        place = settings(self._folder, f"copy{self._copies}", quality=rung, workers=workers, survival=survival)
-        clock = Clock()
-        run.poison(self.plan(attack), place, clock)
-        shutil.rmtree(place.out)
-        place.manifest.unlink()
-        return clock.rate
+        plan = self.plan(attack)
+        return copy_rate(plan, self._folder, quality=rung, workers=workers, survival=survival)
 
     def ffmpeg(self, options: Callable[[Path], Sequence[str]], jobs: Sequence[Job]) -> float:
         """Clips per second of FFmpeg's program with each clip's options, as many at a time as there are workers."""

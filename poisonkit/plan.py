@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Literal
 
 import msgspec
@@ -67,6 +68,7 @@ class Plan:
     skipped: tuple[Skipped, ...] = ()
     geometry: Geometry = AS_IS
 
+    @cached_property
     def fingerprint(self) -> str:
         """SHA-256 (hex) of all that decides the written files; a run continues only what has the same."""
         facts: list[Any] = [self.seed, self.label_mode, self.target, self.attacks, self.listing.classes]
@@ -76,7 +78,7 @@ class Plan:
 
     def name(self) -> str | None:
         """The beginning of the fingerprint, by which the manifest and every written file name the plan."""
-        return self.fingerprint()[:16] if self.attacks or self.target else None
+        return self.fingerprint[:16] if self.attacks or self.target else None
 
     def written(self) -> list[Job]:
         """The jobs that write a new file rather than carry an old one."""

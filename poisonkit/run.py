@@ -202,7 +202,7 @@ def _carried_as_asked(manifest: Manifest, settings: Settings) -> bool:
 
 def _choose(plan: Plan, settings: Settings, state: State, pool: Pool | Cluster, reporter: Reporter) -> Chosen:
     before = state.chosen()
-    fingerprint = plan.fingerprint()
+    fingerprint = plan.fingerprint
     if before is not None:
         asked = (fingerprint, settings.quality, settings.carry, settings.hash_all, settings.view, settings.survival)
         there = (before.fingerprint, before.quality, before.carry, before.hash_all, before.view, before.survival)

@@ -29,7 +29,7 @@ POISONKIT = [
     {"fidelity", "media", "placement"},
     {"files"},
     {"manifest", "seeding", "errors", "watchdog"},
-    {"wording"},
+    {"strict_json", "wording"},
 ]
 THIRD_PARTY_OF_TRIGGERS = {"numpy", "cv2", "scipy", "poisonkit"}
 

@@ -125,7 +125,7 @@ def test_unknown_targets(target: str, message: str) -> None:
 
 def test_the_fingerprint_tells_plans_apart() -> None:
     prints = [
-        planning.poison(listing(), request).fingerprint()
+        planning.poison(listing(), request).fingerprint
         for request in (
             Request(("badnet",)),
             Request(("badnet",), seed=1),
@@ -137,7 +137,7 @@ def test_the_fingerprint_tells_plans_apart() -> None:
         )
     ]
     assert len(set(prints)) == len(prints)
-    assert planning.poison(listing(), Request(("badnet",))).fingerprint() == prints[0]
+    assert planning.poison(listing(), Request(("badnet",))).fingerprint == prints[0]
 
 
 @pytest.mark.parametrize("label_mode", ["dirty", "clean"])

@@ -44,7 +44,7 @@ def test_memory_does_not_grow_with_the_clips(tmp_path: Path, monkeypatch: pytest
         sample.trigger = {"places": np.arange(1000.0).tolist()}
         return Outcome(sample)
 
-    asked = (plan.fingerprint(), settings.quality, {}, [], record.versions(), settings.carry, False, settings.view)
+    asked = (plan.fingerprint, settings.quality, {}, [], record.versions(), settings.carry, False, settings.view)
     monkeypatch.setattr(run, "_choose", lambda *_: Chosen(*asked))
     monkeypatch.setattr(run, "do", written)
     tracemalloc.start()
