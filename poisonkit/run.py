@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
@@ -220,7 +221,7 @@ def _choose(plan: Plan, settings: Settings, state: State, pool: Pool | Cluster, 
     strange = [p.name for p in settings.out.iterdir() if p.name != FOLDER]
     if strange:
         raise PoisonkitError(f"{settings.out} exists and holds {strange[0]!r}; remove it, or give another --out")
-    context = _context(plan, settings, {})
+    context = dataclasses.replace(_context(plan, settings, {}), survival=True)  # which is what the trial is for
 
     def run(work: Any, jobs: Sequence[Job], context: Context) -> Iterable[Any]:
         reporter.begin("trying " + ", ".join(context.rungs.values()), len(jobs), len(jobs))

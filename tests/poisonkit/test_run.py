@@ -399,6 +399,16 @@ def test_neither_measuring_nor_holding_frames_changes_a_byte(
     assert made.samples == twice.samples
 
 
+def test_the_trial_measures_even_where_the_run_does_not(ucf_tree: Path, tmp_path: Path) -> None:
+    settings = {"quality": "auto", "force": False}
+    made = poison(ucf_tree, tmp_path / "a", **settings)
+    lean = poison(ucf_tree, tmp_path / "b", **settings, survival=False)
+    assert made.encoding.trials == lean.encoding.trials
+    assert [s.sha256 for s in made.samples] == [s.sha256 for s in lean.samples]
+    with pytest.raises(PoisonkitError, match="--force"):
+        poison(ucf_tree, tmp_path / "c", Request(("ftrojan",)), quality="high", force=False, survival=False)
+
+
 def test_a_poisoned_copy_is_no_source(ucf_tree: Path, tmp_path: Path) -> None:
     poison(ucf_tree, tmp_path / "out")
     with pytest.raises(PoisonkitError, match="is a poisoned copy"):
