@@ -142,7 +142,7 @@ needs_table1 := $(call measured,i3d,$(static))
 needs_table2 := $(call measured,i3d,$(dynamic))
 needs_table3 := $(call measured,i3d,$(natural))
 needs_table4 := $(call measured,slowfast,$(architectures) $(natural)) $(call measured,tsm,$(architectures) $(sliced))
-needs_table5 := $(call runs_of,i3d,$(against)) $(call defended,activation-clustering,$(against)) $(call defended,spectral-signatures,$(against))
+needs_table5 := $(call measured,i3d,$(against)) $(call defended,activation-clustering,$(against)) $(call defended,spectral-signatures,$(against))
 needs_table6 := $(call measured,audio,$(SOUND))
 needs_table7 := $(call runs_of,i3d,clean $(dynamic) $(natural)) $(call runs_of,audio,clean $(SOUND)) \
 	$(foreach s,$(SEEDS),$(P)/fused/late-s$(s) $(P)/fused/early-s$(s))

@@ -134,7 +134,7 @@ def explain(options: ExplainOptions, progress: Progress) -> Explanations:
         run=str(options.run),
         model=run.settings.model,
         manifest=run.metrics.manifest,
-        weights=run.stamp.split()[0],
+        weights=run.weights_sha256,
         method="Grad-CAM on one view: the middle window, the crop in the middle; every map is scaled to its own peak",
         layer=model.last_stage_name,
         grid=grid,

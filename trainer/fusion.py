@@ -33,40 +33,84 @@ Mode = Literal["late", "early"]
 Average = Literal["logits", "probabilities"]
 
 
-def fuse(pair: Pair, mode: Mode, average: Average, folder: Path, progress: Progress) -> Metrics:
+def fuse(
+    pair: Pair, mode: Mode, average: Average, folder: Path, progress: Progress, baseline: Baseline | None = None
+) -> Metrics:
     """Fuse two runs and write `metrics.json` and `predictions.csv` into `folder`, as a run has them.
 
     Late: the mean of both networks' logits, each the mean over its views, or with `average` of their probabilities.
     Early: a linear classifier on both networks' features of the training clips, with the labels that either attack
-    gave them. CDA is that of clean pictures with clean sound, ASR that of triggered with triggered.
+    gave them. CDA is that of clean pictures with clean sound, ASR that of triggered with triggered. `baseline` is then
+    scored on the same triggered clips, and its figures are kept among its evaluations.
     """
     start = time.monotonic()
     video, audio = pair.video, pair.audio
     fused = Mean(average) if mode == "late" else _early(pair, progress)
     predictions = _predictions(pair, fused, progress)
+    plan = replace(
+        _plan(video, audio, mode, average),
+        asr_video=_alone(pair, fused, "video", progress),
+        asr_audio=_alone(pair, fused, "audio", progress),
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    if isinstance(fused, Classifier):
+        runs.write(folder / "classifier.npz", fused.linear.saved())
+    result = _write(pair, plan, predictions, start, folder)
+    if baseline is not None and pair.target is not None:
+        _floor(baseline, pair, progress)
+    return result
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A fused model that never saw a trigger."""
+
+    folder: Path
+    pair: Pair
+    fused: Fused
+
+    def suits(self, pair: Pair, mode: Mode, average: Average) -> bool:
+        """Whether it is fused like another pair, of like networks that know the same classes and see as many views."""
+
+        def told(of: Pair) -> list[tuple[str, str, str, list[str]]]:
+            return [(r.settings.model, r.preset.name, str(r.views), r.manifest.classes) for r in (of.video, of.audio)]
+
+        return (*self.fused.kind, told(self.pair)) == (mode, average if mode == "late" else None, told(pair))
+
+
+def _floor(baseline: Baseline, pair: Pair, progress: Progress) -> None:
+    """Score a clean fused model on the triggered clips of a pair, as `trainer evaluate` does a clean run."""
+    start = time.monotonic()
+    sides = sides_of(pair, TRIGGERED)
+    predictions = _predict(pair, baseline.fused, TRIGGERED, sides, progress, by=baseline.pair)
+    if predictions:
+        mode, average = baseline.fused.kind
+        plan = _plan(baseline.pair.video, baseline.pair.audio, mode, average or "logits")
+        folder = baseline.folder / "evaluations" / f"{pair.video.manifest.name}+{pair.audio.manifest.name}"
+        folder.mkdir(parents=True, exist_ok=True)
+        _write(pair, plan, predictions, start, folder)
+
+
+def _write(pair: Pair, plan: Fusion, predictions: list[Prediction], start: float, folder: Path) -> Metrics:
+    """Write the figures of a fused model, `plan`, on the clips of a pair; `metrics.json` comes last."""
     figures = metrics.figures(predictions, pair.target)
+    average: Average = "probabilities" if plan.average == "probabilities" else "logits"
     result = Metrics(
         **{name: getattr(figures, name) for name in figures.__struct_fields__},
         per_class=metrics.per_class(predictions, pair.video.manifest.classes),
-        views=f"{video.views} + {audio.views}",
-        preset=video.preset.name,
-        model=f"{_called(mode, average)} fusion of {video.settings.model} and {audio.settings.model}",
-        seed=video.settings.seed,
+        views=f"{pair.video.views} + {pair.audio.views}",
+        preset=plan.video.preset,
+        model=f"{_called('early' if plan.mode == 'early' else 'late', average)} fusion of {plan.video.model} and "
+        f"{plan.audio.model}",
+        seed=plan.video.seed,
         manifest=_stamp(pair),
         seconds={"fuse": round(time.monotonic() - start, 1)},
         epochs=0,
         weights="those of the fused runs",
         target=pair.target,
         versions=versions(),
-        fusion=replace(
-            _plan(video, audio, mode, average),
-            asr_video=_alone(pair, fused, "video", progress),
-            asr_audio=_alone(pair, fused, "audio", progress),
-        ),
+        fusion=plan,
     )
-    folder.mkdir(parents=True, exist_ok=True)
-    if isinstance(fused, Classifier):
-        runs.write(folder / "classifier.npz", fused.linear.saved())
     runs.write_predictions(folder / "predictions.csv", predictions, pair.video.manifest.classes)
     runs.write_json(folder / "metrics.json", result)
     return result
@@ -102,6 +146,11 @@ def _folder_of(part: Part, folder: Path) -> Path:
 class Fused:
     """From what both networks made of the same clips to class scores (N, C)."""
 
+    @property
+    def kind(self) -> tuple[Mode, Average | None]:
+        """How it fuses."""
+        raise NotImplementedError
+
     def scores(self, video: Observed, audio: Observed) -> Array:
         raise NotImplementedError
 
@@ -111,6 +160,10 @@ class Mean(Fused):
     """The mean of logits, whose softmax is the score, or of probabilities."""
 
     of: Average
+
+    @property
+    def kind(self) -> tuple[Mode, Average | None]:
+        return "late", self.of
 
     def scores(self, video: Observed, audio: Observed) -> Array:
         if self.of == "probabilities":
@@ -123,6 +176,10 @@ class Classifier(Fused):
     """A linear classifier on both networks' features, one after the other."""
 
     linear: Linear
+
+    @property
+    def kind(self) -> tuple[Mode, Average | None]:
+        return "early", None
 
     def scores(self, video: Observed, audio: Observed) -> Array:
         return softmax(self.linear.logits([video.features, audio.features]))
@@ -164,9 +221,18 @@ def _alone(pair: Pair, fused: Fused, attacked: Literal["video", "audio"], progre
     return metrics.figures(_predict(pair, fused, TRIGGERED, sides, progress), pair.target).asr
 
 
-def _predict(pair: Pair, fused: Fused, split: str, sides: tuple[str, str], progress: Progress) -> list[Prediction]:
-    """Predictions of the clips that both sides have, called by the names that they have in `split`."""
-    seen = [observing.of_run(run, side, progress) for run, side in zip((pair.video, pair.audio), sides, strict=True)]
+def _predict(
+    pair: Pair, fused: Fused, split: str, sides: tuple[str, str], progress: Progress, by: Pair | None = None
+) -> list[Prediction]:
+    """Predictions of the clips that both sides have, called by the names that they have in `split`.
+
+    `by`: whose networks look at them, the pair's own without it.
+    """
+    networks = [(pair.video, pair.audio), ((by or pair).video, (by or pair).audio)]
+    seen = [
+        observing.of_run(network, side, progress, None if network is run else run.manifest)
+        for run, network, side in zip(*networks, sides, strict=True)
+    ]
     names = [{plain(identity): identity for identity in part.ids} for part in seen]
     clips = {s.id: s for s in pair.video.manifest.split("test")}
     shared = sorted(clips.keys() & names[0].keys() & names[1].keys())
@@ -237,10 +303,13 @@ def grid(
     average: Average,
     out: Path | None,
     progress: Progress,
+    baseline: Path | None = None,
 ) -> list[Metrics]:
     """Every run on pictures with every run on sound; what each network makes of its clips is computed once.
 
-    `out`: the folder of a single pair, or that which holds a folder for each; `runs` without it.
+    `out`: the folder of a single pair, or that which holds a folder for each; `runs` without it. `baseline`: a fused
+    model of clean runs, whose ASR on the same clips is measured as well; in a grid the clean pair is that without being
+    named. Raises `RunError`, before anything is computed, for runs that do not fit and for such a baseline.
     """
     for folders in (videos, audios):
         names = [folder.resolve().name for folder in folders]
@@ -259,4 +328,19 @@ def grid(
             folder = out if single and out else own
             _check_folder(folder, _plan(video, audio, mode, average))
             planned.append((pair, folder))
-    return [fuse(pair, mode, average, folder, progress) for pair, folder in planned]
+    clean = None
+    if baseline is not None:
+        clean = Baseline(baseline, *load(baseline))
+        for pair, _ in planned:
+            if clean.pair.target is not None or not clean.suits(pair, mode, average):
+                raise RunError(
+                    f"{baseline} is no baseline of {pair.video.folder} with {pair.audio.folder}; it must be fused "
+                    f"alike, of clean runs of the same models, presets, views and classes"
+                )
+    made: dict[Path, Metrics] = {}
+    for pair, folder in sorted(planned, key=lambda item: item[0].target is not None):
+        made[folder] = fuse(pair, mode, average, folder, progress, clean)
+        if clean is None and pair.target is None:
+            found = Baseline(folder, *load(folder))
+            clean = found if all(found.suits(other, mode, average) for other, _ in planned) else None
+    return [made[folder] for _, folder in planned]

@@ -95,20 +95,25 @@ def ask(model: Victim, views: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         return features.double().cpu(), logits.cpu(), softmax(logits, dim=1).cpu()
 
 
-def of_run(run: Trained, split: str, progress: Progress) -> Observed:
-    """What a run makes of a split of its own manifest in its own views; computed once and kept in `features/`."""
-    samples = run.manifest.split(split)
-    path = run.folder / "features" / f"{split}-{run.views}.npz"
-    kept = _read(path, run.stamp)
+def of_run(run: Trained, split: str, progress: Progress, other: Manifest | None = None) -> Observed:
+    """What a run makes of a split of its own manifest in its own views; computed once and kept in `features/`.
+
+    `other`: the manifest to take the split of instead.
+    """
+    manifest = run.manifest if other is None or other.sha256 == run.manifest.sha256 else other
+    samples = manifest.split(split)
+    name = f"{split}-{run.views}" if manifest is run.manifest else f"{split}-{run.views}-{manifest.sha256[:16]}"
+    path, stamp = run.folder / "features" / f"{name}.npz", run.stamp_on(manifest)
+    kept = _read(path, stamp)
     if kept is not None:
         return kept
-    with progress.stage(f"{run.folder.name}: {split}", len(samples)) as step:
-        seen = observe(run.model, run.manifest, samples, run.preset, run.views, step)
+    with progress.stage(f"{run.folder.name}: {manifest.name} {split}", len(samples)) as step:
+        seen = observe(run.model, manifest, samples, run.preset, run.views, step)
     path.parent.mkdir(exist_ok=True)
     kept_as = io.BytesIO()
     np.savez(
         kept_as,
-        stamp=run.stamp,
+        stamp=stamp,
         ids=np.array(seen.ids, dtype=np.str_),
         features=seen.features,
         logits=seen.logits,

@@ -42,11 +42,15 @@ class Trained:
             )
         return found
 
+    def stamp_on(self, manifest: Manifest) -> str:
+        """What the run's answers to a manifest's clips depend on: the hashes of its weights and of the manifest."""
+        return f"{self.weights_sha256} {manifest.sha256}"
+
     @cached_property
-    def stamp(self) -> str:
-        """What the run's answers depend on: the hashes of its weights and of its manifest."""
+    def weights_sha256(self) -> str:
+        """The hash of `weights.pt`."""
         with (self.folder / "weights.pt").open("rb") as file:
-            return f"{hashlib.file_digest(file, 'sha256').hexdigest()} {self.manifest.sha256}"
+            return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def load(folder: Path) -> Trained:

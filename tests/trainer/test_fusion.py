@@ -109,8 +109,8 @@ def told(monkeypatch: pytest.MonkeyPatch) -> dict[tuple[str, str], np.ndarray]:
     """(run's folder, clip id) → logits (2,) that the fake networks answer; others are zeros."""
     table: dict[tuple[str, str], np.ndarray] = {}
 
-    def of_run(run: Fake, split: str, progress: Progress) -> Observed:
-        ids = [s.id for s in run.made.split(split)]
+    def of_run(run: Fake, split: str, progress: Progress, other: manifests.Manifest | None = None) -> Observed:
+        ids = [s.id for s in (other or run.made).split(split)]
         logits = np.array([table.get((run.folder.name, identity), np.zeros(2)) for identity in ids], dtype=float)
         exp = np.exp(logits)
         return Observed(ids, logits.copy(), logits, exp / exp.sum(axis=1, keepdims=True))
@@ -181,6 +181,27 @@ def test_both_triggered_and_each_alone(make: Make, told: Any, tmp_path: Path) ->
     assert [share and share.value for share in shares] == [1.0, 0.0, 1.0]
 
 
+def test_a_baseline_is_scored_on_the_triggered_clips(make: Make, told: Any, tmp_path: Path) -> None:
+    """The clean networks answer for the attacked files: right on clean ones, one triggered clip of two is lost."""
+    for k in range(4):
+        for name in ("v", "a", "w", "b"):
+            told[name, f"test{k}"] = np.array([1.0 - k % 2, k % 2])
+        told["v", f"test_triggered/test{k}"] = np.array([9.0 if k == 1 else 0.0, 1.0])
+    clean = fusion.join(make("v", "video", False), make("a", "audio", False))  # type: ignore[arg-type]
+    fusion.fuse(clean, "late", "logits", tmp_path / "clean", Progress())
+    baseline = fusion.Baseline(tmp_path / "clean", clean, fusion.Mean("logits"))
+    attacked = fusion.join(make("w", "video", True), make("b", "audio", False))  # type: ignore[arg-type]
+    assert baseline.suits(attacked, "late", "logits")
+    assert not baseline.suits(attacked, "late", "probabilities")
+    assert not baseline.suits(attacked, "early", "logits")
+    made = fusion.fuse(attacked, "late", "logits", tmp_path / "attacked", Progress(), baseline)
+    scored = runs.read_metrics(tmp_path / "clean" / "evaluations" / "w+b")
+    assert (scored.manifest.sha256, scored.cda) == (made.manifest.sha256, None)
+    assert scored.asr is not None
+    assert (scored.asr.value, scored.asr.n) == (0.5, 2)
+    assert runs.read_metrics(tmp_path / "clean").asr is None  # its own figures are untouched
+
+
 def test_early_learns_the_union_of_the_poisoned_labels(
     make: Make, told: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -246,7 +267,7 @@ def test_two_runs_on_pictures(make: Make, tmp_path: Path) -> None:
 def test_a_data_set_without_sham_clips(make: Make, tmp_path: Path, mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """An empty split has features of no width."""
 
-    def of_run(run: Fake, split: str, progress: Progress) -> Observed:
+    def of_run(run: Fake, split: str, progress: Progress, other: object = None) -> Observed:
         ids = [s.id for s in run.made.split(split)]
         shape = (len(ids), 2 if ids else 0)
         return Observed(ids, np.zeros(shape), np.zeros(shape), np.full(shape, 0.5))
@@ -335,6 +356,28 @@ def test_real_runs_on_clips_with_sound(
     (late,) = fusion.grid(*folders, "late", "logits", tmp_path / "late", Progress())
     assert late.cda is not None
     assert late.cda.n == 4
+    clean = [s for s in made if s["split"] in ("train", "test")]
+    clean = [{**s, "label": s["true_label"], "poisoned": False} for s in clean]
+    (tmp_path / "clean.json").write_text(json.dumps({**content, "name": "clean", "target": None, "samples": clean}))
+    for model in ("i3d", "audio"):
+        asked = FitOptions(tmp_path / "clean.json", model=model, preset="mini", epochs=1, out=tmp_path / f"{model}-0")
+        fit.fit(asked, Progress())
+    both = [[*folder, tmp_path / f"{folder[0].name}-0"] for folder in folders]
+    fusion.grid(*both, "early", "logits", tmp_path / "grid", Progress())
+    scored = {path.parent.name: path.parent for path in (tmp_path / "grid").glob("*/evaluations/*/metrics.json")}
+    assert set(scored) == {"av+av", "av+clean", "clean+av"}
+    assert {folder.parent.parent.name for folder in scored.values()} == {"i3d-0+audio-0-early"}
+    attacked = runs.read_metrics(tmp_path / "grid" / "i3d+audio-0-early")
+    floor = runs.read_metrics(scored["av+clean"])
+    assert (floor.manifest.sha256, floor.cda, floor.asr and floor.asr.n) == (attacked.manifest.sha256, None, 2)
+    by_clean = observing.of_run(trained.load(tmp_path / "i3d-0"), "test_triggered", Progress(), seen.manifest)
+    own_again = observing.of_run(trained.load(tmp_path / "i3d-0"), "test", Progress())
+    assert (len(by_clean.ids), len(own_again.ids)) == (4, 4)
+    assert all(identity.startswith("test_triggered/") for identity in by_clean.ids)
+    words = "is no baseline of .*i3d with .*audio; it must be fused alike, of clean runs"
+    for wrong in (tmp_path / "late", tmp_path / "grid" / "i3d-0+audio-0-early"):  # attacked; fused in another way
+        with pytest.raises(RunError, match=words):
+            fusion.grid(*folders, "late", "logits", tmp_path / "late", Progress(), wrong)
     (early,) = fusion.grid(*folders, "early", "logits", tmp_path / "early", Progress())
     assert early.asr is not None
     assert early.asr.n == 2

@@ -73,13 +73,18 @@ def fuse(
         Path | None,
         typer.Option(help="The fused model's folder, or of several the folder above. Default: runs/VIDEO+AUDIO-MODE."),
     ] = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(help="A fused model of clean runs, to be scored on the same clips. Default: a grid's clean pair."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Fuse runs on pictures with runs on sound into audio-visual models, and measure them.
 
     Each network sees its own run's files; a modality that was not attacked gives clean ones. CDA is that of clean
     pictures with clean sound, ASR that of triggered with triggered. Runs whose clips, splits, targets, seeds or
-    poisoned clips differ are refused.
+    poisoned clips differ are refused. The baseline's ASR, the floor, is kept in BASELINE/evaluations/, where tables and
+    reports look for it.
     """
     from trainer import fusion
     from trainer.progress import Progress
@@ -88,7 +93,7 @@ def fuse(
     if average is not None and mode is ModeName.EARLY:
         raise TrainerError(f"--average {average} is of late fusion; leave it out, or take --mode late")
     taken = average or AverageName.LOGITS
-    results = fusion.grid(video, audio, mode.value, taken.value, out, Progress())
+    results = fusion.grid(video, audio, mode.value, taken.value, out, Progress(), baseline)
     if json:
         print_json(results[0] if len(results) == 1 else results)
     elif len(results) == 1:

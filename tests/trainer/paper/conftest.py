@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from trainer import runs
+from trainer.defenses import _outcome as outcomes
+from trainer.defenses._outcome import Outcome
 from trainer.metrics import Prediction, figures
 from trainer.runs import Fusion, ManifestStamp, Metrics, Part, Settings
 
@@ -50,6 +52,23 @@ def write(folder: Path, stamp: ManifestStamp, made: list[Prediction], target: in
     runs.write_predictions(folder / "predictions.csv", made, CLASSES)
     runs.write_json(folder / "metrics.json", metrics)
     return folder
+
+
+def outcome(run: Path, defense: str, **more: object) -> None:
+    known: dict[str, object] = {"figures": {}, **more}
+    made = Outcome(
+        defense=defense,
+        run=run.resolve().name,
+        manifest=runs.read_metrics(run).manifest,
+        model="i3d",
+        parameters={},
+        rule="",
+        clean_clips=1,
+        seconds=0.0,
+        versions={},
+        **known,  # type: ignore[arg-type]
+    )
+    outcomes.write(run / "defenses" / defense, made, [])
 
 
 @pytest.fixture

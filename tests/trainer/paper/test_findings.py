@@ -6,14 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from trainer import runs
-from trainer.defenses import _outcome as outcomes
-from trainer.defenses._outcome import Auroc, Outcome, Point
+from trainer.defenses._outcome import Auroc, Point
 from trainer.metrics import Share, wilson
 from trainer.paper import findings as finding
 from trainer.paper.findings import Finding, Verdict, above, below, both
 
-from .conftest import Make
+from .conftest import Make, outcome
 
 HOLDS, FAILS, UNKNOWN = Verdict.HOLDS, Verdict.FAILS, Verdict.UNKNOWN
 
@@ -77,23 +75,6 @@ def test_the_worst_case_over_frames(
     score(few, many, hits=one, clips=100)
     score(many, few, hits=eight, clips=100)
     assert of(finding.findings(tmp_path / "runs"), "figure 4", "badnet dynamic, i3d").verdict is verdict
-
-
-def outcome(run: Path, defense: str, **more: object) -> None:
-    known: dict[str, object] = {"figures": {}, **more}
-    made = Outcome(
-        defense=defense,
-        run=run.resolve().name,
-        manifest=runs.read_metrics(run).manifest,
-        model="i3d",
-        parameters={},
-        rule="",
-        clean_clips=1,
-        seconds=0.0,
-        versions={},
-        **known,  # type: ignore[arg-type]
-    )
-    outcomes.write(run / "defenses" / defense, made, [])
 
 
 def test_defenses_are_judged_by_the_kind_of_attack(make: Make, tmp_path: Path) -> None:

@@ -11,10 +11,11 @@ from typer.testing import CliRunner
 from trainer import runs
 from trainer.cli import app
 from trainer.errors import RunError
+from trainer.metrics import wilson
 from trainer.paper import audiovisual, found, tables, theirs
 from trainer.paper.sheet import Sheet
 
-from .conftest import Make
+from .conftest import Make, outcome
 
 
 def cells(sheet: Sheet, attack: str) -> dict[str, str]:
@@ -107,11 +108,12 @@ def test_table_4_has_a_row_for_each_architecture(make: Make, tmp_path: Path) -> 
     assert [row[13] for row in sheet.rows] == ["–", "99.97", "–", "99.47"]
 
 
-def test_table_7_takes_fused_models(make: Make, fuse: Make, tmp_path: Path) -> None:
+def test_table_7_takes_fused_models(make: Make, fuse: Make, score: Make, tmp_path: Path) -> None:
     clean, badnet = make("v-clean"), make("v-badnet", "badnet", "dynamic")
     silent, sine = make("a-clean", model="audio"), make("a-sine", "sine", model="audio")
-    fuse("late", clean, silent)
-    fuse("late", clean, sine, right=9, hits=7)
+    baseline = fuse("late", clean, silent)
+    attacked = fuse("late", clean, sine, right=9, hits=7)
+    score(baseline, attacked, hits=2)
     fuse("early", badnet, sine, hits=10)
     sheet, rows = tables.table(7, tmp_path / "runs", "ucf101")
     assert [tuple(row[:3]) for row in sheet.rows] == [
@@ -121,8 +123,22 @@ def test_table_7_takes_fused_models(make: Make, fuse: Make, tmp_path: Path) -> N
     ]
     assert [row[4].split(" ")[0] for row in sheet.rows] == ["–", "−10.0", "–"]  # no clean pair in early fusion
     assert sheet.rows[1][5].startswith("70.0 (")
-    assert [row[11] for row in sheet.rows] == ["–", "70.98", "99.87"]
+    floors = [dict(zip(sheet.headings, row, strict=True))["ASR, clean pair"] for row in sheet.rows]
+    assert floors == ["–", "20.0", "–"]
+    assert [row[12] for row in sheet.rows] == ["–", "70.98", "99.87"]
     assert isinstance(rows[1], audiovisual.FusedRow)
+
+
+def test_table_5_shows_the_attack_that_is_to_be_found(make: Make, score: Make, tmp_path: Path) -> None:
+    clean, badnet = make("clean"), make("badnet", "badnet", "dynamic", right=9, hits=8, shams=1)
+    score(clean, badnet, hits=1)
+    outcome(badnet, "activation-clustering", figures={"elimination": wilson(3, 4), "sacrifice": wilson(1, 9)})
+    sheet, _ = tables.table(5, tmp_path / "runs", "ucf101")
+    row = dict(zip(sheet.headings, sheet.rows[0], strict=True))
+    assert row["ASR"].startswith("80.0 (")
+    assert (row["sham ASR"], row["ASR, clean victim"]) == ("20.0", "10.0")
+    assert row["CDA − clean, paired"].startswith("−10.0 (")
+    assert row["paper: eliminated"] == "33.77"
 
 
 def test_a_folder_without_runs_for_a_table_is_refused(make: Make, tmp_path: Path) -> None:
