@@ -1,6 +1,6 @@
 """Clips per second that a training reads, beside bare decoding of the same frames to the same size.
 
-Usage: python benchmarks/loader.py MANIFEST [--model i3d] [--preset mini] [--workers 2] [--rounds 5] [--clips 200]
+Usage: python benchmarks/loader.py MANIFEST [--model i3d] [--preset mini] [--workers 2] [--rounds 5] [--clips 360]
 
 All are measured in turn, round after round, with as many worker processes of one thread each; the ratios of the medians
 are held to limits: the loader that decodes to 0.8 times the fastest library, that from memory to 10 times that loader.
@@ -103,7 +103,7 @@ def main() -> int:
     parser.add_argument("--preset", default="mini")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--clips", type=int, default=200)
+    parser.add_argument("--clips", type=int, default=360)
     asked = parser.parse_args()
     torch.set_num_threads(1)
     made = manifests.load(asked.manifest)

@@ -20,6 +20,9 @@ from trainer.sampling import Views
 from trainer.seeding import generator
 from trainer.stores import Store
 
+LUT_BYTES = 2**17
+"""How much goes through a table at once: too little for OpenCV to start threads, which a forked worker must not."""
+
 Key = tuple[int, int]
 """(epoch, index of the sample): what a training picture is drawn from, besides the seed."""
 
@@ -62,8 +65,9 @@ def augment(frames: Frames, how: Augment, size: int, rng: np.random.Generator) -
         table = ((torch.arange(256) - 128) * contrast + 128 + brightness).round().clamp(0, 255).to(torch.uint8).numpy()
         lying = _as_it_lies(clip).numpy()
         changed = np.empty_like(lying)
-        for before, after in zip(lying, changed, strict=True):  # each is too small for OpenCV to start threads
-            cv2.LUT(before, table, after)
+        before, after = lying.reshape(-1), changed.reshape(-1)
+        for start in range(0, before.size, LUT_BYTES):
+            cv2.LUT(before[start : start + LUT_BYTES], table, after[start : start + LUT_BYTES])
         clip = torch.from_numpy(changed).permute(3, 0, 1, 2)
     return clip
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import stat
-from collections.abc import Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,12 @@ from trainer.sampling import Indices
 
 MAX_PIXELS = 2**26
 """Of a frame: larger ones are refused before memory is taken for them."""
+
+MAX_PACKETS = 2**26
+"""Bytes of a clip that are held while some of its frames are picked: larger files are decoded from their beginning."""
+
+TIMED = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")
+"""Containers that say when a frame is shown; AVI leaves it to a guess, which is wrong where frames are reordered."""
 
 RATES = (1_000, 1_000_000)
 """The least and the most samples per second of sound that is read."""
@@ -73,6 +79,10 @@ def decode(path: Path, num_frames: int, short_side: int, indices: Indices | None
     it was read and holds other than `num_frames` frames (counted, since headers lie).
     """
     wanted = None if indices is None else set(indices.tolist())
+    if wanted is not None and indices is not None:
+        found = _picked(path, num_frames, short_side, wanted)
+        if found is not None:
+            return _in_order(path, found, indices.tolist())
     enough = None if wanted is None else max(wanted) + 1
     frames: dict[int, Frames] = {}
     count = 0
@@ -85,12 +95,7 @@ def decode(path: Path, num_frames: int, short_side: int, indices: Indices | None
             stream.codec_context.thread_count = 1  # clips are decoded side by side instead
             for count, frame in enumerate(container.decode(stream), start=1):
                 if wanted is None or count - 1 in wanted:
-                    height, width = short_side_size(frame.height, frame.width, short_side)
-                    # more threads would wait in a forked worker for the parent's, which are not there
-                    picture = reformat.reformat(
-                        frame, width, height, "rgb24", interpolation=Interpolation.AREA, threads=1
-                    )
-                    frames[count - 1] = picture.to_ndarray().astype(np.uint8, copy=False)
+                    frames[count - 1] = _picture(reformat, frame, short_side)
                 if count == enough or (enough is None and count > num_frames):
                     break
     except (av.FFmpegError, OSError, ValueError) as error:
@@ -101,8 +106,63 @@ def decode(path: Path, num_frames: int, short_side: int, indices: Indices | None
         raise ClipError(f"{path} holds {count} frames, its manifest says {num_frames}; write the manifest anew")
     if not count:
         raise ClipError(f"{path} holds no frames; take it out of the data set and write the manifest anew")
-    order = range(count) if indices is None else indices.tolist()
+    return _in_order(path, frames, range(count) if indices is None else indices.tolist())
+
+
+def _picked(path: Path, num_frames: int, short_side: int, wanted: set[int]) -> dict[int, Frames] | None:
+    """Some frames of an H.264 clip without decoding all that lie before them; None where only a full look can tell.
+
+    Frames are known by their time stamps, the k-th in order being frame k. Decoding starts at the last keyframe that
+    can show the first wanted one, and leaves out frames that are not wanted and that no other frame is predicted from.
+    """
+    frames: dict[int, Frames] = {}
+    reformat = VideoReformatter()
     try:
-        return np.stack([frames[i] for i in order])
+        if path.stat().st_size > MAX_PACKETS:
+            return None
+        with open_media(path) as container:
+            stream = next(iter(container.streams.video), None)
+            if container.format.name not in TIMED or stream is None or stream.codec_context.name != "h264":
+                return None
+            decoder = stream.codec_context
+            decoder.thread_count = 1
+            packets = [packet for packet in container.demux(stream) if packet.size]
+            times = sorted({packet.pts for packet in packets if packet.pts is not None})
+            if len(times) != num_frames or len(packets) != num_frames or max(wanted) >= num_frames:
+                return None
+            asked = {times[k]: k for k in wanted}
+            for packet, skip in _needed(packets, asked):
+                decoder.skip_frame = skip
+                for frame in decoder.decode(packet):
+                    if frame.pts in asked:
+                        frames[asked[frame.pts]] = _picture(reformat, frame, short_side)
+                if len(frames) == len(wanted):
+                    return frames
+    except (av.FFmpegError, OSError, ValueError):
+        pass
+    return None
+
+
+def _needed(packets: Sequence[Any], asked: Container[int]) -> list[tuple[Any, str]]:
+    """What goes to the decoder for the frames shown at `asked` times, each with what the decoder may leave out there.
+
+    `NONREF`: a frame from which no other is predicted. The last, None, empties the decoder.
+    """
+    first = min(packet.pts for packet in packets if packet.pts in asked)
+    start = max((k for k, packet in enumerate(packets) if packet.is_keyframe and packet.pts <= first), default=0)
+    chosen = [(packet, "DEFAULT" if packet.pts in asked else "NONREF") for packet in packets[start:]]
+    return [*chosen, (None, "DEFAULT")]
+
+
+def _picture(reformat: VideoReformatter, frame: Any, short_side: int) -> Frames:
+    height, width = short_side_size(frame.height, frame.width, short_side)
+    # more threads would wait in a forked worker for the parent's, which are not there
+    picture = reformat.reformat(frame, width, height, "rgb24", interpolation=Interpolation.AREA, threads=1)
+    return picture.to_ndarray().astype(np.uint8, copy=False)
+
+
+def _in_order(path: Path, frames: Mapping[int, Frames], order: Iterable[int]) -> Frames:
+    try:
+        return np.stack([frames[k] for k in order])
     except ValueError:
         raise ClipError(f"{path} changes its frame size midway; convert it to one size first") from None

@@ -72,7 +72,7 @@ class RamStore:
             self.clips = list(pool.map(read, range(len(self.samples))))
 
     def frames(self, index: int, indices: Indices) -> Frames:
-        return self.clips[index][indices]
+        return _rows(self.clips[index], indices)
 
 
 class DiskStore:
@@ -122,7 +122,7 @@ class DiskStore:
             frames = self._write(index)
         if len(frames) != self.samples[index].num_frames:  # another manifest knew another number: decoding will tell
             return self.files.frames(index, indices)
-        return np.asarray(frames[indices])
+        return _rows(np.asarray(frames), indices)
 
     def _file(self, index: int) -> Path:
         path = self.files.path(index)
@@ -142,6 +142,14 @@ class DiskStore:
             np.save(file, frames)
         os.replace(partial, path)
         return frames
+
+
+def _rows(frames: Frames, indices: Indices) -> Frames:
+    """Some frames of a clip; evenly spaced ones are a view, of which a crop copies only what it shows."""
+    steps = set(np.diff(indices).tolist())
+    if len(steps) == 1 and (step := steps.pop()) > 0:
+        return frames[int(indices[0]) : int(indices[-1]) + 1 : step]
+    return frames[indices]
 
 
 def bytes_of_frames(samples: Sequence[Sample], short_side: int) -> int:
