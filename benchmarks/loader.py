@@ -1,34 +1,28 @@
 """Clips per second that a training reads, beside bare decoding of the same frames to the same size.
 
-Usage: python benchmarks/loader.py MANIFEST [--model i3d] [--preset mini] [--workers 2] [--rounds 5] [--clips 360]
+Usage: python -m benchmarks.loader [--data FOLDER] [--rounds 5]; exit code 1 where a bar is missed.
 
-All are measured in turn, round after round, with as many worker processes of one thread each; the ratios of the medians
-are held to limits: the loader that decodes to 0.8 times the fastest library, that from memory to 10 times that loader.
-Exit code 1 when a limit is missed.
+All are measured in turn, round after round, an epoch each, with two worker processes of one thread.
 """
 
 from __future__ import annotations
 
-import argparse
-import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from tempfile import TemporaryDirectory
 
 import av
 import cv2
 import numpy as np
 import torch
 from av.video.reformatter import Interpolation, VideoReformatter
-from rich.console import Console
-from rich.table import Table
 
-from trainer import manifest as manifests
+from benchmarks.copies import clean, source
+from benchmarks.measuring import Asked, Figure, command, ratios
 from trainer import models
 from trainer.clips import EpochBatches, TrainingClips, TrainingLoader
 from trainer.crops import short_side_size
@@ -36,8 +30,8 @@ from trainer.presets import Preset
 from trainer.seeding import generator
 from trainer.stores import DiskStore, FileStore, RamStore, Store
 
-DECODING, MEMORY = 0.8, 10.0
-SEED = 0
+DECODING, MEMORY = 0.9, 10.0
+MODEL, SEED, WORKERS = "i3d", 0, 2
 
 
 @dataclass(frozen=True)
@@ -95,39 +89,31 @@ def with_torchcodec(task: Task) -> int:
 LIBRARIES: dict[str, Callable[[Task], int]] = {"OpenCV": with_opencv, "PyAV": with_pyav, "torchcodec": with_torchcodec}
 
 
-def main() -> int:
-    """Measure all of them; returns the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("manifest", type=Path)
-    parser.add_argument("--model", default="i3d")
-    parser.add_argument("--preset", default="mini")
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--clips", type=int, default=360)
-    asked = parser.parse_args()
+def figures(asked: Asked) -> Iterator[Figure]:
+    """The loader beside bare decoding, and from memory."""
     torch.set_num_threads(1)
-    made = manifests.load(asked.manifest)
-    samples = made.split("train")[: asked.clips]
-    preset = models.preset_of(asked.model, asked.preset)
+    made = clean(asked, source(asked))
+    samples = made.split("train")
+    preset = models.preset_of(MODEL, "mini")
     files = FileStore(made, samples, preset.short_side)
-    with TemporaryDirectory() as folder:
-        stores: dict[str, Store] = {
-            "loader, decoding": files,
-            "loader, disk cache": DiskStore(files, Path(folder)),
-            "loader, memory": RamStore(files),
-        }
-        rates = measure(files, stores, preset, asked.workers, asked.rounds)
-    return report(rates, preset, len(samples), asked.workers)
+    stores: dict[str, Store] = {
+        "decoding": files,
+        "disk": DiskStore(files, asked.folder / "frames"),
+        "memory": RamStore(files),
+    }
+    rates = measure(files, stores, preset, asked.rounds)
+    fastest = max((name for name in rates if name in LIBRARIES), key=lambda name: median(rates[name]))
+    yield Figure(f"loader, decoding ÷ {fastest} alone", DECODING, ratios(rates["decoding"], rates[fastest]))
+    yield Figure("loader, from memory ÷ the same decoding", MEMORY, ratios(rates["memory"], rates["decoding"]))
+    yield Figure("loader, from the disk cache ÷ the same decoding", 1.0, ratios(rates["disk"], rates["decoding"]))
 
 
-def measure(
-    files: FileStore, stores: dict[str, Store], preset: Preset, workers: int, rounds: int
-) -> dict[str, list[float]]:
+def measure(files: FileStore, stores: dict[str, Store], preset: Preset, rounds: int) -> dict[str, list[float]]:
     """Clips per second of every reader in every round, each round one epoch."""
     rates: dict[str, list[float]] = {}
-    with ProcessPoolExecutor(workers) as pool:
+    with ProcessPoolExecutor(WORKERS) as pool:
         libraries = {name: read for name, read in LIBRARIES.items() if usable(read, tasks(files, preset, 0)[0])}
-        loaders = {name: loader(store, preset, workers) for name, store in stores.items()}
+        loaders = {name: loader(store, preset) for name, store in stores.items()}
         for epoch in range(rounds + 1):
             listed = tasks(files, preset, epoch)
             for name, read in libraries.items():
@@ -156,10 +142,10 @@ def tasks(files: FileStore, preset: Preset, epoch: int) -> list[Task]:
     return listed
 
 
-def loader(store: Store, preset: Preset, workers: int) -> TrainingLoader:
+def loader(store: Store, preset: Preset) -> TrainingLoader:
     """Batches as a training reads them, crops and all."""
     sampler = EpochBatches(len(store.samples), preset.recipe.batch_size, SEED)
-    return TrainingLoader(TrainingClips(store, preset, SEED), sampler, workers)
+    return TrainingLoader(TrainingClips(store, preset, SEED), sampler, WORKERS)
 
 
 def usable(read: Callable[[Task], int], task: Task) -> bool:
@@ -170,22 +156,5 @@ def usable(read: Callable[[Task], int], task: Task) -> bool:
         return False
 
 
-def report(rates: dict[str, list[float]], preset: Preset, clips: int, workers: int) -> int:
-    """Print the table and say whether the limits hold."""
-    middle = {name: median(values) for name, values in rates.items()}
-    fastest = max((name for name in middle if name in LIBRARIES), key=lambda name: middle[name])
-    table = Table(title=f"{clips} clips, {preset.name}, {workers} workers: clips/s", title_justify="left")
-    for column in ("reader", "median", "least", "most", f"÷ {fastest}"):
-        table.add_column(column, justify="left" if column == "reader" else "right")
-    for name, values in rates.items():
-        numbers = [f"{value:.1f}" for value in (middle[name], min(values), max(values))]
-        table.add_row(name, *numbers, f"{middle[name] / middle[fastest]:.2f}")
-    Console().print(table)
-    decoding = middle["loader, decoding"] / middle[fastest]
-    memory = middle["loader, memory"] / middle["loader, decoding"]
-    print(f"decoding loader ÷ {fastest}: {decoding:.2f} (limit {DECODING}); memory ÷ decoding: {memory:.1f} ({MEMORY})")
-    return 0 if decoding >= DECODING and memory >= MEMORY else 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command(__doc__, figures, "loader"))

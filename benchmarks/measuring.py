@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import platform
 import shutil
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -23,6 +25,24 @@ from poisonkit import layouts, record, run, show
 from poisonkit.demo import MOTIONS, make_demo
 from poisonkit.layouts import Listing
 from poisonkit.plan import Plan
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a benchmark was asked for; it leaves nothing outside `folder`.
+
+    `data`: a data set instead of demo clips; `only`: the names of its parts, all without them.
+    """
+
+    folder: Path
+    data: Path | None = None
+    rounds: int = 5
+    clips: int = 16
+    only: Sequence[str] = ()
+
+    def wants(self, part: str) -> bool:
+        """Whether a part is to be measured."""
+        return not self.only or part in self.only
 
 
 @dataclass(frozen=True)
@@ -109,6 +129,19 @@ def copy_rate(plan: Plan, folder: Path, **settings: Any) -> float:
     return clock.rate
 
 
+def command(doc: str | None, measure: Callable[[Asked], Iterable[Figure]], title: str) -> int:
+    """Run one benchmark from the command line; returns the exit code, 1 where a bar is missed."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, help="a data set instead of demo clips")
+    parser.add_argument("--rounds", type=int, default=Asked.rounds)
+    parser.add_argument("--clips", type=int, default=Asked.clips)
+    parser.add_argument("--only", nargs="*", default=(), help="parts of it")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        found = list(measure(Asked(Path(name), asked.data, asked.rounds, asked.clips, asked.only)))
+    return report(found, f"{title}, {asked.rounds} rounds")
+
+
 def machine() -> str:
     """Processor, cores and versions, as one line."""
     model = "unknown processor"
@@ -136,6 +169,16 @@ def report(figures: Iterable[Figure], title: str) -> int:
     console.print(table)
     console.print(machine(), highlight=False)
     return 0 if all(figure.holds for figure in found) else 1
+
+
+def markdown(figures: Iterable[Figure], title: str) -> str:
+    """The figures as a table, and what they were measured on."""
+    lines = [title, "", "| figure | median | least | most | bar | |", "| --- | ---: | ---: | ---: | ---: | --- |"]
+    lines += [
+        f"| {' | '.join([figure.name, *_cells(figure)])} | {'holds' if figure.holds else 'missed'} |"
+        for figure in figures
+    ]
+    return "\n".join([*lines, "", machine(), ""])
 
 
 def _cells(figure: Figure) -> list[str]:

@@ -1,12 +1,12 @@
 """`poisonkit poison` beside FFmpeg's own program, which decodes and encodes the same clips without a trigger.
 
-Usage: python -m benchmarks.poison [--data FOLDER] [--rounds 5] [--clips 16] [--only badnet]; exit code 1 where a bar is
-missed. Both use two processes of one thread each and the same encoder settings; each round measures all in turn.
+Usage: python -m benchmarks.poison [--data FOLDER] [--rounds 5] [--clips 16] [--only badnet lossless sound workers];
+exit code 1 where a bar is missed. Both use two processes of one thread each and the same encoder settings; each round
+measures all in turn.
 """
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import subprocess
 import sys
@@ -18,7 +18,7 @@ from pathlib import Path
 
 import imageio_ffmpeg
 
-from benchmarks.measuring import Figure, clips, copy_rate, ratios, report, seconds, taking_turns
+from benchmarks.measuring import Asked, Figure, clips, command, copy_rate, ratios, seconds, taking_turns
 from poisonkit import plan as planning
 from poisonkit.jobs import Job
 from poisonkit.manifest import Rung
@@ -91,28 +91,16 @@ class Bench:
         return made.__getitem__
 
 
-def main() -> int:
-    """Measure all of them; returns the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, help="a data set instead of demo clips")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--clips", type=int, default=16)
-    parser.add_argument("--only", nargs="*", help=f"of {', '.join(BARS)}, lossless, sound, workers")
-    asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        bench = Bench(Path(name), asked.data, asked.clips)
-        return report(figures(bench, asked.rounds, asked.only), f"poison, {asked.clips} clips, {asked.rounds} rounds")
-
-
-def figures(bench: Bench, rounds: int, only: Sequence[str] | None = None) -> Iterator[Figure]:
+def figures(asked: Asked) -> Iterator[Figure]:
     """Every figure of poisoning, each held against its bar."""
+    bench, rounds = Bench(asked.folder, asked.data, asked.clips), asked.rounds
     high = bench.encoding("high")
     for attack, bars in BARS.items():
-        if not only or attack in only:
+        if asked.wants(attack):
             yield from _against(bench, high, attack, "high", bars, rounds)
-    if not only or "lossless" in only:
+    if asked.wants("lossless"):
         yield from _against(bench, bench.encoding("lossless"), "badnet", "lossless", LOSSLESS, rounds)
-    if not only or "sound" in only:
+    if asked.wants("sound"):
         jobs = bench.plan("sine").jobs
         sound = ("-c:v", "copy", "-c:a", "aac", "-b:a", "128k")
         found = taking_turns(
@@ -123,7 +111,7 @@ def figures(bench: Bench, rounds: int, only: Sequence[str] | None = None) -> Ite
             rounds,
         )
         yield Figure("sine, pictures copied ÷ ffmpeg", SOUND, ratios(found["ours"], found["theirs"]))
-    if not only or "workers" in only:
+    if asked.wants("workers"):
         found = taking_turns(
             {str(n): partial(bench.poisonkit, "badnet", "high", workers=n) for n in (1, WORKERS)}, rounds
         )
@@ -152,4 +140,4 @@ def _against(
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command(__doc__, figures, "poison"))

@@ -129,7 +129,7 @@ def _plan(options: FitOptions, progress: Progress) -> _Plan:
     _check_options(options)
     recipe = preset.recipe_for(weights=options.weights is not None)
     initial, origin = start_from(options.weights, options.model, preset.name)
-    settings = _settings(options, manifest, preset, recipe, origin)
+    settings = settings_of(options, manifest, preset, recipe, origin)
     views = parse_views(options.views, preset.views.size) if options.views else preset.views
     if not manifest.split("train"):
         raise TrainerError(f"{manifest.path} has no training clips; give a manifest with a train split")
@@ -203,7 +203,8 @@ def _check_options(options: FitOptions) -> None:
         raise TrainerError("--precision 16 needs a GPU; take 32, or bf16")
 
 
-def _settings(options: FitOptions, manifest: Manifest, preset: Preset, recipe: Recipe, origin: str) -> Settings:
+def settings_of(options: FitOptions, manifest: Manifest, preset: Preset, recipe: Recipe, origin: str) -> Settings:
+    """What a run is recorded as: the options, and the preset's choice where they leave one; `origin` of weights."""
     batch_size = options.batch_size or recipe.batch_size
     return Settings(
         manifest=ManifestStamp(manifest.name, manifest.sha256, str(manifest.path.absolute())),
