@@ -3,11 +3,10 @@
 # make test    all tests but those of `make test-long`, which take minutes
 # make test-long   what takes minutes: faults and fuzzing at full length, large data sets, long clips
 # make check   lint, format, types
+# make bench   every figure of speed with its bar, as a table (DATA=); make bench-quick: some of them, in three minutes
 # make bench-triggers   milliseconds per frame of every trigger on pixels
 # make survival  the table of docs/survival.md: every attack and mode, what is left of it (UT=, AV=folders)
-# make bench-loader     clips per second that a training reads, beside bare decoding
-# make bench-poison     clips per second that are poisoned, beside the ffmpeg program without a trigger (DATA=)
-# make bench-cluster    clips per second that two workers of a Dask cluster write, beside two local ones
+# make bench-poison, bench-start, bench-cluster, bench-loader, bench-training, bench-fusing   a part of `make bench`
 # make pages   tables and pictures of docs/attacks, from the code and the demo data
 # make ut      every victim of pictures on UT-Interaction (UT=folder in UCF-101's layout)
 # make esc     the audio victim on ESC-10 (ESC=folder)
@@ -21,7 +20,7 @@ READY := $(VENV)/.ready
 WORK ?= work
 SEED ?= 0
 
-.PHONY: setup demo test test-long check format schema survival bench-triggers bench-loader pages ut ut-table esc esc-table fusion clean bench-cluster bench-poison
+.PHONY: setup demo test test-long check format schema survival bench bench-quick bench-triggers bench-poison bench-start bench-cluster bench-loader bench-training bench-fusing pages ut ut-table esc esc-table fusion clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -226,14 +225,16 @@ $(foreach m,$(SV_MODES),$(eval $(call sv_rule,sig-band-noise,$(m),both,$(AV),--a
 bench-triggers: $(READY)
 	$(BIN)/python benchmarks/triggers.py
 
-bench-loader: $(DEMO)/manifests/clean.json
-	$(BIN)/python benchmarks/loader.py $<
+BENCH := $(BIN)/python -m benchmarks $(if $(filter-out demo,$(DATA)),--data $(DATA))
 
-bench-poison: | $(READY)
-	$(BIN)/python -m benchmarks.poison $(if $(filter-out demo,$(DATA)),--data $(DATA))
+bench: | $(READY)
+	$(BENCH) --out $(WORK)/bench/results.md
 
-bench-cluster: | $(DEMO)/data
-	$(BIN)/python -m benchmarks.cluster $(DEMO)/data
+bench-quick: | $(READY)
+	$(BENCH) --quick
+
+bench-poison bench-start bench-cluster bench-loader bench-training bench-fusing: bench-%: | $(READY)
+	$(BENCH) --only $*
 
 pages: | $(DEMO)/data
 	$(BIN)/python docs/attacks.py $(DEMO)/data

@@ -133,24 +133,27 @@ def _video_stream(container: Any, path: Path) -> Any:
 def decode(path: Path) -> Iterator[av.VideoFrame]:
     """All frames that decode, in order of presentation; raises `BrokenClip` at the first one that does not."""
     with reading(path) as container:
-        stream = _video_stream(container, path)
-        count, size = 0, None
-        try:
-            for frame in container.decode(stream):
-                _check_size(path, frame.width, frame.height)
-                size = size or (frame.width, frame.height)
-                if (frame.width, frame.height) != size:
-                    raise BrokenClip(
-                        f"{path} changes its frame size at frame {count}; convert it to one size, or use --skip-broken"
-                    )
-                watchdog.alive()
-                yield frame
-                count += 1
-        except av.error.FFmpegError as error:
-            refuse_environment(path, error)
-            raise BrokenClip(
-                f"{path} decodes only up to frame {count}: {error.strerror}; repair or remove it, or use --skip-broken"
-            ) from None
+        yield from _frames(container, _video_stream(container, path), path)
+
+
+def _frames(container: Any, stream: Any, path: Path) -> Iterator[av.VideoFrame]:
+    count, size = 0, None
+    try:
+        for frame in container.decode(stream):
+            _check_size(path, frame.width, frame.height)
+            size = size or (frame.width, frame.height)
+            if (frame.width, frame.height) != size:
+                raise BrokenClip(
+                    f"{path} changes its frame size at frame {count}; convert it to one size, or use --skip-broken"
+                )
+            watchdog.alive()
+            yield frame
+            count += 1
+    except av.error.FFmpegError as error:
+        refuse_environment(path, error)
+        raise BrokenClip(
+            f"{path} decodes only up to frame {count}: {error.strerror}; repair or remove it, or use --skip-broken"
+        ) from None
 
 
 class Held:
@@ -180,14 +183,16 @@ class Held:
 def examine(path: Path, held: Held | None = None) -> VideoInfo:
     """Decode the whole file and say what it is; raises `BrokenClip`. Its frames may be `held`."""
     pts, rotation = [], 0
-    for frame in decode(path):
-        rotation = rotation or frame.rotation
-        pts.append(frame.pts)
-        if held is not None:
-            held.add(frame)
-    if not pts:
-        raise BrokenClip(f"{path} holds no frame that decodes; remove it, or go on without it by --skip-broken")
-    return dataclasses.replace(_info(path, pts), rotation=rotation)
+    with reading(path) as container:
+        stream = _video_stream(container, path)
+        for frame in _frames(container, stream, path):
+            rotation = rotation or frame.rotation
+            pts.append(frame.pts)
+            if held is not None:
+                held.add(frame)
+        if not pts:
+            raise BrokenClip(f"{path} holds no frame that decodes; remove it, or go on without it by --skip-broken")
+        return dataclasses.replace(_info(container, stream, path, pts), rotation=rotation)
 
 
 def count_packets(path: Path) -> int:
@@ -202,44 +207,40 @@ def peek(path: Path) -> VideoInfo:
         stream = _video_stream(container, path)
         seconds = float(container.duration or 0) / av.time_base
         count = stream.frames or round(seconds * float(stream.average_rate or 0))
-    return _info(path, range(max(count, 0)))
+        return _info(container, stream, path, range(max(count, 0)))
 
 
-def _info(path: Path, pts: Sequence[int | None]) -> VideoInfo:
-    with reading(path) as container:
-        stream = _video_stream(container, path)
-        context = stream.codec_context
-        fps = Fraction(stream.average_rate or stream.guessed_rate or 25)
-        time_base = Fraction(stream.time_base)
-        times: Sequence[int]
-        if isinstance(pts, range):
-            times = pts  # a header's count, which may be a billion
-        else:
-            known = [p for p in pts if p is not None]
-            increasing = len(known) == len(pts) and all(a < b for a, b in itertools.pairwise(known))
-            times = tuple(known) if increasing else range(len(pts))
-            if not increasing:
-                time_base = 1 / fps
-        if container.format.name == "avi":
-            time_base, times = 1 / fps, range(len(pts))
-        bit_rate = (
-            stream.bit_rate or container.bit_rate or round(path.stat().st_size * 8 * float(fps) / max(len(pts), 1))
-        )
-        aspect = context.sample_aspect_ratio
-        return VideoInfo(
-            codec=context.name,
-            pix_fmt=context.pix_fmt or "",
-            width=stream.width,
-            height=stream.height,
-            fps=fps,
-            time_base=time_base,
-            bit_rate=int(bit_rate),
-            pts=times if isinstance(pts, range) else tuple(times),
-            colorspace=int(context.colorspace),
-            color_range=int(context.color_range),
-            aspect=Fraction(aspect) if aspect else None,
-            sound=tuple(s.codec_context.name for s in container.streams.audio),
-        )
+def _info(container: Any, stream: Any, path: Path, pts: Sequence[int | None]) -> VideoInfo:
+    context = stream.codec_context
+    fps = Fraction(stream.average_rate or stream.guessed_rate or 25)
+    time_base = Fraction(stream.time_base)
+    times: Sequence[int]
+    if isinstance(pts, range):
+        times = pts  # a header's count, which may be a billion
+    else:
+        known = [p for p in pts if p is not None]
+        increasing = len(known) == len(pts) and all(a < b for a, b in itertools.pairwise(known))
+        times = tuple(known) if increasing else range(len(pts))
+        if not increasing:
+            time_base = 1 / fps
+    if container.format.name == "avi":
+        time_base, times = 1 / fps, range(len(pts))
+    bit_rate = stream.bit_rate or container.bit_rate or round(path.stat().st_size * 8 * float(fps) / max(len(pts), 1))
+    aspect = context.sample_aspect_ratio
+    return VideoInfo(
+        codec=context.name,
+        pix_fmt=context.pix_fmt or "",
+        width=stream.width,
+        height=stream.height,
+        fps=fps,
+        time_base=time_base,
+        bit_rate=int(bit_rate),
+        pts=times if isinstance(pts, range) else tuple(times),
+        colorspace=int(context.colorspace),
+        color_range=int(context.color_range),
+        aspect=Fraction(aspect) if aspect else None,
+        sound=tuple(s.codec_context.name for s in container.streams.audio),
+    )
 
 
 _converter = VideoReformatter()

@@ -142,6 +142,7 @@ class Writer:
         self._pictures, self._source = pictures, source
         self._codec = " and ".join(new.spec.codec for new in (pictures, sound) if new is not None)
         self._written = 0
+        self._seconds = float(pictures.info.time_base) if pictures is not None else 0.0
         self._input: Any = None
         self._output = av.open(str(path), "w", format=container, container_options=BIT_EXACT)
         try:
@@ -190,7 +191,7 @@ class Writer:
         self._written += 1
         with refusing(self._source, self._codec):
             frame = self._encoder.prepare(picture, pts, info.time_base)
-            self._mux_others(float(pts * info.time_base))
+            self._mux_others(pts * self._seconds)
             self._output.mux(self._encoder.context.encode(frame))
 
     def _mux_others(self, until: float) -> None:
@@ -233,5 +234,5 @@ def _timed(packets: Iterable[Any]) -> Iterator[tuple[float, Any]]:
         if packet.size == 0 and packet.dts is None:  # the demuxer's flush packet
             continue
         if packet.dts is not None:
-            time = float(packet.dts * packet.time_base)
+            time = packet.dts * float(packet.time_base)
         yield time, packet

@@ -17,7 +17,11 @@ def halves(pattern: np.ndarray) -> Halves:
     """Split a pattern of grey levels (H, W, 3) or (H, W), rounded, into what is added and what is taken away."""
     if pattern.ndim == 2:
         pattern = np.repeat(pattern[:, :, None], 3, axis=2)
-    whole = np.rint(pattern)
+    return halves_of(np.rint(pattern))
+
+
+def halves_of(whole: np.ndarray) -> Halves:
+    """The same of whole numbers of any shape."""
     return np.clip(whole, 0, 255).astype(np.uint8), np.clip(-whole, 0, 255).astype(np.uint8)
 
 

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from poisonkit.triggers._add import cached
 from poisonkit.triggers._base import Box, Drawn, param
 from poisonkit.triggers._planes import Colours, PlanarTrigger, Planes, copied
 
@@ -68,8 +69,8 @@ class BadNet(PlanarTrigger):
     def _patch(self, size: tuple[int, int], drawn: Drawn, index: int) -> tuple[Box, np.ndarray]:
         x0, y0, x1, y1 = self._box_at(size, drawn, index)
         colours = drawn["colours"] if self.mode == "static" else drawn["colours"][index]
-        edge = np.arange(max(x1 - x0, y1 - y0)) // self._block_px(size)
-        return (x0, y0, x1, y1), colours[edge[: y1 - y0]][:, edge[: x1 - x0]]
+        patch = _enlarged(colours.tobytes(), self.blocks, self._block_px(size), y1 - y0, x1 - x0)
+        return (x0, y0, x1, y1), patch
 
     def box(self, size: tuple[int, int], drawn: Drawn, frame_indices: np.ndarray) -> Box:
         boxes = np.array([self._box_at(size, drawn, int(i)) for i in frame_indices])
@@ -113,3 +114,10 @@ def _shared_crop(size: tuple[int, int]) -> Box:
 def _even(value: float, last: int) -> int:
     """The even pixel at or below `value`, in 0 … `last`."""
     return int(np.clip(value, 0, max(last, 0))) // 2 * 2
+
+
+@cached
+def _enlarged(colours: bytes, blocks: int, side: int, height: int, width: int) -> np.ndarray:
+    """Squares of `side` pixels in each colour, cut to (height, width, 3)."""
+    grid = np.frombuffer(colours, dtype=np.uint8).reshape(blocks, blocks, 3)
+    return np.ascontiguousarray(np.repeat(np.repeat(grid, side, axis=0), side, axis=1)[:height, :width])

@@ -8,7 +8,7 @@ from typing import ClassVar
 import cv2
 import numpy as np
 
-from poisonkit.triggers._add import Halves, add, cached, halves
+from poisonkit.triggers._add import Halves, add, cached, halves, halves_of
 from poisonkit.triggers._base import Drawn, param
 from poisonkit.triggers._planes import Colours, PlanarTrigger, Planes, clipped, copied
 
@@ -48,15 +48,26 @@ class Sig(PlanarTrigger):
         frequency = self.frequency if self.mode == "static" else float(drawn["frequencies"][index])
         height, width = source.y.shape
         delta = self.delta * (colours.white - colours.black) / 255
-        plus, minus = _stripes(height, width, delta, frequency)
+        plus, minus = _luma(height, width, delta, frequency)
         copied(source, target)
-        cv2.add(target.y, plus[..., 0], dst=target.y)
-        cv2.subtract(target.y, minus[..., 0], dst=target.y)
+        cv2.add(target.y, plus, dst=target.y)
+        cv2.subtract(target.y, minus, dst=target.y)
         clipped(target.y, colours)
 
 
 @cached
 def _stripes(height: int, width: int, delta: float, frequency: float) -> Halves:
-    wave = delta * np.sin(2 * np.pi * frequency * np.arange(width) / width)
-    plus, minus = halves(wave[None])
+    plus, minus = halves(_wave(width, delta, frequency))
     return np.repeat(plus, height, axis=0), np.repeat(minus, height, axis=0)
+
+
+@cached
+def _luma(height: int, width: int, delta: float, frequency: float) -> Halves:
+    """The same on one plane (H, W)."""
+    plus, minus = halves_of(np.rint(_wave(width, delta, frequency)))
+    return np.repeat(plus, height, axis=0), np.repeat(minus, height, axis=0)
+
+
+def _wave(width: int, delta: float, frequency: float) -> np.ndarray:
+    """One row (1, W)."""
+    return delta * np.sin(2 * np.pi * frequency * np.arange(width) / width)[None]
