@@ -1,7 +1,8 @@
 """The paper's findings one by one: what our runs say of each.
 
 A finding holds where the interval lies on its side of a bar, does not hold where it lies on the other, and cannot be
-told where it lies across, where a run is missing, or where the victims' view keeps less than half of the trigger.
+told where it lies across, where a run is missing, where an ASR is not surely above its floors, or where the victims'
+view keeps less than half of the trigger.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from trainer import compare, details
+from trainer import compare, details, runs
 from trainer.compare import Difference
 from trainer.defenses import _outcome as outcomes
 from trainer.defenses._outcome import Auroc, Outcome
@@ -22,7 +23,7 @@ from trainer.paper import audiovisual, found
 from trainer.paper.audiovisual import FusedRow
 from trainer.paper.cases import IMAGE, NATURAL, SOUND
 from trainer.paper.figures import asr_grid
-from trainer.paper.found import CLEAN, Found
+from trainer.paper.found import CLEAN, Found, Row
 from trainer.paper.sheet import Sheet
 
 HIGH_ASR = 0.9
@@ -86,7 +87,7 @@ def findings(folder: Path) -> list[Finding]:
     made += _attacks(every, "audio", "static", SOUND, "table 6", "attacks on sound succeed at an unchanged CDA")
     made += _frames(every)
     made += _defenses(every)
-    made += _fused(audiovisual.rows_of(folder))
+    made += _fused(audiovisual.rows_of(folder), every)
     if not made:
         raise RunError(f"{folder} holds no run that a finding of the paper speaks of; make them with `make paper`")
     return made
@@ -98,7 +99,8 @@ def sheet(made: Sequence[Finding]) -> Sheet:
     notes = [
         ", ".join(f"{verdict}: {count}" for verdict, count in counts.items()),
         f"succeeds: an ASR above {HIGH_ASR:.0%}; unchanged: at most {-100 * LOST_CDA:.0f} points of CDA lost, paired; "
-        f"the 95 % interval must lie on one side of the bar",
+        f"the 95 % interval must lie on one side of the bar, and that of an ASR above those of its floors: "
+        f"false target, sham ASR, and the clean victim's ASR",
     ]
     rows = [[f.place, f.claim, f.case, f.verdict.value, f.evidence] for f in made]
     return Sheet("Findings of the paper", ("where", "finding", "case", "here", "evidence"), rows, notes)
@@ -114,11 +116,38 @@ def _attacks(
             continue
         row = found.row(runs, every)
         verdict = both([above(row.figures.asr, HIGH_ASR), above(row.cda_difference, LOST_CDA)])
-        evidence = f"ASR {_share(row.figures.asr)}, CDA {_points(row.cda_difference)}"
+        evidence = f"ASR {_share(row.figures.asr)}, floor {_floor(row.floors)}, CDA {_points(row.cda_difference)}"
+        finding = Finding(place, claim, f"{attack}, {model}", verdict, evidence)
         if row.in_view is not None and row.in_view < details.LOST:
-            verdict, evidence = Verdict.UNKNOWN, f"{evidence}; {row.in_view:.2f} of the trigger in view"
-        made.append(Finding(place, claim, f"{attack}, {model}", verdict, evidence))
+            finding = without(finding, f"{row.in_view:.2f} of the trigger in view")
+        elif verdict is Verdict.HOLDS and not over_floors(row.figures.asr, row.floors):
+            finding = without(finding, OVER)
+        made.append(finding)
     return made
+
+
+OVER = "the ASR is not surely above its floors"
+
+
+def over_floors(asr: Share | None, floors: Sequence[Share]) -> bool:
+    """Whether an interval lies above those of all its floors."""
+    return asr is not None and all(asr.low > floor.high for floor in floors)
+
+
+def _floor(floors: Sequence[Share]) -> str:
+    highest = max(floors, key=lambda floor: floor.value, default=None)
+    return "–" if highest is None else f"{highest.value:.3f}"
+
+
+def _unfit(row: Row) -> str | None:
+    """Why an attack is none to learn from, in words."""
+    if above(row.figures.asr, WORKS) is not Verdict.HOLDS:
+        return f"the attack itself has an ASR of {_share(row.figures.asr)}"
+    if not over_floors(row.figures.asr, row.floors):
+        return f"the attack itself has an ASR of {_share(row.figures.asr)} over a floor of {_floor(row.floors)}"
+    if row.in_view is not None and row.in_view < details.LOST:
+        return f"{row.in_view:.2f} of the trigger in view"
+    return None
 
 
 def _dynamic_against_static(every: Sequence[Found]) -> list[Finding]:
@@ -132,12 +161,15 @@ def _dynamic_against_static(every: Sequence[Found]) -> list[Finding]:
         if not draws:
             continue
         difference = compare.successes([dynamic[d].folder for d in draws], [static[d].folder for d in draws])
-        seen = [found.kept_in_view(runs[d] for d in draws) for runs in (static, dynamic)]
-        verdict, evidence = above(difference, 0.0), f"ASR {_points(difference)}"
-        if min((kept for kept in seen if kept is not None), default=1.0) < details.LOST:
-            verdict, evidence = Verdict.UNKNOWN, f"{evidence}; less than half of a trigger in view"
+        rows = [found.row([runs[d] for d in draws], every) for runs in (static, dynamic)]
         claim = "a dynamic trigger has a higher ASR than a static one"
-        made.append(Finding("section 4.2", claim, f"{attack}, i3d", verdict, evidence))
+        verdict = above(difference, 0.0)
+        finding = Finding("section 4.2", claim, f"{attack}, i3d", verdict, f"ASR {_points(difference)}")
+        if min((row.in_view for row in rows if row.in_view is not None), default=1.0) < details.LOST:
+            finding = without(finding, "less than half of a trigger in view")
+        elif verdict is not Verdict.UNKNOWN and not any(over_floors(row.figures.asr, row.floors) for row in rows):
+            finding = without(finding, OVER)
+        made.append(finding)
     return made
 
 
@@ -171,16 +203,12 @@ def _defenses(every: Sequence[Found]) -> list[Finding]:
     made = []
     for attack in (*IMAGE, *NATURAL):
         for run in found.standard(every, "i3d", attack, "dynamic"):
-            kept = found.kept_in_view([run])
+            unfit = _unfit(found.row([run], every))
             for _, outcome in outcomes.of_run(run.folder):
                 if (speak := SPEAKING.get(outcome.defense)) is None:
                     continue
                 finding = speak(outcome, attack in NATURAL, f"{attack}, seed {run.metrics.seed}")
-                if above(run.metrics.asr, WORKS) is not Verdict.HOLDS:
-                    finding = without(finding, f"the attack itself has an ASR of {_share(run.metrics.asr)}")
-                elif kept is not None and kept < details.LOST:
-                    finding = without(finding, f"{kept:.2f} of the trigger in view")
-                made.append(finding)
+                made.append(without(finding, unfit) if unfit else finding)
     return sorted(made, key=lambda finding: finding.place)
 
 
@@ -240,27 +268,44 @@ SPEAKING: dict[str, Callable[[Outcome, bool, str], Finding]] = {
 }
 
 
-def _fused(rows: Sequence[FusedRow]) -> list[Finding]:
+def _fused(rows: Sequence[FusedRow], every: Sequence[Found]) -> list[Finding]:
     made = []
     by_pair = {(row.mode, row.video, row.audio): row for row in rows}
     for row in rows:
         attacked = [name for name in (row.video, row.audio) if name != CLEAN]
         case = f"{row.mode}: {row.video} with {row.audio}"
+        own: list[Finding] = []
         if len(attacked) == 2:
-            made.append(_both_attacked(row, by_pair, case))
+            own.append(_both_attacked(row, by_pair, case))
         elif attacked:
             early = row.mode == "early"
             claim = "one modality is enough in early fusion" if early else "one modality is not enough in late fusion"
             verdict = above(row.asr, HIGH_ASR) if early else below(row.asr, HIGH_ASR)
-            made.append(Finding("table 7 (2)", claim, case, verdict, f"ASR {_share(row.asr)}"))
+            finding = Finding("table 7 (2)", claim, case, verdict, f"ASR {_share(row.asr)}, floor {_floor(row.floors)}")
+            if early and verdict is Verdict.HOLDS and not over_floors(row.asr, row.floors):
+                finding = without(finding, OVER)
+            own.append(finding)
             other = by_pair.get(("early", row.video, row.audio))
             if not early and other is not None and len(other.runs) == len(row.runs):
                 difference = compare.successes(list(map(Path, other.runs)), list(map(Path, row.runs)))
                 claim = "early fusion gives the attacker a higher ASR than late"
                 evidence = f"early − late {_points(difference)}"
                 pair = f"{row.video} with {row.audio}"
-                made.append(Finding("table 7 (3)", claim, pair, above(difference, 0.0), evidence))
+                own.append(Finding("table 7 (3)", claim, pair, above(difference, 0.0), evidence))
+        unfit = _unfit_parts(row, every)
+        made += [without(finding, unfit) if unfit else finding for finding in own]
     return sorted(made, key=lambda finding: finding.place)
+
+
+def _unfit_parts(row: FusedRow, every: Sequence[Found]) -> str | None:
+    """Why an attack on a modality is none to learn from, by the run of that network alone, if the folder holds it."""
+    fused = [fusion for folder in row.runs if (fusion := runs.read_metrics(Path(folder)).fusion)]
+    for attack, parts in ((row.video, [f.video for f in fused]), (row.audio, [f.audio for f in fused])):
+        stamps = {(part.manifest.sha256, part.model, part.seed) for part in parts}
+        alone = [r for r in every if (r.metrics.manifest.sha256, r.metrics.model, r.metrics.seed) in stamps]
+        if attack != CLEAN and alone and (reason := _unfit(found.row(alone, every))):
+            return f"{attack} on one network: {reason}"
+    return None
 
 
 def _both_attacked(row: FusedRow, by_pair: dict[tuple[str, str, str], FusedRow], case: str) -> Finding:

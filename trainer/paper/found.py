@@ -174,6 +174,12 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     seeds: list[int]
     runs: list[str]
 
+    @property
+    def floors(self) -> list[Share]:
+        """What lies under the ASR, as far as it was measured."""
+        known = (self.figures.false_target, self.figures.sham_asr, self.asr_clean_model)
+        return [share for share in known if share is not None]
+
 
 def row(found: Sequence[Found], every: Sequence[Found]) -> Row:
     """Pool the runs of one case, each beside the clean victim of its model and seed among `every` run."""

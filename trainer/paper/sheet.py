@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from trainer import runs
 from trainer.compare import Difference
@@ -82,25 +83,28 @@ class Sheet:
         )
         chosen = list(self.brief or range(len(self.headings)))
         for k in chosen:
-            cells = [_brief(row[k]) for row in self.rows]
+            lines = [line for row in self.rows for line in _brief(row[k])]
             # a name that is cut in two cannot be searched for
-            widest = max((len(word) for cell in cells for word in re.split(r"[\s/]", cell)), default=1)
-            table.add_column(self.headings[k], overflow="fold", min_width=min(widest, 20))
+            widest = max((len(word) for line in lines for word in re.split(r"[\s/]", line)), default=1)
+            table.add_column(self.headings[k], overflow="fold", min_width=min(widest, 21))
         for row in self.rows:
-            table.add_row(*(plain(_brief(row[k])) for k in chosen))
+            table.add_row(*(Text("\n").join(map(plain, _brief(row[k]))) for k in chosen))
         console = Console(highlight=False)
         console.print(table)
         for note in self.notes:
             console.print(plain(f"- {note}"))
+        left_out = [name for k, name in enumerate(self.headings) if k not in chosen]
+        if left_out:
+            console.print(plain(f"- not shown here: {', '.join(left_out)}; --out FILE.md has every column"))
 
 
-def _brief(cell: str) -> str:
-    """A cell with its interval below, in whole percent and without the count."""
+def _brief(cell: str) -> list[str]:
+    """A cell's lines: its interval stands below, in whole percent and without the count."""
     match = re.fullmatch(r"(\S+) \((\S+) … ([^,)]+).*\)", cell)
     if match is None:
-        return cell
+        return [cell]
     low, high = (f"{float(end.replace('−', '-')):.0f}".replace("-", "−") for end in match.groups()[1:])
-    return f"{match[1]}\n{low}…{high}"
+    return [match[1], f"{low}…{high}"]
 
 
 def _line(cells: Sequence[str]) -> str:

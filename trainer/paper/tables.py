@@ -43,7 +43,7 @@ HEADINGS = (
     "CDA change − paper's",
     "ASR (all) − paper's",
 )
-BRIEF = (0, 1, 2, 3, 4, 9, 12, 13)
+BRIEF = (0, 1, 2, 3, 4, 7, 8, 9, 13)
 
 
 def table(number: int, folder: Path, beside: str) -> tuple[Sheet, list[msgspec.Struct]]:
@@ -155,6 +155,12 @@ def _notes(rows: Sequence[Row]) -> list[str]:
         + "; false target, sham ASR and the clean victim's ASR are the floors under the ASR",
         "in file, in view: the median share of the trigger that the written clips, and a victim's view of them, keep",
     ]
+    alone = [f"{row.case} {row.mode}".strip() for row in rows if row.case != CLEAN and row.cda_difference is None]
+    if alone:
+        notes.append(
+            f"no clean run of the same seed from the same initial weights, tested in the same views, to compare with: "
+            f"{', '.join(alone)}"
+        )
     if lost:
         notes.append(f"under {details.LOST} in view, so nothing can be told: {', '.join(lost)}")
     return notes

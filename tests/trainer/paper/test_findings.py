@@ -150,3 +150,23 @@ def test_a_second_target_is_a_control_and_disturbs_nothing(make: Make, tmp_path:
     made = finding.findings(tmp_path / "runs")
     assert of(made, "section 4.2", "sig, i3d").evidence.startswith("ASR +0.400")
     assert [f for f in made if f.place == "figure 6"] == []
+
+
+def test_an_asr_at_its_floors_tells_nothing(make: Make, fuse: Make, tmp_path: Path) -> None:
+    """A victim that takes everything for the target, sham clips too, has an ASR of 1."""
+    clean = make("clean", clips=100, right=100)
+    taken = make("badnet", "badnet", "dynamic", clips=100, right=100, hits=100, shams=50)
+    outcome(taken, "strip", auroc=Auroc(0.95, 100, 100, 0.93, 0.97))
+    silent, quiet = make("a-clean", model="audio"), make("a-sine", "sine", model="audio", hits=0)
+    fuse("late", clean, silent)
+    fuse("late", clean, quiet, hits=0)
+    made = finding.findings(tmp_path / "runs")
+    attack = of(made, "table 2", "badnet, i3d")
+    assert attack.verdict is UNKNOWN
+    assert attack.evidence.endswith("floor 1.000, CDA +0.000 (+0.000 … +0.000); the ASR is not surely above its floors")
+    defense = of(made, "figure 6", "badnet, seed 0")
+    assert defense.verdict is UNKNOWN
+    assert "over a floor of 1.000" in defense.evidence
+    fused = of(made, "table 7 (2)", "late: clean with sine")
+    assert fused.verdict is UNKNOWN
+    assert "sine on one network: the attack itself has an ASR of 0.000" in fused.evidence

@@ -215,3 +215,20 @@ def test_the_clean_victim_is_asked_in_the_same_views(make: Make, score: Make, tm
     _, rows = tables.table(2, tmp_path / "runs", "ucf101")
     assert isinstance(rows[1], found.Row)
     assert rows[1].asr_clean_model is None
+
+
+def test_in_a_terminal_intervals_stand_below_and_floors_are_shown(
+    make: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    make("clean")
+    make("badnet", "badnet", right=9, hits=8, shams=1)
+    sheet, _ = tables.table(1, tmp_path / "runs", "ucf101")
+    sheet.show()
+    shown = capsys.readouterr().out
+    assert "\\n" not in shown
+    assert "80.0" in shown
+    assert "49…94" in shown
+    assert all(word in shown for word in ("false", "sham", "badnet", "clean"))
+    assert "not shown here: victim, ASR (all), RA, in file, in view, paper: CDA" in " ".join(shown.split())
+    assert max(len(line) for line in shown.splitlines()) <= 80
