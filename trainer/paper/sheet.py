@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,9 @@ from trainer.compare import Difference
 from trainer.errors import RunError
 from trainer.metrics import Share
 from trainer.tables import plain
+
+LONGEST = 21
+"""A word that a terminal shows whole; longer ones, such as a path, are cut where the line ends."""
 
 STYLE = """
 :root { color-scheme: light dark; }
@@ -84,9 +88,12 @@ class Sheet:
         chosen = list(self.brief or range(len(self.headings)))
         for k in chosen:
             lines = [line for row in self.rows for line in _brief(row[k])]
-            # a name that is cut in two cannot be searched for
-            widest = max((len(word) for line in lines for word in re.split(r"[\s/]", line)), default=1)
-            table.add_column(self.headings[k], overflow="fold", min_width=min(widest, 21))
+            # a name that is cut in two cannot be searched for, nor a number read: only cells of several words give way
+            words = [len(word) for text in (*lines, self.headings[k]) for word in text.split()]
+            longest = max((len(line) for line in lines), default=1)
+            heading = "\n".join(textwrap.wrap(self.headings[k], max(longest, *words)))
+            whole = all(" " not in line and len(line) <= LONGEST for line in lines)
+            table.add_column(heading, overflow="fold", no_wrap=whole, min_width=min(max(words), LONGEST))
         for row in self.rows:
             table.add_row(*(Text("\n").join(map(plain, _brief(row[k]))) for k in chosen))
         console = Console(highlight=False)
