@@ -9,8 +9,14 @@ import sys
 from pathlib import Path
 
 from tests.conftest import make_ucf_tree
-from tests.trainer.report.conftest import finished_run
-from trainer.report import commands, reading
+from tests.trainer.report.conftest import CLASSES, Page, attacked_set, finished_run
+from trainer import fit
+from trainer.models import weights
+from trainer.models.i3d import I3D
+from trainer.models.weights import Weights
+from trainer.progress import Progress
+from trainer.report import commands, page, reading
+from trainer.report.page import ReportOptions
 
 
 def poisonkit(*arguments: str) -> None:
@@ -35,6 +41,34 @@ def test_the_printed_commands_give_the_same_manifest(tmp_path: Path) -> None:
     assert json.loads(second.read_text()) == json.loads(first.read_text())
     assert shlex.split(fit)[:3] == ["trainer", "fit", str(first)]
     assert shlex.split(fit)[-2:] == ["--out", str(tmp_path / "a run")]
+
+
+def test_weights_are_given_from_where_they_lay(tmp_path: Path) -> None:
+    manifest, first = attacked_set(tmp_path), tmp_path / "first run"
+    geometry = I3D.presets["mini"].geometry
+    first.mkdir()
+    weights.save(
+        Weights("i3d", "mini", geometry, CLASSES, I3D(geometry, len(CLASSES)).state_dict()), first / "weights.pt"
+    )
+    _, origin = fit.start_from(first / "weights.pt", "i3d", "mini")
+    asked = {"weights_from": str(first / "weights.pt")}
+    known = reading.read(finished_run(tmp_path / "known", manifest, weights=origin, asked=asked))
+    words = shlex.split(commands.of_run(known)[-1])
+    given = words[words.index("--weights") + 1]
+    assert fit.start_from(Path(given), "i3d", "mini")[1] == origin
+    # a run of an earlier version has the name alone, which is a path from nowhere
+    unknown = reading.read(finished_run(tmp_path / "unknown", manifest, weights=origin))
+    assert "--weights WEIGHTS" in commands.of_run(unknown)[-1]
+    page.report(ReportOptions([known.folder, unknown.folder], tmp_path / "report.html", clips=0), Progress())
+    notes = [text for text in Page((tmp_path / "report.html").read_text()).text.splitlines() if "SHA-256" in text]
+    digits = origin.split(":")[1][:12]
+    told = f"weights.pt with a SHA-256 that begins with {digits}; another file gives another run."
+    assert notes == [
+        f"--weights was the file {told} Whether it took --force is not recorded.",
+        f"WEIGHTS is a file that lay where the run does not say, {told} Whether it took --force is not recorded.",
+    ]
+    scratch = reading.read(finished_run(tmp_path / "scratch", manifest))
+    assert "--weights" not in commands.of_run(scratch)[-1]
 
 
 def test_a_baselines_commands(tmp_path: Path) -> None:

@@ -248,6 +248,14 @@ def test_weights_go_into_the_next_run(learned: Path, bars: Path, tmp_path: Path)
     one, other = weights.load(learned / "weights.pt"), weights.load(tmp_path / "run" / "weights.pt")
     torch.testing.assert_close(one.state["blocks.0.conv.weight"], other.state["blocks.0.conv.weight"])
     assert "weights.pt sha256:" in runs.read_metrics(tmp_path / "run").weights
+    assert runs.read_settings(tmp_path / "run").weights_from == str(learned / "weights.pt")
+    assert runs.read_settings(learned).weights_from == ""
+
+
+def test_public_weights_are_recorded_by_their_word(bars: Path, tmp_path: Path) -> None:
+    preset, asked = I3D.presets["mini"], options(bars, tmp_path / "run", weights=Path("k400"))
+    made = fit.settings_of(asked, manifests.load(bars), preset, preset.recipe, "file.pyth sha256:0")
+    assert (made.weights, made.weights_from) == ("file.pyth sha256:0", "k400")
 
 
 def test_one_step_lowers_the_loss() -> None:

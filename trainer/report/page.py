@@ -20,6 +20,7 @@ from trainer.explain import Explanation
 from trainer.metrics import Share
 from trainer.progress import Progress
 from trainer.report import commands, comparing, drawings, fidelity, gallery, media, reading
+from trainer.report.commands import Start
 from trainer.report.comparing import Beside
 from trainer.report.fidelity import Measure
 from trainer.report.gallery import Picture, Shown
@@ -102,6 +103,7 @@ class Chapter:
     defenses: list[Defense]
     saliency: list[Saliency]
     commands: list[str]
+    start: Start | None
 
 
 def report(options: ReportOptions, progress: Progress) -> Report:
@@ -175,6 +177,7 @@ def _chapter(
         ],
         saliency=_saliency(run, budget),
         commands=commands.of_run(run),
+        start=commands.start(run),
     )
 
 

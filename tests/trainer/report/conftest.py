@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -108,9 +108,17 @@ def sound_set(folder: Path) -> Path:
 
 
 def finished_run(
-    folder: Path, manifest: Path, wrong: Sequence[str] = (), missed: Sequence[str] = (), **more: Any
+    folder: Path,
+    manifest: Path,
+    wrong: Sequence[str] = (),
+    missed: Sequence[str] = (),
+    asked: Mapping[str, Any] | None = None,
+    **more: Any,
 ) -> Path:
-    """A run that gets everything right but the clips in `wrong`, and whose trigger works but on those in `missed`."""
+    """A run that gets everything right but the clips in `wrong`, and whose trigger works but on those in `missed`.
+
+    `asked`: more that `run.json` says.
+    """
     read = manifests.load(manifest)
     target = None if read.target is None else read.target.label
     predictions = []
@@ -134,7 +142,7 @@ def finished_run(
         **settings,
     )
     folder.mkdir(parents=True)
-    (folder / "run.json").write_text(json.dumps({"batch_size": 8, "lr": 0.002, "precision": "32"}))
+    (folder / "run.json").write_text(json.dumps({"batch_size": 8, "lr": 0.002, "precision": "32", **(asked or {})}))
     runs.write_predictions(folder / "predictions.csv", predictions, read.classes)
     runs.write_json(folder / "metrics.json", result)
     with SummaryWriter(str(folder / "logs")) as log:
