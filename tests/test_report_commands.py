@@ -29,16 +29,22 @@ def test_the_printed_commands_give_the_same_manifest(tmp_path: Path) -> None:
     first = tmp_path / "one" / "first.json"
     chosen = ["--mode", "dynamic", "--set", "badnet.patch=0.25", "--rate", "0.4", "--target", "Beta", "--seed", "5"]
     places = ["--frames", "4", "--window", "8x2", "--quality", "high", "--short-side", "32"]
-    where = ["--out", str(tmp_path / "one" / "data"), "--manifest", str(first)]
+    where = ["--out", str(tmp_path / "a copy"), "--manifest", str(first)]
     poisonkit("poison", str(source), "--attack", "badnet", *chosen, *places, *where)
     run = reading.read(finished_run(tmp_path / "a run", first))
     poison, fit = commands.of_run(run)
     words = shlex.split(poison)
     assert words[0] == "poisonkit"
     second = tmp_path / "two" / "first.json"
-    replaced = {"SRC": str(source), str(first): str(second)}
-    poisonkit(*(replaced.get(word, word) for word in words[1:]), "--out", str(tmp_path / "two" / "data"))
-    assert json.loads(second.read_text()) == json.loads(first.read_text())
+    replaced = {"SRC": str(source), str(first): str(second), str(tmp_path / "a copy"): str(tmp_path / "another")}
+    poisonkit(*(replaced.get(word, word) for word in words[1:]))
+    made, again = (json.loads(path.read_text()) for path in (first, second))
+    assert (made.pop("root"), again.pop("root")) == ("../a copy", "../another")
+    assert made == again
+    # nor does the command as it is want another copy, or another manifest
+    poisonkit(*(str(source) if word == "SRC" else word for word in words[1:]))
+    assert {path.name for path in tmp_path.iterdir()} == {"my data", "one", "two", "a copy", "another", "a run"}
+    assert json.loads(first.read_text())["root"] == "../a copy"
     assert shlex.split(fit)[:3] == ["trainer", "fit", str(first)]
     assert shlex.split(fit)[-2:] == ["--out", str(tmp_path / "a run")]
 

@@ -87,7 +87,9 @@ def _poison(source: Source) -> str | None:
     placement = next((a.placement for a in details.attacks if a.placement), Placement())
     words += _option("--frames", placement.frames) + _option("--window", details.sampling)
     view = next((c.view_survival["video"].view for c in details.samples if "video" in c.view_survival), None)
-    return shlex.join([*words, *_option("--view", view), *_encoding(details.encoding or {}), *where])
+    words += [*_option("--view", view), *_encoding(details.encoding or {})]
+    # the folder as poisonkit finds it: links in the way are followed before the manifest's `..` are
+    return shlex.join([*words, "--out", str(source.manifest.root.resolve()), *where])
 
 
 def _layout(details: Details) -> list[str]:
