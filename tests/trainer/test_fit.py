@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from trainer import evaluate, fit, models, runs, sources, training
 from trainer import manifest as manifests
@@ -77,6 +78,14 @@ def test_run_folder_is_complete(learned: Path, bars: Path) -> None:
     assert set(metrics["per_class"]) == {"standing", "moving"}
     assert set(metrics["seconds"]) == {"load", "train", "test"}
     assert metrics["epochs"] == 3
+
+
+def test_each_epoch_has_a_point_of_the_learning_curves(learned: Path) -> None:
+    events = EventAccumulator(str(learned / "logs"))
+    events.Reload()
+    steps = -(-8 // 4)
+    for curve in ("loss", "lr"):
+        assert [event.step // steps for event in events.Scalars(curve)] == [0, 1, 2]
 
 
 def test_a_dry_run_estimates_and_writes_nothing(bars: Path, tmp_path: Path) -> None:

@@ -113,11 +113,12 @@ def finished_run(
     wrong: Sequence[str] = (),
     missed: Sequence[str] = (),
     asked: Mapping[str, Any] | None = None,
+    logged: Sequence[int] = range(0, 200, 2),
     **more: Any,
 ) -> Path:
     """A run that gets everything right but the clips in `wrong`, and whose trigger works but on those in `missed`.
 
-    `asked`: more that `run.json` says.
+    `asked`: more that `run.json` says; `logged`: the steps that the learning curves have points at.
     """
     read = manifests.load(manifest)
     target = None if read.target is None else read.target.label
@@ -146,7 +147,7 @@ def finished_run(
     runs.write_predictions(folder / "predictions.csv", predictions, read.classes)
     runs.write_json(folder / "metrics.json", result)
     with SummaryWriter(str(folder / "logs")) as log:
-        for step in range(0, 200, 2):
+        for step in logged:
             log.add_scalar("loss", 2.0 - step / 100, step)
             log.add_scalar("lr", 0.001, step)
     return folder

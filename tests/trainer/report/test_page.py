@@ -197,6 +197,33 @@ def test_learning_curves(pair: tuple[Path, Path, Path], tmp_path: Path) -> None:
     assert "the mean of 2 records a point" in found.text
 
 
+@pytest.mark.parametrize(
+    ("logged", "marked", "labels"),
+    [
+        ([9], True, ["training loss of run: 1.91 at step 9", "learning rate of run: 0.001 at step 9"]),
+        (
+            [9, 19],
+            False,
+            [
+                "training loss of run from 1.91 at step 9 to 1.81 at step 19",
+                "learning rate of run from 0.001 at step 9 to 0.001 at step 19",
+            ],
+        ),
+    ],
+)
+def test_a_lone_point_of_a_learning_curve_can_be_seen(
+    tmp_path: Path, logged: list[int], marked: bool, labels: list[str]
+) -> None:
+    written(tmp_path, finished_run(tmp_path / "run", attacked_set(tmp_path), logged=logged))
+    html = (tmp_path / "report.html").read_text()
+    curves = re.findall(
+        r'<svg role="img" aria-label="((?:training loss|learning rate) of [^"]*)"(.*?)</svg>', html, re.S
+    )
+    assert [label for label, _ in curves] == labels
+    for _, svg in curves:  # ticks are drawn with marks as well, in the colour of the text
+        assert bool(re.search(r'<use [^>]*style="fill: #0072b2', svg)) is marked
+
+
 def test_defenses_are_shown_whatever_they_are(tmp_path: Path) -> None:
     manifest = attacked_set(tmp_path)
     run = finished_run(tmp_path / "run", manifest)
