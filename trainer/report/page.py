@@ -96,6 +96,7 @@ class Chapter:
     anchor: str
     run: Run
     beside: Beside | None
+    warnings: list[str]
     clips: list[Clips]
     figures: Markup | None
     classes: Markup | None
@@ -165,6 +166,7 @@ def _chapter(
         anchor=anchor,
         run=run,
         beside=pair,
+        warnings=comparing.not_above_floors(run, pair),
         clips=[_clips(anchor, source, budget, told, clips) for source in run.sources],
         figures=drawings.shares(values, "share of clips", f"figures of {run.name} with intervals") if several else None,
         classes=drawings.shares(
