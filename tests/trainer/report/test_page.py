@@ -297,6 +297,12 @@ def test_defenses_are_shown_whatever_they_are(tmp_path: Path) -> None:
     values = {a["data-figure"]: a["data-value"] for _, a in found.elements if a.get("data-figure")}
     assert values["elimination rate"] == "0.75"
     assert values["auroc"] == "0.875"
+    html = (tmp_path / "report.html").read_text()
+    tables = re.findall(r"<table[^>]*data-(defense|parameters)=(.*?)</table>", html, re.DOTALL)
+    assert {name: re.findall(r'<th scope="\w+">([^<]*)', table) for name, table in tables} == {
+        "defense": ["figure", "share", "elimination rate", "sacrifice rate", "AUROC"],
+        "parameters": ["layers", "share"],
+    }
     labels = [str(a.get("aria-label")) for a in found.of("svg")]
     assert "some<defense> on run: figures over channels left out" in labels
     assert "some<defense> on run: scores of 5 clean, 5 poisoned clips" in labels
