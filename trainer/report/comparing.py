@@ -69,7 +69,7 @@ def not_above_floors(run: Run, pair: Beside | None) -> list[str]:
     named = f"{', '.join(others)} and {last}" if others else last
     return [
         f"The interval of ASR, {m.asr.low:.3f} … {m.asr.high:.3f}, does not lie above that of {named}. Clips may go to "
-        f"the target as often without the attack: nothing can be told about it from this run."
+        f"the target as often for other reasons: nothing can be told about the attack from this run."
     ]
 
 

@@ -100,7 +100,7 @@ def test_the_clean_models_floor(tmp_path: Path) -> None:
     assert (shown["data-value"], shown["data-n"]) == ("0.25", "4")
 
 
-NOTHING = "nothing can be told about it from this run."
+NOTHING = "nothing can be told about the attack from this run."
 
 
 def test_an_asr_above_its_floors_needs_no_warning(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_an_asr_above_its_floors_needs_no_warning(tmp_path: Path) -> None:
     (line,) = warnings(written(tmp_path, attack, baseline, clips=0))
     assert line == (
         "Careful: The interval of ASR, 0.722 … 1.000, does not lie above that of ASR of the clean model "
-        f"(0.490 … 0.943). Clips may go to the target as often without the attack: {NOTHING}"
+        f"(0.490 … 0.943). Clips may go to the target as often for other reasons: {NOTHING}"
     )
 
 
