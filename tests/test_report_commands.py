@@ -9,8 +9,14 @@ import sys
 from pathlib import Path
 
 from tests.conftest import make_ucf_tree
-from tests.trainer.report.conftest import finished_run
-from trainer.report import commands, reading
+from tests.trainer.report.conftest import CLASSES, Page, attacked_set, finished_run
+from trainer import fit
+from trainer.models import weights
+from trainer.models.i3d import I3D
+from trainer.models.weights import Weights
+from trainer.progress import Progress
+from trainer.report import commands, page, reading
+from trainer.report.page import ReportOptions
 
 
 def poisonkit(*arguments: str) -> None:
@@ -23,18 +29,52 @@ def test_the_printed_commands_give_the_same_manifest(tmp_path: Path) -> None:
     first = tmp_path / "one" / "first.json"
     chosen = ["--mode", "dynamic", "--set", "badnet.patch=0.25", "--rate", "0.4", "--target", "Beta", "--seed", "5"]
     places = ["--frames", "4", "--window", "8x2", "--quality", "high", "--short-side", "32"]
-    where = ["--out", str(tmp_path / "one" / "data"), "--manifest", str(first)]
+    where = ["--out", str(tmp_path / "a copy"), "--manifest", str(first)]
     poisonkit("poison", str(source), "--attack", "badnet", *chosen, *places, *where)
     run = reading.read(finished_run(tmp_path / "a run", first))
     poison, fit = commands.of_run(run)
     words = shlex.split(poison)
     assert words[0] == "poisonkit"
     second = tmp_path / "two" / "first.json"
-    replaced = {"SRC": str(source), str(first): str(second)}
-    poisonkit(*(replaced.get(word, word) for word in words[1:]), "--out", str(tmp_path / "two" / "data"))
-    assert json.loads(second.read_text()) == json.loads(first.read_text())
+    replaced = {"SRC": str(source), str(first): str(second), str(tmp_path / "a copy"): str(tmp_path / "another")}
+    poisonkit(*(replaced.get(word, word) for word in words[1:]))
+    made, again = (json.loads(path.read_text()) for path in (first, second))
+    assert (made.pop("root"), again.pop("root")) == ("../a copy", "../another")
+    assert made == again
+    # nor does the command as it is want another copy, or another manifest
+    poisonkit(*(str(source) if word == "SRC" else word for word in words[1:]))
+    assert {path.name for path in tmp_path.iterdir()} == {"my data", "one", "two", "a copy", "another", "a run"}
+    assert json.loads(first.read_text())["root"] == "../a copy"
     assert shlex.split(fit)[:3] == ["trainer", "fit", str(first)]
     assert shlex.split(fit)[-2:] == ["--out", str(tmp_path / "a run")]
+
+
+def test_weights_are_given_from_where_they_lay(tmp_path: Path) -> None:
+    manifest, first = attacked_set(tmp_path), tmp_path / "first run"
+    geometry = I3D.presets["mini"].geometry
+    first.mkdir()
+    weights.save(
+        Weights("i3d", "mini", geometry, CLASSES, I3D(geometry, len(CLASSES)).state_dict()), first / "weights.pt"
+    )
+    _, origin = fit.start_from(first / "weights.pt", "i3d", "mini")
+    asked = {"weights_from": str(first / "weights.pt")}
+    known = reading.read(finished_run(tmp_path / "known", manifest, weights=origin, asked=asked))
+    words = shlex.split(commands.of_run(known)[-1])
+    given = words[words.index("--weights") + 1]
+    assert fit.start_from(Path(given), "i3d", "mini")[1] == origin
+    # a run of an earlier version has the name alone, which is a path from nowhere
+    unknown = reading.read(finished_run(tmp_path / "unknown", manifest, weights=origin))
+    assert "--weights WEIGHTS" in commands.of_run(unknown)[-1]
+    page.report(ReportOptions([known.folder, unknown.folder], tmp_path / "report.html", clips=0), Progress())
+    notes = [text for text in Page((tmp_path / "report.html").read_text()).text.splitlines() if "SHA-256" in text]
+    digits = origin.split(":")[1][:12]
+    told = f"weights.pt with a SHA-256 that begins with {digits}; another file gives another run."
+    assert notes == [
+        f"--weights was the file {told} Whether it took --force is not recorded.",
+        f"WEIGHTS is a file that lay where the run does not say, {told} Whether it took --force is not recorded.",
+    ]
+    scratch = reading.read(finished_run(tmp_path / "scratch", manifest))
+    assert "--weights" not in commands.of_run(scratch)[-1]
 
 
 def test_a_baselines_commands(tmp_path: Path) -> None:

@@ -26,6 +26,9 @@ from trainer.sampling import Views, parse_views
 from trainer.training import PRECISIONS, Group, train
 from trainer.versions import versions
 
+K400 = "k400"
+"""Given instead of a file of weights: the public ones."""
+
 
 @dataclass(frozen=True)
 class FitOptions:
@@ -151,7 +154,7 @@ def start_from(given: Path | None, model: str, preset: str) -> tuple[Weights | N
     """The weights to start from, `k400` for the public ones, and their file's name and hash for the record."""
     if given is None:
         return None, "none"
-    path = public.fetch(model, preset) if str(given) == "k400" else given
+    path = public.fetch(model, preset) if str(given) == K400 else given
     initial = weights.load(path)
     with path.open("rb") as file:
         return initial, f"{path.name} sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
@@ -220,7 +223,15 @@ def settings_of(options: FitOptions, manifest: Manifest, preset: Preset, recipe:
         precision=options.precision,
         recipe=preset.digest(weights=options.weights is not None),
         versions=versions(),
+        weights_from=_place(options.weights),
     )
+
+
+def _place(given: Path | None) -> str:
+    """What `--weights` was given, so that it means the same in any folder."""
+    if given is None:
+        return ""
+    return K400 if str(given) == K400 else str(given.absolute())
 
 
 def _reading(options: FitOptions) -> sources.Reading:

@@ -32,7 +32,9 @@ class Settings(msgspec.Struct, frozen=True):
     """Everything that decides a run's weights, and thus which run a folder holds.
 
     `recipe` is a digest of the preset's contents, so that an edited preset is another one. `batch_size`: clips per step
-    of all `devices` together, each of which takes its share in `accumulate` parts.
+    of all `devices` together, each of which takes its share in `accumulate` parts. `weights` is name and hash of the
+    file that the training started from; `weights_from`, where that lay (or `k400`), decides nothing and is kept so that
+    the run can be made again.
     """
 
     manifest: ManifestStamp
@@ -48,6 +50,7 @@ class Settings(msgspec.Struct, frozen=True):
     precision: str
     recipe: str
     versions: dict[str, str]
+    weights_from: str = ""
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -141,8 +144,8 @@ def claim(folder: Path, settings: Settings) -> None:
 
 
 def differences(theirs: Settings, ours: Settings) -> str:
-    """The settings that differ, in words, empty if none do; a manifest is known by its hash."""
-    plain = [name for name in Settings.__struct_fields__ if name not in ("manifest", "versions")]
+    """The settings that differ, in words, empty if none do; manifests and files of weights are known by their hash."""
+    plain = [name for name in Settings.__struct_fields__ if name not in ("manifest", "versions", "weights_from")]
     pairs = [(name, getattr(theirs, name), getattr(ours, name)) for name in plain]
     pairs += [(name, theirs.versions.get(name), version) for name, version in ours.versions.items()]
     words = [f"{name} {a} instead of {b}" for name, a, b in pairs if a != b]

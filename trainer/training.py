@@ -28,6 +28,9 @@ CHECKPOINTS = 10
 CHECKPOINT_INTERVAL = timedelta(minutes=10)
 """It also does so whenever this much time has passed."""
 
+LOGGED = 10
+"""Steps from one point of the learning curves to the next, fewer where an epoch has fewer."""
+
 
 @dataclass(frozen=True)
 class Group:
@@ -79,7 +82,7 @@ def train(
             enable_progress_bar=False,
             enable_model_summary=False,
             num_sanity_val_steps=0,
-            log_every_n_steps=10,
+            log_every_n_steps=min(LOGGED, sampler.steps),
         )
         if trainer.world_size != group.size:
             raise TrainerError(

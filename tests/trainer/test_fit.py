@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from trainer import evaluate, fit, models, runs, sources, training
 from trainer import manifest as manifests
@@ -77,6 +78,14 @@ def test_run_folder_is_complete(learned: Path, bars: Path) -> None:
     assert set(metrics["per_class"]) == {"standing", "moving"}
     assert set(metrics["seconds"]) == {"load", "train", "test"}
     assert metrics["epochs"] == 3
+
+
+def test_each_epoch_has_a_point_of_the_learning_curves(learned: Path) -> None:
+    events = EventAccumulator(str(learned / "logs"))
+    events.Reload()
+    steps = -(-8 // 4)
+    for curve in ("loss", "lr"):
+        assert [event.step // steps for event in events.Scalars(curve)] == [0, 1, 2]
 
 
 def test_a_dry_run_estimates_and_writes_nothing(bars: Path, tmp_path: Path) -> None:
@@ -248,6 +257,14 @@ def test_weights_go_into_the_next_run(learned: Path, bars: Path, tmp_path: Path)
     one, other = weights.load(learned / "weights.pt"), weights.load(tmp_path / "run" / "weights.pt")
     torch.testing.assert_close(one.state["blocks.0.conv.weight"], other.state["blocks.0.conv.weight"])
     assert "weights.pt sha256:" in runs.read_metrics(tmp_path / "run").weights
+    assert runs.read_settings(tmp_path / "run").weights_from == str(learned / "weights.pt")
+    assert runs.read_settings(learned).weights_from == ""
+
+
+def test_public_weights_are_recorded_by_their_word(bars: Path, tmp_path: Path) -> None:
+    preset, asked = I3D.presets["mini"], options(bars, tmp_path / "run", weights=Path("k400"))
+    made = fit.settings_of(asked, manifests.load(bars), preset, preset.recipe, "file.pyth sha256:0")
+    assert (made.weights, made.weights_from) == ("file.pyth sha256:0", "k400")
 
 
 def test_one_step_lowers_the_loss() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import msgspec
@@ -64,6 +65,21 @@ def test_damaged_predictions(tmp_path: Path, content: str) -> None:
 def test_settings_round_trip(tmp_path: Path) -> None:
     runs.claim(tmp_path / "run", SETTINGS)
     assert runs.read_settings(tmp_path / "run") == SETTINGS
+
+
+def test_where_weights_lay_makes_no_other_run(tmp_path: Path) -> None:
+    runs.claim(tmp_path, msgspec.structs.replace(SETTINGS, weights_from="/one/weights.pt"))
+    runs.check(tmp_path, msgspec.structs.replace(SETTINGS, weights_from="/two/weights.pt"), resume=True)
+    with pytest.raises(RunError, match="weights none instead of other"):
+        runs.check(tmp_path, msgspec.structs.replace(SETTINGS, weights="other"), resume=True)
+
+
+def test_runs_of_earlier_versions_are_read(tmp_path: Path) -> None:
+    runs.claim(tmp_path, SETTINGS)
+    content = json.loads((tmp_path / "run.json").read_text())
+    assert content.pop("weights_from") == ""
+    (tmp_path / "run.json").write_text(json.dumps(content))
+    assert runs.read_settings(tmp_path) == SETTINGS
 
 
 def test_unfinished_run_needs_resume(tmp_path: Path) -> None:

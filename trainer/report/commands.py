@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from trainer.details import Details, Placement
@@ -11,6 +12,22 @@ from trainer.report.reading import Run, Source
 
 SOURCE = "SRC"
 """Stands for the folder of the data set: a manifest does not say where that lay."""
+WEIGHTS = "WEIGHTS"
+"""Stands for the weights that a training started from, where its run does not say where those lay."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """The file that a training started from: how a command calls it, its name, and its SHA-256."""
+
+    given: str
+    name: str
+    sha256: str
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the command can be given as it is printed."""
+        return self.given != WEIGHTS
 
 
 def of_run(run: Run) -> list[str]:
@@ -25,12 +42,20 @@ def of_run(run: Run) -> list[str]:
     return [*lines, shlex.join([*words, "--out", str(run.folder)])]
 
 
+def start(run: Run) -> Start | None:
+    """What a run started from; None for a training from scratch and for a fused run."""
+    name, hashed, sha256 = run.metrics.weights.rpartition(" sha256:")
+    if not hashed:
+        return None
+    return Start((run.asked.weights_from if run.asked else "") or WEIGHTS, name, sha256)
+
+
 def _fit(run: Run) -> str:
     m, asked = run.metrics, run.asked
     words = ["trainer", "fit", _manifest_path(m.manifest.path, m.manifest.name)]
     words += ["--model", m.model, "--preset", m.preset, "--seed", str(m.seed), "--epochs", str(m.epochs)]
-    if m.weights != "none":
-        words += ["--weights", m.weights.split(" ")[0]]
+    if (begun := start(run)) is not None:
+        words += ["--weights", begun.given]
     if asked is not None:
         words += [] if asked.batch_size is None else ["--batch-size", str(asked.batch_size)]
         words += [] if asked.lr is None else ["--lr", f"{asked.lr:g}"]
@@ -62,7 +87,9 @@ def _poison(source: Source) -> str | None:
     placement = next((a.placement for a in details.attacks if a.placement), Placement())
     words += _option("--frames", placement.frames) + _option("--window", details.sampling)
     view = next((c.view_survival["video"].view for c in details.samples if "video" in c.view_survival), None)
-    return shlex.join([*words, *_option("--view", view), *_encoding(details.encoding or {}), *where])
+    words += [*_option("--view", view), *_encoding(details.encoding or {})]
+    # the folder as poisonkit finds it: links in the way are followed before the manifest's `..` are
+    return shlex.join([*words, "--out", str(source.manifest.root.resolve()), *where])
 
 
 def _layout(details: Details) -> list[str]:

@@ -52,10 +52,14 @@ def learning(folder: Path, run: str) -> list[tuple[str, Markup]]:
         figure, axes = plots.sheet(width=WIDTH, height=2.2)
         plots.curves(axes[0], [Line(tag, steps, values)], "step", names[tag], shares=False)
         axes[0].set_ylim(bottom=0)
-        axes[0].lines[0].set_marker("")
+        if len(steps) > 1:
+            axes[0].lines[0].set_marker("")
+        else:  # a lone point has no line: its marker is all there is to see, and its step the only one
+            axes[0].lines[0].set_markersize(5)
+            axes[0].set_xticks(steps)
         noun = f", the mean of {together} records a point" if together > 1 else ""
         ends = [f"{value:.3g} at step {step:.0f}" for value, step in zip(values, steps, strict=True)]
-        label = f"{names[tag]} of {run} from {ends[0]} to {ends[-1]}"
+        label = f"{names[tag]} of {run}" + (f" from {ends[0]} to {ends[-1]}" if len(ends) > 1 else f": {ends[0]}")
         drawn.append((f"{names[tag].capitalize()} by step{noun}.", Markup(plots.inline(figure, label))))
     return drawn
 

@@ -20,6 +20,7 @@ from trainer.explain import Explanation
 from trainer.metrics import Share
 from trainer.progress import Progress
 from trainer.report import commands, comparing, drawings, fidelity, gallery, media, reading
+from trainer.report.commands import Start
 from trainer.report.comparing import Beside
 from trainer.report.fidelity import Measure
 from trainer.report.gallery import Picture, Shown
@@ -95,6 +96,7 @@ class Chapter:
     anchor: str
     run: Run
     beside: Beside | None
+    warnings: list[str]
     clips: list[Clips]
     figures: Markup | None
     classes: Markup | None
@@ -102,6 +104,7 @@ class Chapter:
     defenses: list[Defense]
     saliency: list[Saliency]
     commands: list[str]
+    start: Start | None
 
 
 def report(options: ReportOptions, progress: Progress) -> Report:
@@ -163,6 +166,7 @@ def _chapter(
         anchor=anchor,
         run=run,
         beside=pair,
+        warnings=comparing.not_above_floors(run, pair),
         clips=[_clips(anchor, source, budget, told, clips) for source in run.sources],
         figures=drawings.shares(values, "share of clips", f"figures of {run.name} with intervals") if several else None,
         classes=drawings.shares(
@@ -175,6 +179,7 @@ def _chapter(
         ],
         saliency=_saliency(run, budget),
         commands=commands.of_run(run),
+        start=commands.start(run),
     )
 
 

@@ -28,6 +28,7 @@ class Asked(msgspec.Struct):
     devices: int = 1
     precision: str = "32"
     versions: dict[str, str] = {}
+    weights_from: str = ""
 
 
 @dataclass(frozen=True)

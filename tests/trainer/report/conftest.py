@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -108,9 +108,18 @@ def sound_set(folder: Path) -> Path:
 
 
 def finished_run(
-    folder: Path, manifest: Path, wrong: Sequence[str] = (), missed: Sequence[str] = (), **more: Any
+    folder: Path,
+    manifest: Path,
+    wrong: Sequence[str] = (),
+    missed: Sequence[str] = (),
+    asked: Mapping[str, Any] | None = None,
+    logged: Sequence[int] = range(0, 200, 2),
+    **more: Any,
 ) -> Path:
-    """A run that gets everything right but the clips in `wrong`, and whose trigger works but on those in `missed`."""
+    """A run that gets everything right but the clips in `wrong`, and whose trigger works but on those in `missed`.
+
+    `asked`: more that `run.json` says; `logged`: the steps that the learning curves have points at.
+    """
     read = manifests.load(manifest)
     target = None if read.target is None else read.target.label
     predictions = []
@@ -134,11 +143,11 @@ def finished_run(
         **settings,
     )
     folder.mkdir(parents=True)
-    (folder / "run.json").write_text(json.dumps({"batch_size": 8, "lr": 0.002, "precision": "32"}))
+    (folder / "run.json").write_text(json.dumps({"batch_size": 8, "lr": 0.002, "precision": "32", **(asked or {})}))
     runs.write_predictions(folder / "predictions.csv", predictions, read.classes)
     runs.write_json(folder / "metrics.json", result)
     with SummaryWriter(str(folder / "logs")) as log:
-        for step in range(0, 200, 2):
+        for step in logged:
             log.add_scalar("loss", 2.0 - step / 100, step)
             log.add_scalar("lr", 0.001, step)
     return folder

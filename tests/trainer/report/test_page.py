@@ -32,6 +32,14 @@ def written(folder: Path, *given: Path, clips: int = 2) -> Page:
     return Page((folder / "report.html").read_text(encoding="utf-8"))
 
 
+TRIGGERED = [f"test_triggered/clip{label}{k}" for label in range(1, 6) for k in range(2)]
+"""Of six classes, those of all but the target."""
+
+
+def warnings(found: Page) -> list[str]:
+    return [line for line in found.text.splitlines() if line.startswith("Careful: ")]
+
+
 def content(uri: str | None, kind: str) -> bytes:
     """What a data URI holds."""
     start = f"data:{kind};base64,"
@@ -90,6 +98,46 @@ def test_the_clean_models_floor(tmp_path: Path) -> None:
     finished_run(baseline / "evaluations" / "patched-1x1@96", manifest, views="1x1@96")
     shown = written(tmp_path, attack, baseline).figures["attack", "asr_clean_model"]
     assert (shown["data-value"], shown["data-n"]) == ("0.25", "4")
+
+
+NOTHING = "nothing can be told about the attack from this run."
+
+
+def test_an_asr_above_its_floors_needs_no_warning(tmp_path: Path) -> None:
+    manifest = attacked_set(tmp_path, [f"class {k}" for k in range(6)])
+    attack = finished_run(tmp_path / "attack", manifest)
+    baseline = finished_run(tmp_path / "baseline", clean_set(manifest))
+    assert NOTHING not in written(tmp_path, attack, baseline, clips=0).text
+    # 1.00 of 10 clips on the attacked model, and 0.80 of them on the clean one
+    finished_run(baseline / "evaluations" / "patched-4x3@96", manifest, missed=TRIGGERED[:2])
+    (line,) = warnings(written(tmp_path, attack, baseline, clips=0))
+    assert line == (
+        "Careful: The interval of ASR, 0.722 … 1.000, does not lie above that of ASR of the clean model "
+        f"(0.490 … 0.943). Clips may go to the target as often for other reasons: {NOTHING}"
+    )
+
+
+def test_an_asr_that_reaches_a_floor_is_a_warning(tmp_path: Path) -> None:
+    manifest = attacked_set(tmp_path, [f"class {k}" for k in range(6)])
+    content = json.loads(manifest.read_text())
+    again = [
+        {**s, "id": f"test_sham/{s['id']}", "split": "test_sham"} for s in content["samples"] if s["split"] == "test"
+    ]
+    manifest.write_text(json.dumps({**content, "samples": content["samples"] + again}))
+    # `wrong` clips of the last class are given the first, which is the target
+    run = finished_run(
+        tmp_path / "run", manifest, missed=TRIGGERED[:9], wrong=["clip50", "test_sham/clip50", "test_sham/clip51"]
+    )
+    (line,) = warnings(written(tmp_path, run, clips=0))
+    figures = json.loads((run / "metrics.json").read_text())
+    values = [figures[name] for name in ("asr", "false_target", "sham_asr")]
+    assert [(v["value"], v["n"]) for v in values] == [(0.1, 10), (0.1, 10), (0.2, 10)]
+    asr, false_target, sham = (f"{v['low']:.3f} … {v['high']:.3f}" for v in values)
+    named = f"that of false target ({false_target}) and sham ASR ({sham})"
+    assert line.startswith(f"Careful: The interval of ASR, {asr}, does not lie above {named}. ")
+    assert line.endswith(NOTHING)
+    clean = finished_run(tmp_path / "clean", clean_set(manifest), wrong=["clip50"])
+    assert warnings(written(tmp_path, clean)) == []
 
 
 def test_what_was_attacked(pair: tuple[Path, Path, Path], tmp_path: Path) -> None:
@@ -197,6 +245,33 @@ def test_learning_curves(pair: tuple[Path, Path, Path], tmp_path: Path) -> None:
     assert "the mean of 2 records a point" in found.text
 
 
+@pytest.mark.parametrize(
+    ("logged", "marked", "labels"),
+    [
+        ([9], True, ["training loss of run: 1.91 at step 9", "learning rate of run: 0.001 at step 9"]),
+        (
+            [9, 19],
+            False,
+            [
+                "training loss of run from 1.91 at step 9 to 1.81 at step 19",
+                "learning rate of run from 0.001 at step 9 to 0.001 at step 19",
+            ],
+        ),
+    ],
+)
+def test_a_lone_point_of_a_learning_curve_can_be_seen(
+    tmp_path: Path, logged: list[int], marked: bool, labels: list[str]
+) -> None:
+    written(tmp_path, finished_run(tmp_path / "run", attacked_set(tmp_path), logged=logged))
+    html = (tmp_path / "report.html").read_text()
+    curves = re.findall(
+        r'<svg role="img" aria-label="((?:training loss|learning rate) of [^"]*)"(.*?)</svg>', html, re.S
+    )
+    assert [label for label, _ in curves] == labels
+    for _, svg in curves:  # ticks are drawn with marks as well, in the colour of the text
+        assert bool(re.search(r'<use [^>]*style="fill: #0072b2', svg)) is marked
+
+
 def test_defenses_are_shown_whatever_they_are(tmp_path: Path) -> None:
     manifest = attacked_set(tmp_path)
     run = finished_run(tmp_path / "run", manifest)
@@ -222,6 +297,12 @@ def test_defenses_are_shown_whatever_they_are(tmp_path: Path) -> None:
     values = {a["data-figure"]: a["data-value"] for _, a in found.elements if a.get("data-figure")}
     assert values["elimination rate"] == "0.75"
     assert values["auroc"] == "0.875"
+    html = (tmp_path / "report.html").read_text()
+    tables = re.findall(r"<table[^>]*data-(defense|parameters)=(.*?)</table>", html, re.DOTALL)
+    assert {name: re.findall(r'<th scope="\w+">([^<]*)', table) for name, table in tables} == {
+        "defense": ["figure", "share", "elimination rate", "sacrifice rate", "AUROC"],
+        "parameters": ["layers", "share"],
+    }
     labels = [str(a.get("aria-label")) for a in found.of("svg")]
     assert "some<defense> on run: figures over channels left out" in labels
     assert "some<defense> on run: scores of 5 clean, 5 poisoned clips" in labels
