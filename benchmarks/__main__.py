@@ -1,7 +1,7 @@
 """All benchmarks, one after another, as one table.
 
-Usage: python -m benchmarks [--quick] [--data FOLDER] [--out FILE.md]; exit code 1 where a bar is missed. Nothing is
-downloaded. Let the machine do nothing else meanwhile.
+Usage: python -m benchmarks [--quick] [--data FOLDER] [--rounds 5] [--clips 16] [--out FILE.md]; exit code 1 where a
+bar is missed. Nothing is downloaded. Let the machine do nothing else meanwhile.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a part of it, in about three minutes")
     parser.add_argument("--data", type=Path, help="a data set instead of demo clips")
+    parser.add_argument("--rounds", type=int, default=Asked.rounds)
+    parser.add_argument("--clips", type=int, default=Asked.clips, help="that are poisoned in a round")
     parser.add_argument("--out", type=Path, help="also write the table as Markdown")
     parser.add_argument("--only", nargs="*", default=(), help="of poison, start, cluster, loader, training, fusing")
     asked = parser.parse_args()
@@ -35,7 +37,7 @@ def main() -> int:
         "training": training.figures,
         "fusing": fusing.figures,
     }
-    rounds, clips = (1, 4) if asked.quick else (Asked.rounds, Asked.clips)
+    rounds, clips = (1, 4) if asked.quick else (asked.rounds, asked.clips)
     found: list[Figure] = []
     for name, measure in parts.items():
         if (asked.only and name not in asked.only) or (asked.quick and name not in QUICK):
@@ -45,7 +47,9 @@ def main() -> int:
             for figure in measure(Asked(Path(folder), asked.data, rounds, clips, only)):
                 sys.stderr.write(f"{figure}\n")
                 found.append(figure)
-    title = f"Medians of {rounds} rounds, taken in turn{'; a quick look' if asked.quick else ''}"
+    title = (
+        f"{rounds} rounds, taken in turn, {clips} clips a round of poisoning{'; a quick look' if asked.quick else ''}"
+    )
     if asked.out:
         asked.out.parent.mkdir(parents=True, exist_ok=True)
         asked.out.write_text(markdown(found, title))
