@@ -47,9 +47,7 @@ def main() -> int:
             for figure in measure(Asked(Path(folder), asked.data, rounds, clips, only)):
                 sys.stderr.write(f"{figure}\n")
                 found.append(figure)
-    title = (
-        f"{rounds} rounds, taken in turn, {clips} clips a round of poisoning{'; a quick look' if asked.quick else ''}"
-    )
+    title = f"{rounds} rounds, taken in turn, {clips} clips a round{'; a quick look' if asked.quick else ''}"
     if asked.out:
         asked.out.parent.mkdir(parents=True, exist_ok=True)
         asked.out.write_text(markdown(found, title))
