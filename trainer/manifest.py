@@ -102,6 +102,11 @@ class Manifest:
 
 def load(path: Path) -> Manifest:
     """Read and check a manifest; raises `ManifestError` with a sentence for whatever is wrong with it."""
+    if path.is_dir():
+        raise ManifestError(
+            f"{path} is a folder; give the path of a manifest's JSON file: `poisonkit index {path}` makes one of a "
+            f"data set"
+        )
     try:
         size = path.stat().st_size
         if size > MAX_BYTES:
@@ -113,6 +118,10 @@ def load(path: Path) -> Manifest:
         ) from None
     try:
         version = msgspec.json.decode(raw, type=_Version).schema
+        if not version:
+            raise ManifestError(
+                f"{path} is not a manifest: it has no schema; make one with `poisonkit index` or `poisonkit poison`"
+            )
         if not _SCHEMA_PATTERN.fullmatch(version):
             raise ManifestError(
                 f"{path} has schema {version!r}, this version reads {SCHEMA!r}; "
