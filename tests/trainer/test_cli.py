@@ -71,6 +71,15 @@ def test_wrong_usage_is_exit_code_2(
     assert "Traceback" not in capsys.readouterr().err
 
 
+def test_a_wrong_choice_is_told_in_plain_words(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(monkeypatch, "fit", "m.json", "--cache", "middle") == 2
+    error = capsys.readouterr().err
+    assert "'middle' is not one of" in error
+    assert "Value error" not in error
+
+
 def test_pool_prints_a_table_or_json(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
