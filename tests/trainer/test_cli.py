@@ -41,7 +41,10 @@ def test_mistakes_end_with_a_sentence(tmp_path: Path, write_manifest: Callable[.
         (["fit", str(manifest), "--preset", "mini"], "cannot decode"),
         (["evaluate", str(tmp_path)], "run.json"),
         (["pool", str(tmp_path)], "metrics.json"),
-        (["compare", str(tmp_path)], "1 runs cannot be paired with 0 baselines"),
+        (
+            ["compare", str(tmp_path)],
+            "1 run and 0 baselines are no pairs; give each run before its own: `trainer compare RUN",
+        ),
     ):
         done = subprocess.run(
             [sys.executable, "-m", "trainer", *arguments], capture_output=True, text=True, cwd=tmp_path
