@@ -83,6 +83,12 @@ def test_a_wrong_choice_is_told_in_plain_words(
     assert "Value error" not in error
 
 
+def test_a_report_is_html(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert call(monkeypatch, "report", str(tmp_path), "--out", str(tmp_path / "report.pdf")) == 2
+    assert "cannot be written as 'report.pdf'; give a name that ends in .html" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_pool_prints_a_table_or_json(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
