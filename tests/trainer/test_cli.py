@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.trainer.conftest import sample
+from tests.trainer.conftest import sample, untrained_run
 from tests.trainer.test_compare import write_run
 from trainer import cli
 
@@ -87,6 +88,20 @@ def test_a_report_is_html(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     assert call(monkeypatch, "report", str(tmp_path), "--out", str(tmp_path / "report.pdf")) == 2
     assert "cannot be written as 'report.pdf'; give a name that ends in .html" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_evaluation_on_other_clips_says_so_in_its_title(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, bars: Path
+) -> None:
+    untrained_run(tmp_path / "run", bars)
+    content = json.loads(bars.read_text())
+    root = os.path.relpath(bars.parent / "data", tmp_path)
+    (tmp_path / "other.json").write_text(json.dumps({**content, "name": "other", "root": root}))
+    monkeypatch.chdir(tmp_path)
+    assert call(monkeypatch, "evaluate", "run", "other.json") == 0
+    assert "run on other: i3d mini, views 1x1@96" in " ".join(capsys.readouterr().out.split())
+    assert call(monkeypatch, "evaluate", "run") == 0
+    assert capsys.readouterr().out.startswith("bars: i3d mini, ")
 
 
 def test_pool_prints_a_table_or_json(
