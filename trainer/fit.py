@@ -72,6 +72,7 @@ def fit(options: FitOptions, progress: Progress) -> Metrics | None:
     manifest, preset, recipe, settings, views = plan.manifest, plan.preset, plan.recipe, plan.settings, plan.views
     initial, samples = plan.initial, plan.manifest.split("train")
     _check_sampling(manifest, preset, progress)
+    evaluate.say_untouched(manifest, models.find(settings.model), progress)
     folder = options.out or Path("runs") / manifest.name
     if not helper:
         runs.check(folder, settings, options.resume)
@@ -108,6 +109,7 @@ def dry_run(options: FitOptions, progress: Progress) -> Estimate:
     """Check everything that `fit` checks beforehand, and estimate what it would take; writes nothing."""
     plan = _plan(options, progress)
     _check_sampling(plan.manifest, plan.preset, progress)
+    evaluate.say_untouched(plan.manifest, models.find(plan.settings.model), progress)
     _check_weights(plan, options)
     runs.check(options.out or Path("runs") / plan.manifest.name, plan.settings, resume=True)
     return estimate(plan.manifest, plan.preset, plan.recipe, plan.settings, plan.views)
