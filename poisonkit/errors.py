@@ -5,6 +5,11 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+_FEW = 12
+"""Known names that are shown of many."""
+_HIDDEN = 4
+"""So many must be left out at least: one or two are soon said."""
+
 
 class PoisonkitError(Exception):
     """What was wrong, the value, what is allowed and what to do next, in one sentence."""
@@ -30,5 +35,6 @@ def suggest(value: str, known: Iterable[str]) -> str:
     if not near:  # names of classes keep their case
         near = [n for n in names if n.lower() == value.lower()] or difflib.get_close_matches(value, names, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    shown = ", ".join(names[:12]) + (f", … ({len(names)} in all)" if len(names) > 12 else "")
+    cut = len(names) >= _FEW + _HIDDEN
+    shown = ", ".join(names[:_FEW] if cut else names) + (f", … ({len(names)} in all)" if cut else "")
     return f"{hint}known: {shown}"

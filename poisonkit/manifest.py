@@ -221,6 +221,11 @@ def schema() -> dict[str, Any]:
 
 def load(path: Path) -> Manifest:
     """Read and check a manifest; raises `ManifestError` with a sentence for whatever is wrong with it."""
+    if path.is_dir():
+        raise ManifestError(
+            f"{path} is a folder; give the path of a manifest's JSON file: `poisonkit index {path}` makes one of a "
+            f"data set"
+        )
     try:
         size = path.stat().st_size
         if size > MAX_BYTES:
@@ -236,6 +241,10 @@ def load(path: Path) -> Manifest:
         raise ManifestError(
             f"{path} is not a manifest ({error}); make one with `poisonkit poison` or `poisonkit index`"
         ) from None
+    if not version:
+        raise ManifestError(
+            f"{path} is not a manifest: it has no schema; make one with `poisonkit poison` or `poisonkit index`"
+        )
     if not _READS.fullmatch(version):
         raise ManifestError(
             f"{path} has schema {version!r}, this version reads {SCHEMA!r}; use the poisonkit that wrote it"

@@ -14,6 +14,7 @@ from typing import Any, Literal, Protocol
 from poisonkit import cluster, quality, record
 from poisonkit import manifest as contract
 from poisonkit.cluster import Cluster
+from poisonkit.differing import differing
 from poisonkit.errors import BrokenClip, ManifestError, PoisonkitError
 from poisonkit.files import FOLDER, NOTICE
 from poisonkit.jobs import Context, Job
@@ -162,43 +163,10 @@ def _finished_before(plan: Plan, settings: Settings) -> Manifest | None:
         manifest = contract.load(settings.manifest)
     except ManifestError:
         raise PoisonkitError(f"{out} exists and is not an unfinished run of poisonkit; {remedy}") from None
-    skipped = {s.id for s in manifest.skipped}
-    same = {
-        "files": contract.root_of(manifest, settings.manifest).resolve() == out.resolve(),
-        "seed, target or label mode": (manifest.seed, manifest.target, manifest.label_mode)
-        == (plan.seed, plan.target, plan.label_mode),
-        "attack": manifest.attacks == list(plan.attacks),
-        "source": manifest.source.fingerprint == plan.listing.fingerprint,
-        "--clip": manifest.encoding.clip == plan.geometry.text(),
-        "--short-side": manifest.encoding.short_side == plan.geometry.short_side,
-        "--quality": manifest.encoding.quality == settings.quality,
-        "--carry": _carried_as_asked(manifest, settings),
-        "--view": all(
-            s.view_survival["video"].view == "{}/{}".format(*settings.view)
-            for s in manifest.samples
-            if "video" in s.view_survival
-        ),
-        "--survival": settings.survival == _measured(manifest),
-        "--hash-all": not settings.hash_all or all(sample.sha256 for sample in manifest.samples),
-        "clips": {s.id for s in manifest.samples} | skipped == {j.id for j in plan.jobs} | {s.id for s in plan.skipped}
-        and {s.id for s in manifest.samples if s.poisoned} == {j.id for j in plan.jobs if j.poisoned} - skipped,
-    }
-    differing = [name for name, equal in same.items() if not equal]
-    if differing:
-        raise PoisonkitError(f"{out} holds another copy ({settings.manifest}: other {', '.join(differing)}); {remedy}")
+    found = differing(manifest, plan, settings)
+    if found:
+        raise PoisonkitError(f"{out} holds another copy ({settings.manifest}), made with {', '.join(found)}; {remedy}")
     return manifest
-
-
-def _measured(manifest: Manifest) -> bool:
-    """Whether what is left of the trigger was measured; true where nothing was triggered."""
-    triggered = [sample for sample in manifest.samples if sample.trigger]
-    return not triggered or any(sample.survival for sample in triggered)
-
-
-def _carried_as_asked(manifest: Manifest, settings: Settings) -> bool:
-    """`link` falls back to copies where links are impossible; the other two are what they say."""
-    carried = manifest.encoding.carry
-    return carried not in ("reencode", "none") if settings.carry == "link" else carried == settings.carry
 
 
 def _choose(plan: Plan, settings: Settings, state: State, pool: Pool | Cluster, reporter: Reporter) -> Chosen:

@@ -17,7 +17,7 @@ POISONKIT = [
     {"hearing", "preview_sound", "transcode", "tune", "perceived"},
     {"run", "verify", "rederive", "export", "preview", "views", "scan", "demo"},
     {"cluster"},
-    {"quality", "record"},
+    {"quality", "record", "differing"},
     {"state"},
     {"plan", "pool"},
     {"rewrite", "layouts"},

@@ -17,6 +17,7 @@ from trainer.metrics import Figures, Prediction
 from trainer.seeding import generator
 
 RESAMPLES = 10_000
+USAGE = "RUN BASELINE [RUN BASELINE]..."
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -56,21 +57,32 @@ def pool(folders: Sequence[Path]) -> Pool:
     """The figures of several runs, such as folds or seeds, over all their test clips.
 
     A clip that several runs tested counts each time in the share, and once in its interval: it is no new
-    evidence. Raises `RunError` when the runs have different targets.
+    evidence. Raises `RunError` when the runs have different targets, or one is given twice.
     """
+    seen: set[Path] = set()
+    for folder in folders:
+        if folder.resolve() in seen:
+            raise RunError(f"{folder} is given twice, and its clips would count twice; give each run once")
+        seen.add(folder.resolve())
     return Pool(_pooled([_read(folder) for folder in folders]), [str(folder) for folder in folders])
 
 
 def compare(attacks: Sequence[Path], baselines: Sequence[Path]) -> Comparison:
     """Compare runs pairwise: the first attack with the first baseline, and so on, pooled.
 
-    Raises `RunError` when a pair was not tested on the same clean clips.
+    Raises `RunError` when a pair was not tested on the same clean clips, or its attack is the baseline.
     """
     if len(attacks) != len(baselines) or not attacks:
-        raise RunError(f"{len(attacks)} runs cannot be paired with {len(baselines)} baselines; give as many of each")
+        counts = f"{_count(len(attacks), 'run')} and {_count(len(baselines), 'baseline')}"
+        raise RunError(f"{counts} are no pairs; give each run before its own: `trainer compare {USAGE}`")
     left, right = [_read(folder) for folder in attacks], [_read(folder) for folder in baselines]
     by_clip: dict[str, list[int]] = defaultdict(list)
     for a, b in zip(left, right, strict=True):
+        if a.target is None and b.target is not None:
+            raise RunError(
+                f"{a.folder} is clean and its baseline {b.folder} attacked; swap them: "
+                f"`trainer compare {b.folder} {a.folder}`"
+            )
         for identity, difference in _differences(a, b).items():
             by_clip[identity].append(difference)
     return Comparison(
@@ -139,6 +151,10 @@ def _differences(attack: _Run, baseline: _Run, split: str = "test", target: int 
         return p.prediction == (p.true_label if target is None else target)
 
     return {k: hit(p) - hit(theirs[k]) for k, p in ours.items()}
+
+
+def _count(number: int, name: str) -> str:
+    return f"{number} {name}" if number == 1 else f"{number} {name}s"
 
 
 def _read(folder: Path) -> _Run:

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from trainer.errors import ManifestError
+from trainer.errors import ManifestError, ManifestGoneError
 from trainer.manifest import Target
 
 LOST = 0.5
@@ -113,7 +113,10 @@ def read_with_hash(path: Path) -> tuple[Details, str]:
         raw = path.read_bytes()
         return msgspec.json.decode(raw, type=Details), hashlib.sha256(raw).hexdigest()
     except OSError as error:
-        raise ManifestError(f"cannot read the manifest {path}: {error.strerror}") from None
+        gone = isinstance(error, FileNotFoundError | NotADirectoryError)
+        raise (ManifestGoneError if gone else ManifestError)(
+            f"cannot read the manifest {path}: {error.strerror}; put it back there, or make it readable"
+        ) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ManifestError(f"the description of the attack in {path} cannot be read: {error}") from None
 

@@ -18,6 +18,10 @@ class ManifestError(TrainerError):
     """A manifest cannot be read, or claims what cannot be."""
 
 
+class ManifestGoneError(ManifestError):
+    """A manifest is no longer where it was."""
+
+
 class RunError(TrainerError):
     """A run folder cannot be used as asked."""
 

@@ -54,7 +54,19 @@ def evaluate(options: EvaluateOptions, progress: Progress) -> Metrics:
         raise RunError(
             f"{options.run} has been scored on all splits of its own manifest; leave --split out, or name other --views"
         )
+    if manifests.TRIGGERED in splits:
+        say_untouched(manifest, run.model, progress)
     return score(run.model, manifest, run.settings, views, folder, dict(run.metrics.seconds), progress, splits)
+
+
+def say_untouched(manifest: Manifest, model: Victim | type[Victim], progress: Progress) -> None:
+    """Say so where a trigger is in the pictures alone and the model hears, or in the sound alone and it sees."""
+    if manifest.target is not None and manifest.attacked and model.modality not in manifest.attacked:
+        changed, taken = ("pictures", "sound") if model.modality == "audio" else ("sound", "pictures")
+        progress.say(
+            f"note: the trigger of {manifest.name} is in the {changed} alone, and {model.name} takes the {taken}: "
+            f"what it is given carries no trigger, and its ASR tells nothing about the attack"
+        )
 
 
 def score(

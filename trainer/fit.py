@@ -19,7 +19,7 @@ from trainer.manifest import Manifest
 from trainer.models import _public as public
 from trainer.models import weights
 from trainer.models.weights import Weights
-from trainer.presets import Augment, Preset, Recipe
+from trainer.presets import Augment, Geometry, Preset, Recipe
 from trainer.progress import Progress
 from trainer.runs import ManifestStamp, Metrics, Settings
 from trainer.sampling import Views, parse_views
@@ -75,6 +75,7 @@ def fit(options: FitOptions, progress: Progress) -> Metrics | None:
     manifest, preset, recipe, settings, views = plan.manifest, plan.preset, plan.recipe, plan.settings, plan.views
     initial, samples = plan.initial, plan.manifest.split("train")
     _check_sampling(manifest, preset, progress)
+    evaluate.say_untouched(manifest, models.find(settings.model), progress)
     folder = options.out or Path("runs") / manifest.name
     if not helper:
         runs.check(folder, settings, options.resume)
@@ -82,10 +83,11 @@ def fit(options: FitOptions, progress: Progress) -> Metrics | None:
         return None if helper else _finished(folder, str(views) if options.views else None, progress)
     if options.resume and not folder.exists():
         progress.say(f"there is no run in {folder} to go on with: a new one begins")
+    _check_weights(plan, options)
     progress.say(f"{settings.model} {preset.name}: {len(samples)} clips, {settings.epochs} epochs → {folder}")
     start = time.monotonic()
     source = sources.training(manifest, preset, settings.seed, _reading(options), progress)
-    geometry = preset.geometry if initial is None else weights.adopt(preset.geometry, initial.geometry)
+    geometry = plan.geometry
     if source.statistics is not None and initial is None:
         mean, deviation = source.statistics
         geometry = replace(geometry, mean=(mean,), std=(deviation,))
@@ -110,6 +112,8 @@ def dry_run(options: FitOptions, progress: Progress) -> Estimate:
     """Check everything that `fit` checks beforehand, and estimate what it would take; writes nothing."""
     plan = _plan(options, progress)
     _check_sampling(plan.manifest, plan.preset, progress)
+    evaluate.say_untouched(plan.manifest, models.find(plan.settings.model), progress)
+    _check_weights(plan, options)
     runs.check(options.out or Path("runs") / plan.manifest.name, plan.settings, resume=True)
     return estimate(plan.manifest, plan.preset, plan.recipe, plan.settings, plan.views)
 
@@ -124,6 +128,12 @@ class _Plan:
     settings: Settings
     views: Views
     initial: Weights | None
+
+    @property
+    def geometry(self) -> Geometry:
+        """The preset's, with what belongs to the weights that the run starts from."""
+        given = self.preset.geometry
+        return given if self.initial is None else weights.adopt(given, self.initial.geometry)
 
 
 def _plan(options: FitOptions, progress: Progress) -> _Plan:
@@ -158,6 +168,12 @@ def start_from(given: Path | None, model: str, preset: str) -> tuple[Weights | N
     initial = weights.load(path)
     with path.open("rb") as file:
         return initial, f"{path.name} sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+
+
+def _check_weights(plan: _Plan, options: FitOptions) -> None:
+    """Raise `TrainerError` for weights of another model or geometry, before hours of clips are read."""
+    if plan.initial is not None:
+        weights.check(plan.settings.model, plan.geometry, plan.initial, force=options.force)
 
 
 def _check_sampling(manifest: Manifest, preset: Preset, progress: Progress) -> None:

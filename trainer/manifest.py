@@ -57,6 +57,10 @@ class _Version(msgspec.Struct):
     schema: str = ""
 
 
+class _Attack(msgspec.Struct):
+    modality: str = ""
+
+
 class _Document(msgspec.Struct):
     name: str
     root: str
@@ -65,6 +69,7 @@ class _Document(msgspec.Struct):
     seed: int = 0
     target: Target | None = None
     sampling: str | None = None
+    attacks: list[_Attack] | None = None
 
 
 @dataclass(frozen=True)
@@ -72,7 +77,7 @@ class Manifest:
     """A data set on disk, with where it lies: `root` is absolute, `sha256` is that of the manifest file.
 
     `sampling`: the victim's window that triggers were placed for, as in `32x2` or `uniform:8`; `seed`: what decided
-    which clips are poisoned.
+    which clips are poisoned; `attacked`: what triggers change, `video`, `audio` or both; empty where that is not said.
     """
 
     path: Path
@@ -84,6 +89,7 @@ class Manifest:
     samples: list[Sample]
     sampling: str | None = None
     seed: int = 0
+    attacked: frozenset[str] = frozenset()
 
     def split(self, name: str) -> list[Sample]:
         """The samples of one split, in the manifest's order."""
@@ -102,6 +108,11 @@ class Manifest:
 
 def load(path: Path) -> Manifest:
     """Read and check a manifest; raises `ManifestError` with a sentence for whatever is wrong with it."""
+    if path.is_dir():
+        raise ManifestError(
+            f"{path} is a folder; give the path of a manifest's JSON file: `poisonkit index {path}` makes one of a "
+            f"data set"
+        )
     try:
         size = path.stat().st_size
         if size > MAX_BYTES:
@@ -113,6 +124,10 @@ def load(path: Path) -> Manifest:
         ) from None
     try:
         version = msgspec.json.decode(raw, type=_Version).schema
+        if not version:
+            raise ManifestError(
+                f"{path} is not a manifest: it has no schema; make one with `poisonkit index` or `poisonkit poison`"
+            )
         if not _SCHEMA_PATTERN.fullmatch(version):
             raise ManifestError(
                 f"{path} has schema {version!r}, this version reads {SCHEMA!r}; "
@@ -137,6 +152,7 @@ def load(path: Path) -> Manifest:
         samples=document.samples,
         sampling=document.sampling,
         seed=document.seed,
+        attacked=frozenset(attack.modality for attack in document.attacks or [] if attack.modality),
     )
 
 

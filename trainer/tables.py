@@ -62,12 +62,10 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.0f} seconds"
 
 
-def show_run(result: Metrics) -> None:
-    """Print the figures of one run."""
-    show_figures(
-        result,
-        f"{result.manifest.name}: {result.model} {result.preset}, views {result.views}, seed {result.seed}",
-    )
+def show_run(result: Metrics, run: str | None = None) -> None:
+    """Print the figures of one run; `run`: its folder, where the figures are not on its own manifest's clips."""
+    clips = result.manifest.name if run is None else f"{run} on {result.manifest.name}"
+    show_figures(result, f"{clips}: {result.model} {result.preset}, views {result.views}, seed {result.seed}")
     if result.fusion is not None:
         for name, share in (("pictures", result.fusion.asr_video), ("sound", result.fusion.asr_audio)):
             if share is not None:

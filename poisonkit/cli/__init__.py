@@ -16,6 +16,7 @@ from poisonkit.cli import (
     export,
     index,
     inspect,
+    options,
     output,
     poison,
     preview,
@@ -27,6 +28,7 @@ from poisonkit.cli import (
 from poisonkit.errors import PoisonkitError
 
 app = typer.Typer(
+    cls=options.Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

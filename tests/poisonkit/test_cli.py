@@ -111,6 +111,7 @@ def test_a_large_listing_is_planned_quickly(tmp_path: Path) -> None:
     ("arguments", "words"),
     [
         (["--attack", "badnot"], ["'badnot'", "did you mean 'badnet'"]),
+        (["--attack", "nosuch"], ["'nosuch'", "ultrasonic, video-corruption, wanet"]),
         (["--attack", "badnet", "--set", "badnet.pach=1"], ["'pach'", "did you mean 'patch'"]),
         (["--attack", "badnet", "--set", "badnet.patch=7"], ["patch=7", "0.01 … 1.0"]),
         (["--attack", "badnet", "--set", "badnet.patch=big"], ["patch=big", "number"]),
@@ -175,6 +176,13 @@ def test_broken_manifests(tmp_path: Path) -> None:
     for command in ("inspect", "verify"):
         refused(call(command, "m.json", cwd=tmp_path), "m.json")
         refused(call(command, "none.json", cwd=tmp_path), "none.json")
+
+
+def test_a_wrong_choice_is_told_in_plain_words(tmp_path: Path) -> None:
+    done = call("poison", "none", "--attack", "badnet", "--mode", "middle", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "'middle' is not one of" in done.stderr
+    assert "Value error" not in done.stderr
 
 
 def test_attacks_are_listed_with_their_parameters() -> None:

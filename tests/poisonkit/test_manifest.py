@@ -76,7 +76,7 @@ def change(path: str, value: Any) -> dict[str, Any]:
         ("{", "not a manifest"),
         ("[" * 100_000, "not a manifest"),
         ('{"schema": "poisonkit/manifest/2"}', "manifest/2"),
-        ("{}", "schema ''"),
+        ("{}", "is not a manifest: it has no schema"),
         (change("samples.0.path", "../other/clip.avi"), "leaves the root"),
         (change("samples.0.path", "/etc/passwd"), "leaves the root"),
         (change("samples.0.path", ""), "leaves the root"),
@@ -102,6 +102,11 @@ def test_broken_manifests_are_refused_in_one_sentence(tmp_path: Path, value: Any
 def test_a_missing_manifest_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(ManifestError, match="cannot read the manifest"):
         contract.load(tmp_path / "none.json")
+
+
+def test_a_folder_is_told_how_to_become_a_manifest(tmp_path: Path) -> None:
+    with pytest.raises(ManifestError, match=f"{tmp_path} is a folder; .*`poisonkit index {tmp_path}` makes one"):
+        contract.load(tmp_path)
 
 
 def test_nan_is_never_written(tmp_path: Path) -> None:

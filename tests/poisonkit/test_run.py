@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -208,13 +209,35 @@ def test_a_finished_run_is_not_repeated(ucf_tree: Path, tmp_path: Path, tree_sta
 def test_another_plan_does_not_touch_a_finished_copy(ucf_tree: Path, tmp_path: Path, tree_state: TreeState) -> None:
     poison(ucf_tree, tmp_path / "out")
     before = tree_state(tmp_path / "out")
-    for request in (
-        Request(("badnet",), rate=0.3, seed=1),
-        Request(("badnet",), rate=0.5),
-        Request(("frame-lag",), rate=0.3),
+    for request, words in (
+        (replace(DEFAULT, seed=1), "--seed 0 instead of 1"),
+        (replace(DEFAULT, target="1"), "--target 0 (Alpha) instead of 1 (Beta)"),
+        (replace(DEFAULT, rate=0.5), "--rate 0.3 instead of 0.5"),
+        (replace(DEFAULT, attacks=("frame-lag",)), "--attack badnet instead of frame-lag"),
+        (replace(DEFAULT, attacks=()), "--attack badnet instead of none, --sham 4 instead of 0"),
+        (replace(DEFAULT, mode="dynamic"), "--mode static instead of dynamic"),
+        (replace(DEFAULT, settings={"badnet": {"patch": "0.3"}}), "--set badnet.patch=0.2 instead of 0.3"),
+        (replace(DEFAULT, frames="8"), "--frames all instead of 8"),
+        (replace(DEFAULT, window="16x4"), "--window 32x2 instead of 16x4"),
+        (replace(DEFAULT, sham="1"), "--sham 4 instead of 1"),
+        (replace(DEFAULT, short_side=32), "no --short-side instead of 32"),
+        (replace(DEFAULT, clip="8x1@32"), "no --clip instead of 8x1@32"),
+        (replace(DEFAULT, rate=0.5, window="16x4"), "--window 32x2 instead of 16x4, --rate 0.3 instead of 0.5"),
     ):
-        with pytest.raises(PoisonkitError, match="holds another copy"):
+        with pytest.raises(PoisonkitError, match=r"holds another copy .*, made with ") as caught:
             poison(ucf_tree, tmp_path / "out", request)
+        assert f", made with {words}; remove it, or give another --out" in str(caught.value)
+    with pytest.raises(PoisonkitError, match="--quality high instead of near"):
+        poison(ucf_tree, tmp_path / "out", quality="near")
+    limited = planning.poison(planning.limit_test(layouts.read(ucf_tree), 3, 0), DEFAULT)
+    with pytest.raises(PoisonkitError, match="made with 6 test clips of the source instead of 3;"):
+        run.poison(limited, run.Settings(tmp_path / "out", tmp_path / "manifests" / "out.json", "high"), Silent())
+    clip = next((ucf_tree / "UCF-101" / "Alpha").iterdir())
+    content = clip.read_bytes()
+    clip.unlink()  # the copy may hold a link to it
+    clip.write_bytes(content + b"x")
+    with pytest.raises(PoisonkitError, match="made with other clips of the source;"):
+        poison(ucf_tree, tmp_path / "out")
     assert tree_state(tmp_path / "out") == before
 
 

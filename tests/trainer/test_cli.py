@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.trainer.conftest import sample
+from tests.trainer.conftest import sample, untrained_run
 from tests.trainer.test_compare import write_run
 from trainer import cli
 
@@ -41,7 +42,10 @@ def test_mistakes_end_with_a_sentence(tmp_path: Path, write_manifest: Callable[.
         (["fit", str(manifest), "--preset", "mini"], "cannot decode"),
         (["evaluate", str(tmp_path)], "run.json"),
         (["pool", str(tmp_path)], "metrics.json"),
-        (["compare", str(tmp_path)], "1 runs cannot be paired with 0 baselines"),
+        (
+            ["compare", str(tmp_path)],
+            "1 run and 0 baselines are no pairs; give each run before its own: `trainer compare RUN",
+        ),
     ):
         done = subprocess.run(
             [sys.executable, "-m", "trainer", *arguments], capture_output=True, text=True, cwd=tmp_path
@@ -69,6 +73,35 @@ def test_wrong_usage_is_exit_code_2(
 ) -> None:
     assert call(monkeypatch, *arguments) == 2
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_wrong_choice_is_told_in_plain_words(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(monkeypatch, "fit", "m.json", "--cache", "middle") == 2
+    error = capsys.readouterr().err
+    assert "'middle' is not one of" in error
+    assert "Value error" not in error
+
+
+def test_a_report_is_html(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert call(monkeypatch, "report", str(tmp_path), "--out", str(tmp_path / "report.pdf")) == 2
+    assert "cannot be written as 'report.pdf'; give a name that ends in .html" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_evaluation_on_other_clips_says_so_in_its_title(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, bars: Path
+) -> None:
+    untrained_run(tmp_path / "run", bars)
+    content = json.loads(bars.read_text())
+    root = os.path.relpath(bars.parent / "data", tmp_path)
+    (tmp_path / "other.json").write_text(json.dumps({**content, "name": "other", "root": root}))
+    monkeypatch.chdir(tmp_path)
+    assert call(monkeypatch, "evaluate", "run", "other.json") == 0
+    assert "run on other: i3d mini, views 1x1@96" in " ".join(capsys.readouterr().out.split())
+    assert call(monkeypatch, "evaluate", "run") == 0
+    assert capsys.readouterr().out.startswith("bars: i3d mini, ")
 
 
 def test_pool_prints_a_table_or_json(

@@ -104,7 +104,7 @@ def test_other_clips_cannot_be_paired(tmp_path: Path) -> None:
     )
     with pytest.raises(RunError, match="1 clean test clips are not in both, such as 'y'"):
         compare.compare([attack], [baseline])
-    with pytest.raises(RunError, match="2 runs cannot be paired with 1 baselines"):
+    with pytest.raises(RunError, match="2 runs and 1 baseline are no pairs"):
         compare.compare([attack, attack], [baseline])
 
 
@@ -127,3 +127,18 @@ def test_clean_and_poisoned_baselines_pair(tmp_path: Path) -> None:
 def test_folder_without_a_run(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"cannot read .*metrics\.json"):
         compare.pool([tmp_path])
+
+
+def test_a_run_is_not_pooled_with_itself(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "a", {"x": True})
+    with pytest.raises(RunError, match="is given twice"):
+        compare.pool([run, tmp_path / "." / "b" / ".." / "a"])
+
+
+def test_a_clean_run_is_no_attack_on_an_attacked_baseline(tmp_path: Path) -> None:
+    clean = write_run(tmp_path / "clean", {"x": True}, target=None)
+    attack = write_run(tmp_path / "attack", {"x": True})
+    with pytest.raises(RunError, match=f"swap them: `trainer compare {attack} {clean}`"):
+        compare.compare([clean], [attack])
+    assert compare.compare([attack], [clean]).cda_difference.n == 1
+    assert compare.compare([clean], [clean]).cda_difference.value == 0

@@ -356,6 +356,28 @@ def test_mistakes_are_sentences(bars: Path, tmp_path: Path, change: dict[str, ob
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("change", ["model", "geometry"])
+def test_unfit_weights_are_found_before_clips_are_read(
+    learned: Path, bars: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    given = weights.load(learned / "weights.pt")
+    other = {
+        "model": replace(given, model="tsm"),
+        "geometry": replace(given, geometry=replace(given.geometry, width=8)),
+    }
+    weights.save(other[change], tmp_path / "other.pt")
+
+    def reading(*_: object) -> None:
+        raise AssertionError("clips are read")
+
+    monkeypatch.setattr(sources, "training", reading)
+    asked = options(bars, tmp_path / "run", weights=tmp_path / "other.pt")
+    for command in (fit.fit, fit.dry_run):
+        with pytest.raises(TrainerError, match=rf"the weights are of (model 'tsm'|another {change})"):
+            command(asked, Progress())
+    assert not (tmp_path / "run").exists()
+
+
 def test_mistakes_found_late_leave_no_folder(learned: Path, bars: Path, tmp_path: Path) -> None:
     """Weights of another geometry and a broken clip are found after the folder was looked at."""
     preset = I3D.presets["mini"]

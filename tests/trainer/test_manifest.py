@@ -43,7 +43,7 @@ def test_unknown_fields_and_minor_versions_are_fine(write_manifest: WriteManifes
     assert len(manifests.load(path).samples) == 1
 
 
-@pytest.mark.parametrize("schema", ["poisonkit/manifest/2", "poisonkit/manifest/10", "", "other/1"])
+@pytest.mark.parametrize("schema", ["poisonkit/manifest/2", "poisonkit/manifest/10", "other/1"])
 def test_other_schemas_are_refused(write_manifest: WriteManifest, schema: str) -> None:
     with pytest.raises(ManifestError, match="has schema"):
         manifests.load(write_manifest([sample("a")], schema=schema))
@@ -107,6 +107,17 @@ def test_deep_nesting_in_an_unknown_field(tmp_path: Path) -> None:
 def test_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ManifestError, match=r"cannot read the manifest .*nothing.json"):
         manifests.load(tmp_path / "nothing.json")
+
+
+def test_a_folder_is_told_how_to_become_a_manifest(tmp_path: Path) -> None:
+    with pytest.raises(ManifestError, match=f"{tmp_path} is a folder; .*`poisonkit index {tmp_path}` makes one"):
+        manifests.load(tmp_path)
+
+
+def test_other_json_is_no_manifest(tmp_path: Path) -> None:
+    (tmp_path / "metrics.json").write_text('{"cda": 1}')
+    with pytest.raises(ManifestError, match=r"metrics\.json is not a manifest: it has no schema; make one with"):
+        manifests.load(tmp_path / "metrics.json")
 
 
 def test_links_out_of_the_root_are_refused(write_manifest: WriteManifest, tmp_path: Path) -> None:

@@ -14,12 +14,12 @@ import torch
 from torchvision.models import resnet18
 
 from tests.conftest import moving_frames, write_clip
-from tests.trainer.conftest import sample
+from tests.trainer.conftest import sample, untrained_run
 from trainer import evaluate, models
 from trainer import manifest as manifests
 from trainer.errors import ClipError
 from trainer.evaluate import EvaluateOptions
-from trainer.fit import FitOptions, fit
+from trainer.fit import FitOptions, dry_run, fit
 from trainer.models.audio import Audio
 from trainer.presets import Masks
 from trainer.progress import Progress
@@ -194,3 +194,40 @@ def test_pictures_of_sound_files_are_a_sentence(tones: Path, tmp_path: Path) -> 
     with pytest.raises(ClipError, match="has no frames; this model needs pictures"):
         fit(FitOptions(tones, model="i3d", preset="mini", epochs=1, out=tmp_path / "run"), Progress())
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("model", "attacked", "words"),
+    [
+        ("audio", ["video"], "in the pictures alone, and audio takes the sound"),
+        ("i3d", ["audio"], "in the sound alone, and i3d takes the pictures"),
+        ("audio", ["audio"], ""),
+        ("audio", ["video", "audio"], ""),
+        ("audio", [], ""),
+        ("audio", None, ""),
+    ],
+)
+def test_a_trigger_that_a_model_is_never_given_is_said(
+    write_manifest: Callable[..., Path], capsys: pytest.CaptureFixture[str], model: str, attacked: list[str], words: str
+) -> None:
+    attacks = attacked and [{"name": "x", "modality": modality} for modality in attacked]
+    made = manifests.load(write_manifest([sample("a")], target={"label": 0, "name": "left"}, attacks=attacks))
+    evaluate.say_untouched(made, models.find(model), Progress())
+    said = capsys.readouterr().err
+    assert (words in said) if words else said == ""
+
+
+@pytest.mark.usefixtures("tiny")
+def test_scoring_and_training_say_what_a_model_is_never_given(
+    tones: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = untrained_run(tmp_path / "run", tones, "audio")
+    seen = json.loads(tones.read_text()) | {"name": "seen", "attacks": [{"name": "badnet", "modality": "video"}]}
+    (tmp_path / "seen.json").write_text(json.dumps(seen))
+    for splits in (("test",), ("test", "test_triggered")):
+        evaluate.evaluate(EvaluateOptions(run, tmp_path / "seen.json", splits=splits), Progress())
+        assert ("note: the trigger of seen is in the pictures" in capsys.readouterr().err) == (len(splits) == 2)
+    asked = FitOptions(tmp_path / "seen.json", model="audio", preset="mini", epochs=1, out=tmp_path / "other")
+    for command in (dry_run, fit):
+        command(asked, Progress())
+        assert "note: the trigger of seen is in the pictures" in capsys.readouterr().err

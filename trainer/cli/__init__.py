@@ -10,11 +10,12 @@ import sys
 
 import typer
 
-from trainer.cli import defend, fit, measure, paper, show
+from trainer.cli import defend, fit, measure, options, paper, show
 from trainer.errors import TrainerError
 from trainer.wording import shown
 
 app = typer.Typer(
+    cls=options.Commands,
     help="Train victims on a manifest's clips and measure them: CDA, ASR and its floors, with intervals.",
     no_args_is_help=True,
     add_completion=False,

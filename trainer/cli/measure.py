@@ -49,12 +49,17 @@ def evaluate(
     Figures on other clips or views are kept in RUN/evaluations/, which `compare` and `pool` take like a run.
     """
     from trainer import evaluate as evaluation
+    from trainer import runs
     from trainer.progress import Progress
     from trainer.tables import show_run
 
     splits = tuple(name.value for name in SplitName if name in (split or ()))
     result = evaluation.evaluate(evaluation.EvaluateOptions(run, manifest, views, splits), Progress())
-    print_json(result) if json else show_run(result)
+    if json:
+        print_json(result)
+        return
+    own = runs.read_settings(run).manifest.sha256
+    show_run(result, None if result.manifest.sha256 == own else str(run))
 
 
 def fuse(

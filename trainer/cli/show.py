@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from trainer.cli.options import Json, print_json
+from trainer.errors import TrainerError
 from trainer.wording import shown
 
 
@@ -54,6 +55,8 @@ def report(
     from trainer.progress import Progress
     from trainer.report import page
 
+    if out.suffix.lower() not in (".html", ".htm"):
+        raise TrainerError(f"a page cannot be written as {out.name!r}; give a name that ends in .html")
     result = page.report(page.ReportOptions(runs, out, clips), Progress())
     if json:
         print_json(result)

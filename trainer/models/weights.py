@@ -104,15 +104,14 @@ def adopt(geometry: Geometry, theirs: Geometry) -> Geometry:
     return replace(geometry, mean=theirs.mean, std=theirs.std, fusion_norm=theirs.fusion_norm)
 
 
-def initialise(model: Victim, geometry: Geometry, weights: Weights, force: bool = False) -> Loaded:
-    """Put weights into a model; a head for another number of classes is left as it is.
+def check(model: str, geometry: Geometry, weights: Weights, force: bool = False) -> None:
+    """Raise `TrainerError` when weights are of another model or geometry: such would load and mean nothing.
 
-    Raises `TrainerError` when they are of another model or geometry: such weights would load and mean
-    nothing. With `force` another geometry is taken as far as the tensors fit.
+    With `force` another geometry is fine.
     """
-    if weights.model != model.name:
+    if weights.model != model:
         raise TrainerError(
-            f"the weights are of model {weights.model!r}, the run's is {model.name!r}; give weights of the same model"
+            f"the weights are of model {weights.model!r}, the run's is {model!r}; give weights of the same model"
         )
     if weights.geometry != geometry and not force:
         theirs, ours = asdict(weights.geometry), asdict(geometry)
@@ -121,6 +120,14 @@ def initialise(model: Victim, geometry: Geometry, weights: Weights, force: bool 
             f"the weights are of another geometry ({', '.join(differing)}); give weights of the run's preset, or "
             f"--force"
         )
+
+
+def initialise(model: Victim, geometry: Geometry, weights: Weights, force: bool = False) -> Loaded:
+    """Put weights into a model; a head for another number of classes is left as it is.
+
+    Raises `TrainerError` as `check` does. With `force` another geometry is taken as far as the tensors fit.
+    """
+    check(model.name, geometry, weights, force)
     state = dict(weights.state)
     prefix = next(name for name, module in model.named_modules() if module is model.head)
     head_keys = [f"{prefix}.weight", f"{prefix}.bias"]

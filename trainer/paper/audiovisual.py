@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import msgspec
 
 from trainer import compare, runs
 from trainer.compare import Difference
-from trainer.errors import RunError
+from trainer.errors import ManifestGoneError, RunError
 from trainer.metrics import Share
 from trainer.paper import found, theirs
 from trainer.paper.cases import IMAGE, NATURAL, SOUND
 from trainer.paper.defended import together
 from trainer.paper.found import CLEAN
 from trainer.paper.sheet import Sheet, percent, points, printed, signed, value
-from trainer.runs import Metrics
+from trainer.runs import ManifestStamp, Metrics
 
 TITLE = "Table 7: audio-visual attacks"
 
@@ -49,22 +50,34 @@ class FusedRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def rows_of(folder: Path) -> list[FusedRow]:
-    """The fused models of a folder, in the order of table 7; what an attack is, the parts' manifests tell."""
+    """The fused models of a folder, in the order of table 7; what an attack is, the parts' manifests tell.
+
+    A model is left out, and said to be, where the manifest of a part is gone.
+    """
     groups: dict[tuple[str, str, str], list[tuple[Path, Metrics]]] = {}
     every = [(path, runs.read_metrics(path.parent)) for path in sorted(folder.glob("*/metrics.json"))]
     lowest = min((m.target for _, m in every if m.fusion is not None and m.target is not None), default=None)
     fusions = [m.fusion for _, m in every if m.fusion is not None and m.fusion.average != "probabilities"]
     stamps = {part.manifest for fusion in fusions for part in (fusion.video, fusion.audio)}
-    told = {stamp: found.case_of(found.details_of(stamp)) for stamp in stamps}  # many pairs, few manifests
+    told: dict[ManifestStamp, found.Case] = {}  # many pairs, few manifests
+    for stamp in stamps:
+        with contextlib.suppress(ManifestGoneError):  # said below, with the models that are left out
+            told[stamp] = found.case_of(found.details_of(stamp))
+    lost: dict[Path, ManifestStamp] = {}
     for path, metrics in every:
         fusion = metrics.fusion
         if fusion is None or fusion.average == "probabilities":
+            continue
+        gone = next((p.manifest for p in (fusion.video, fusion.audio) if p.manifest not in told), None)
+        if gone is not None:
+            lost[path.parent] = gone
             continue
         cases = [told[part.manifest] for part in (fusion.video, fusion.audio)]
         if not all(case.is_standard for case in cases) or cases[0].mode not in ("", "dynamic"):
             continue
         if metrics.target in (None, lowest):
             groups.setdefault((fusion.mode, cases[0].attack, cases[1].attack), []).append((path.parent, metrics))
+    found.say_left_out(lost)
     order = {name: k for k, name in enumerate((CLEAN, *IMAGE, *NATURAL, *SOUND))}
     keys = sorted(groups, key=lambda key: (key[0] != "late", order.get(key[1], 99), order.get(key[2], 99)))
     rows = []

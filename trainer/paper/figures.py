@@ -86,7 +86,7 @@ def _asr(trained: Sequence[Found], training: str, evaluation: str) -> Share | No
     for run in (run for run in trained if run.case.frames == training):
         others = [o for o in trained if o.case.frames == evaluation and o.metrics.seed == run.metrics.seed]
         scored += [path for other in others if (path := found.asr_on(run, other.metrics.manifest))]
-    return compare.pool(scored).figures.asr if scored else None
+    return compare.pool(list(dict.fromkeys(scored))).figures.asr if scored else None  # two may share their clips
 
 
 def pruning(folder: Path) -> tuple[Figure, Sheet]:

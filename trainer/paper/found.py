@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -12,15 +12,19 @@ import msgspec
 from trainer import compare, details, runs
 from trainer.compare import Difference
 from trainer.details import Details
-from trainer.errors import RunError
+from trainer.errors import ManifestGoneError, RunError
 from trainer.manifest import TRIGGERED
 from trainer.metrics import Figures, Share
+from trainer.progress import Progress
 from trainer.runs import ManifestStamp, Metrics
 
 CLEAN, NONE = "clean", "none"
 """No attack at all; and the control whose clips are relabelled and encoded anew without a trigger."""
 
 STANDARD_RATE = 0.1
+
+_NAMED = 3
+"""Runs without their manifest that are named; a folder that was moved may have dozens."""
 
 
 @dataclass(frozen=True)
@@ -68,13 +72,41 @@ class Found:
 
 
 def read(folder: Path) -> list[Found]:
-    """The finished runs in a folder, by name; raises `RunError` when there are none."""
-    made = [
-        _found(path.parent) for path in sorted(folder.glob("*/metrics.json")) if (path.parent / "run.json").is_file()
-    ]
+    """The finished runs in a folder, by name; raises `RunError` when there are none.
+
+    A run whose manifest is gone is left out, and said to be.
+    """
+    made: list[Found] = []
+    lost: dict[Path, ManifestStamp] = {}
+    for path in sorted(folder.glob("*/metrics.json")):
+        if (path.parent / "run.json").is_file():
+            metrics = runs.read_metrics(path.parent)
+            try:
+                told = details_of(metrics.manifest)
+            except ManifestGoneError:
+                lost[path.parent] = metrics.manifest
+            else:
+                made.append(Found(path.parent, metrics, case_of(told), told))
+    if lost and not made:
+        raise RunError(f"{folder} holds no run with its manifest: {_lost(lost)}")
     if not made:
         raise RunError(f"{folder} holds no finished run; give the folder above the runs with --runs")
+    say_left_out(lost)
     return made
+
+
+def say_left_out(lost: Mapping[Path, ManifestStamp]) -> None:
+    """Say on stderr which runs are left out since their manifests are gone; nothing for none."""
+    if lost:
+        Progress().say(f"note: {len(lost)} run{'s' if len(lost) > 1 else ''} left out, without manifest: {_lost(lost)}")
+
+
+def _lost(lost: Mapping[Path, ManifestStamp]) -> str:
+    """The runs and the manifests that they lack, a few by name, and what to do."""
+    named = [f"{run} lacks {stamp.path}" for run, stamp in list(lost.items())[:_NAMED]]
+    if len(lost) > _NAMED:
+        named.append(f"… ({len(lost)} in all)")
+    return f"{', '.join(named)}; put the manifest back there, or move the run elsewhere"
 
 
 def standard(every: Sequence[Found], model: str, attack: str, mode: str) -> list[Found]:
@@ -113,7 +145,7 @@ def check_alike(made: Sequence[Found]) -> None:
 
 
 def details_of(stamp: ManifestStamp) -> Details:
-    """What a manifest tells; raises `RunError` when it is another one by now, `ManifestError` when it is gone."""
+    """What a manifest tells; raises `RunError` when it is another one by now, `ManifestGoneError` when it is gone."""
     made, sha256 = details.read_with_hash(Path(stamp.path))
     if sha256 != stamp.sha256:
         raise RunError(
@@ -217,9 +249,3 @@ def asr_on(run: Found, manifest: ManifestStamp) -> Path | None:
         if (scored.manifest.sha256, scored.views) == (manifest.sha256, run.metrics.views):
             return path.parent
     return None
-
-
-def _found(folder: Path) -> Found:
-    metrics = runs.read_metrics(folder)
-    made = details_of(metrics.manifest)
-    return Found(folder, metrics, case_of(made), made)

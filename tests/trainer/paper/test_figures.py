@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,19 @@ def test_figure_4_is_a_grid_of_training_by_evaluation(make: Make, score: Make, t
     }
     plots.save(drawing, tmp_path / "figure4.png")
     assert (tmp_path / "figure4.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_figure_4_counts_an_evaluation_once_where_two_runs_share_their_clips(
+    make: Make, score: Make, tmp_path: Path
+) -> None:
+    few = make("one", "badnet", "dynamic", hits=9, frames="1")
+    some = make("eight", "badnet", "dynamic", hits=8, frames="8")
+    shutil.copytree(some, tmp_path / "runs" / "again")
+    score(few, some, hits=1)
+    _, sheet = figures.frames(tmp_path / "runs")
+    (row,) = [row for row in sheet.rows if row[0] == "1"]
+    assert row[2].startswith("10.0 (")
+    assert "n 10" in row[2]
 
 
 def test_figure_5_pools_the_curves_of_seeds(make: Make, tmp_path: Path) -> None:

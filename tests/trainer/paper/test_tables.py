@@ -232,3 +232,41 @@ def test_in_a_terminal_intervals_stand_below_and_floors_are_shown(
     assert all(word in shown for word in ("false", "sham", "badnet", "clean"))
     assert "not shown here: victim, ASR (all), RA, in file, in view, paper: CDA" in " ".join(shown.split())
     assert max(len(line) for line in shown.splitlines()) <= 80
+
+
+def test_a_run_without_its_manifest_is_left_out_and_said_to_be(
+    make: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make("clean")
+    make("sig", "sig", "dynamic")
+    make("badnet", "badnet", "dynamic")
+    manifest = tmp_path / "manifests" / "badnet.json"
+    manifest.unlink()
+    sheet, _ = tables.table(2, tmp_path / "runs", "ucf101")
+    assert [row[1] for row in sheet.rows] == ["clean", "sig dynamic"]
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith(f"note: 1 run left out, without manifest: {tmp_path / 'runs' / 'badnet'} lacks {manifest}; ")
+    assert "put the manifest back there" in said
+    manifest.write_text('{"samples": []}')  # a changed one is not a missing one
+    with pytest.raises(RunError, match="has changed since a run was made from it"):
+        tables.table(2, tmp_path / "runs", "ucf101")
+
+
+def test_runs_none_of_which_has_its_manifest_are_an_error(make: Make, tmp_path: Path) -> None:
+    for seed in range(5):
+        make(f"clean-{seed}", seed=seed)
+        (tmp_path / "manifests" / f"clean-{seed}.json").unlink()
+    with pytest.raises(RunError, match=r"holds no run with its manifest: .*\(5 in all\); put the manifest back there"):
+        tables.table(1, tmp_path / "runs", "ucf101")
+
+
+def test_a_fused_model_without_a_parts_manifest_is_left_out_and_said_to_be(
+    make: Make, fuse: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clean, badnet, silent = make("v-clean"), make("v-badnet", "badnet", "dynamic"), make("a-clean", model="audio")
+    fuse("late", clean, silent)
+    lost = fuse("late", badnet, silent)
+    (tmp_path / "manifests" / "v-badnet.json").unlink()
+    sheet, _ = audiovisual.table(tmp_path / "runs")
+    assert [row[:3] for row in sheet.rows] == [["late", "clean", "clean"]]
+    assert f"note: 1 run left out, without manifest: {lost} lacks " in capsys.readouterr().err
