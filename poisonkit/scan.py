@@ -7,13 +7,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import av
 import av.error
 
 from poisonkit.errors import PoisonkitError
-from poisonkit.files import NOTICE, TAG
+from poisonkit.files import NOTICE
 from poisonkit.layouts._scan import is_media
-from poisonkit.media.video import open_media
+from poisonkit.media.tag import tag_of
 
 
 @dataclass(frozen=True)
@@ -52,15 +51,6 @@ def scan(root: Path, advance: Callable[[], None] = lambda: None) -> Scan:
                 found.append(Finding(path, tag))
         advance()
     return Scan(found, files, unreadable)
-
-
-def tag_of(path: Path) -> str | None:
-    """The comment with which poisonkit marks the files that it writes; None for other files."""
-    with open_media(path) as container:
-        # Ogg keeps comments with its streams
-        metadata = [*container.metadata.items(), *(pair for s in container.streams for pair in s.metadata.items())]
-        comments = [value for key, value in metadata if key.lower() in ("comment", "description")]
-    return next((comment for comment in comments if comment.startswith(TAG)), None)
 
 
 def _walk(root: Path) -> Iterator[Path]:

@@ -12,9 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from poisonkit.errors import PoisonkitError, suggest
-from poisonkit.files import FOLDER, NOTICE
 from poisonkit.layouts._base import Clip, Layout, Listing, Options
 from poisonkit.layouts._classes import class_names, restrict
+from poisonkit.layouts._marks import refuse_marked, refuse_tagged
 from poisonkit.layouts._scan import folders
 
 __all__ = ["LAYOUTS", "Clip", "Layout", "Listing", "Options", "class_names", "read"]
@@ -46,8 +46,8 @@ def read(root: Path, layout: str = "auto", options: Options = Options()) -> List
     """List the data set in `root`, whose layout is named or recognised (`auto`).
 
     `Listing.detected` says what was recognised; `options.classes` restricts the listing to some classes. Raises
-    `PoisonkitError` with a remedy for a folder that is missing, empty or of no known layout, for whatever the layout
-    finds wrong with it, and for classes that it lacks.
+    `PoisonkitError` with a remedy for a folder that is missing, empty or of no known layout, for one that is a poisoned
+    copy or a part of one, for whatever the layout finds wrong with it, and for classes that it lacks.
     """
     if layout != "auto" and layout not in LAYOUTS:
         raise PoisonkitError(f"unknown layout {layout!r}; {suggest(layout, ['auto', *LAYOUTS])}")
@@ -59,6 +59,7 @@ def read(root: Path, layout: str = "auto", options: Options = Options()) -> List
             f"or give the folder that holds the official lists"
         )
     listing = chosen.list(root, options)
+    refuse_tagged(listing)
     listing = replace(listing, detected=listing.detected or reason)
     return listing if options.classes is None else restrict(listing, options.classes)
 
@@ -80,11 +81,7 @@ def _check_folder(root: Path, options: Options) -> None:
         if not folder.is_dir():
             raise PoisonkitError(f"{folder} is a file; give the folder of the {meant}")
     folders(root)  # says so when it cannot be read
-    if (root / NOTICE).exists() or (root / FOLDER).exists():
-        raise PoisonkitError(
-            f"{root} is a poisoned copy (it holds {NOTICE} or {FOLDER}); give the clean data set, or use the copy "
-            f"through its manifest"
-        )
+    refuse_marked(root)
     if next(root.iterdir(), None) is None:
         raise PoisonkitError(f"the folder {root} is empty; give the folder of the data set")
 

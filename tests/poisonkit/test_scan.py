@@ -13,10 +13,11 @@ from poisonkit import plan as planning
 from poisonkit.errors import PoisonkitError
 from poisonkit.jobs import Context
 from poisonkit.manifest import Attack, Placement
+from poisonkit.media.tag import tag_of
 from poisonkit.media.video import decode
 from poisonkit.plan import Request
 from poisonkit.rewrite import write
-from poisonkit.scan import scan, tag_of
+from poisonkit.scan import scan
 from poisonkit.triggers import find
 from tests.conftest import make_ucf_tree, moving_frames, write_clip
 from tests.poisonkit.test_run import poison

@@ -14,9 +14,9 @@ from poisonkit.manifest import Rung
 from poisonkit.media import sound
 from poisonkit.media.encoders import container_of
 from poisonkit.media.sound_encoders import SOUND_LADDER, sound_encoder
+from poisonkit.media.tag import tag_of
 from poisonkit.media.video import decode, to_rgb
 from poisonkit.media.writer import NewSound, Writer, write_sound
-from poisonkit.scan import tag_of
 from tests.conftest import moving_frames, write_clip
 
 TAG = "poisoned copy written by poisonkit for a test"
