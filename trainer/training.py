@@ -20,6 +20,7 @@ from trainer.models._base import Victim
 from trainer.presets import Recipe
 from trainer.progress import Progress
 from trainer.runs import Settings
+from trainer.shared_norm import share
 from trainer.sources import Source
 
 PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
@@ -62,6 +63,9 @@ def train(
         source.count, settings.batch_size, settings.seed, group.rank, group.size, settings.accumulate
     )
     loader = TrainingLoader(source.clips, sampler, source.workers)
+    shared = _synchronise(recipe, settings, group, progress)
+    if shared and not torch.cuda.is_available():
+        share(model)
     learner = Learner(weights.to_channels_last(model), recipe, sampler.steps * settings.epochs, settings.seed)
     with progress.stage("training", settings.epochs, "epochs") as step:
         trainer = Trainer(
@@ -70,7 +74,7 @@ def train(
             devices=group.devices,
             num_nodes=group.nodes,
             strategy="ddp" if group.size > 1 else "auto",
-            sync_batchnorm=_synchronise(recipe, settings, group, progress),
+            sync_batchnorm=shared and torch.cuda.is_available(),
             precision=PRECISIONS[settings.precision],  # type: ignore[arg-type]
             accumulate_grad_batches=sampler.accumulate,
             gradient_clip_val=recipe.clip_norm,
@@ -151,11 +155,8 @@ def _synchronise(recipe: Recipe, settings: Settings, group: Group, progress: Pro
     wanted = recipe.device_batch or settings.batch_size
     if group.size == 1 or seen >= wanted:
         return False
-    if torch.cuda.is_available():
-        progress.say(f"batch norm is synchronised over {group.size} devices: each sees {seen} clips at a time")
-        return True
-    progress.say(f"batch norm takes its statistics over {seen} clips in each process: PyTorch has no other on CPUs")
-    return False
+    progress.say(f"batch norm is synchronised over {group.size} devices: each sees {seen} clips at a time")
+    return True
 
 
 def _quieten() -> None:

@@ -15,7 +15,7 @@ PACKAGE = Path(trainer.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS = [
-    {"errors", "seeding", "versions", "processes", "linear", "wording", "strict_json"},
+    {"errors", "seeding", "versions", "processes", "linear", "wording", "strict_json", "shared_norm"},
     {"manifest", "sampling", "progress", "registry"},
     {"presets", "crops", "metrics", "examples", "details"},
     {"media", "models", "runs"},
