@@ -10,6 +10,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import msgspec
 
@@ -57,10 +58,6 @@ class _Version(msgspec.Struct):
     schema: str = ""
 
 
-class _Attack(msgspec.Struct):
-    modality: str = ""
-
-
 class _Document(msgspec.Struct):
     name: str
     root: str
@@ -69,7 +66,7 @@ class _Document(msgspec.Struct):
     seed: int = 0
     target: Target | None = None
     sampling: str | None = None
-    attacks: list[_Attack] | None = None
+    attacks: Any = None  # what is told about them is no condition for training
 
 
 @dataclass(frozen=True)
@@ -152,8 +149,16 @@ def load(path: Path) -> Manifest:
         samples=document.samples,
         sampling=document.sampling,
         seed=document.seed,
-        attacked=frozenset(attack.modality for attack in document.attacks or [] if attack.modality),
+        attacked=_modalities(document.attacks),
     )
+
+
+def _modalities(attacks: Any) -> frozenset[str]:
+    """The modalities that a list of attacks names; none where it is told in another form."""
+    told = (
+        [attack.get("modality") for attack in attacks if isinstance(attack, dict)] if isinstance(attacks, list) else []
+    )
+    return frozenset(modality for modality in told if isinstance(modality, str) and modality)
 
 
 def plain(identity: str) -> str:
