@@ -35,7 +35,7 @@ Average = Literal["logits", "probabilities"]
 
 def fuse(
     pair: Pair, mode: Mode, average: Average, folder: Path, progress: Progress, baseline: Baseline | None = None
-) -> Metrics:
+) -> tuple[Metrics, Fused]:
     """Fuse two runs and write `metrics.json` and `predictions.csv` into `folder`, as a run has them.
 
     Late: the mean of both networks' logits, each the mean over its views, or with `average` of their probabilities.
@@ -58,7 +58,7 @@ def fuse(
     result = _write(pair, plan, predictions, start, folder)
     if baseline is not None and pair.target is not None:
         _floor(baseline, pair, progress)
-    return result
+    return result, fused
 
 
 @dataclass(frozen=True)
@@ -94,14 +94,12 @@ def _floor(baseline: Baseline, pair: Pair, progress: Progress) -> None:
 def _write(pair: Pair, plan: Fusion, predictions: list[Prediction], start: float, folder: Path) -> Metrics:
     """Write the figures of a fused model, `plan`, on the clips of a pair; `metrics.json` comes last."""
     figures = metrics.figures(predictions, pair.target)
-    average: Average = "probabilities" if plan.average == "probabilities" else "logits"
     result = Metrics(
         **{name: getattr(figures, name) for name in figures.__struct_fields__},
         per_class=metrics.per_class(predictions, pair.video.manifest.classes),
         views=f"{pair.video.views} + {pair.audio.views}",
         preset=plan.video.preset,
-        model=f"{_called('early' if plan.mode == 'early' else 'late', average)} fusion of {plan.video.model} and "
-        f"{plan.audio.model}",
+        model=f"{_called(plan.mode, plan.average)} fusion of {plan.video.model} and {plan.audio.model}",
         seed=plan.video.seed,
         manifest=_stamp(pair),
         seconds={"fuse": round(time.monotonic() - start, 1)},
@@ -287,7 +285,7 @@ def _check_folder(folder: Path, planned: Fusion) -> None:
         )
 
 
-def _called(mode: Mode, average: Average) -> str:
+def _called(mode: str, average: str | None) -> str:
     return mode if mode == "early" or average == "logits" else f"{mode}-{average}"
 
 
@@ -339,8 +337,8 @@ def grid(
                 )
     made: dict[Path, Metrics] = {}
     for pair, folder in sorted(planned, key=lambda item: item[0].target is not None):
-        made[folder] = fuse(pair, mode, average, folder, progress, clean)
+        made[folder], fused = fuse(pair, mode, average, folder, progress, clean)
         if clean is None and pair.target is None:
-            found = Baseline(folder, *load(folder))
+            found = Baseline(folder, pair, fused)
             clean = found if all(found.suits(other, mode, average) for other, _ in planned) else None
     return [made[folder] for _, folder in planned]

@@ -78,26 +78,21 @@ def decode(path: Path, num_frames: int, short_side: int, indices: Indices | None
     it all are returned. Raises `ClipError` when the clip cannot be decoded, when it ends early, or when the whole of
     it was read and holds other than `num_frames` frames (counted, since headers lie).
     """
-    wanted = None if indices is None else set(indices.tolist())
-    if wanted is not None and indices is not None:
-        found = _picked(path, num_frames, short_side, wanted)
-        if found is not None:
-            return _in_order(path, found, indices.tolist())
+    order = None if indices is None else indices.tolist()
+    wanted = None if order is None else set(order)
     enough = None if wanted is None else max(wanted) + 1
-    frames: dict[int, Frames] = {}
-    count = 0
-    reformat = VideoReformatter()
     try:
         with open_media(path) as container:
-            if not container.streams.video:
-                raise ClipError(f"{path} has no video stream; this model needs pictures")
-            stream = container.streams.video[0]
-            stream.codec_context.thread_count = 1  # clips are decoded side by side instead
-            for count, frame in enumerate(container.decode(stream), start=1):
-                if wanted is None or count - 1 in wanted:
-                    frames[count - 1] = _picture(reformat, frame, short_side)
-                if count == enough or (enough is None and count > num_frames):
-                    break
+            tried = wanted is not None and _says_when(container, path)
+            if tried and wanted is not None and order is not None:
+                found = _picked(container, num_frames, short_side, wanted)
+                if found is not None:
+                    return _in_order(path, found, order)
+            else:
+                frames, count = _read(container, path, num_frames, short_side, wanted)
+        if tried:  # its packets are spent
+            with open_media(path) as container:
+                frames, count = _read(container, path, num_frames, short_side, wanted)
     except (av.FFmpegError, OSError, ValueError) as error:
         raise ClipError(f"cannot decode {path} ({error}); restore the file or write the manifest anew") from None
     if enough is None and count > num_frames:  # however many: a file of a billion frames is not read to its end
@@ -106,38 +101,59 @@ def decode(path: Path, num_frames: int, short_side: int, indices: Indices | None
         raise ClipError(f"{path} holds {count} frames, its manifest says {num_frames}; write the manifest anew")
     if not count:
         raise ClipError(f"{path} holds no frames; take it out of the data set and write the manifest anew")
-    return _in_order(path, frames, range(count) if indices is None else indices.tolist())
+    return _in_order(path, frames, range(count) if order is None else order)
 
 
-def _picked(path: Path, num_frames: int, short_side: int, wanted: set[int]) -> dict[int, Frames] | None:
-    """Some frames of an H.264 clip without decoding all that lie before them; None where only a full look can tell.
+def _read(
+    container: Any, path: Path, num_frames: int, short_side: int, wanted: set[int] | None
+) -> tuple[dict[int, Frames], int]:
+    """Wanted frames, or all, by decoding from the beginning up to the last of them, and how many were decoded."""
+    if not container.streams.video:
+        raise ClipError(f"{path} has no video stream; this model needs pictures")
+    frames: dict[int, Frames] = {}
+    count, last = 0, num_frames if wanted is None else max(wanted)
+    reformat = VideoReformatter()
+    stream = container.streams.video[0]
+    stream.codec_context.thread_count = 1  # clips are decoded side by side instead
+    for count, frame in enumerate(container.decode(stream), start=1):
+        if wanted is None or count - 1 in wanted:
+            frames[count - 1] = _picture(reformat, frame, short_side)
+        if count > last:
+            break
+    return frames, count
+
+
+def _says_when(container: Any, path: Path) -> bool:
+    """Whether the time stamps of a clip's packets say which frames these are, so that some can be picked."""
+    video = container.streams.video
+    timed = bool(video) and container.format.name in TIMED and video[0].codec_context.name == "h264"
+    return timed and path.stat().st_size <= MAX_PACKETS
+
+
+def _picked(container: Any, num_frames: int, short_side: int, wanted: set[int]) -> dict[int, Frames] | None:
+    """Some frames of a clip without decoding all that lie before them; None where only a full look can tell.
 
     Frames are known by their time stamps, the k-th in order being frame k. Decoding starts at the last keyframe that
     can show the first wanted one, and leaves out frames that are not wanted and that no other frame is predicted from.
     """
     frames: dict[int, Frames] = {}
     reformat = VideoReformatter()
+    stream = container.streams.video[0]
+    decoder = stream.codec_context
+    decoder.thread_count = 1
     try:
-        if path.stat().st_size > MAX_PACKETS:
+        packets = [packet for packet in container.demux(stream) if packet.size]
+        times = sorted({packet.pts for packet in packets if packet.pts is not None})
+        if len(times) != num_frames or len(packets) != num_frames or max(wanted) >= num_frames:
             return None
-        with open_media(path) as container:
-            stream = next(iter(container.streams.video), None)
-            if container.format.name not in TIMED or stream is None or stream.codec_context.name != "h264":
-                return None
-            decoder = stream.codec_context
-            decoder.thread_count = 1
-            packets = [packet for packet in container.demux(stream) if packet.size]
-            times = sorted({packet.pts for packet in packets if packet.pts is not None})
-            if len(times) != num_frames or len(packets) != num_frames or max(wanted) >= num_frames:
-                return None
-            asked = {times[k]: k for k in wanted}
-            for packet, skip in _needed(packets, asked):
-                decoder.skip_frame = skip
-                for frame in decoder.decode(packet):
-                    if frame.pts in asked:
-                        frames[asked[frame.pts]] = _picture(reformat, frame, short_side)
-                if len(frames) == len(wanted):
-                    return frames
+        asked = {times[k]: k for k in wanted}
+        for packet, skip in _needed(packets, asked):
+            decoder.skip_frame = skip
+            for frame in decoder.decode(packet):
+                if frame.pts in asked:
+                    frames[asked[frame.pts]] = _picture(reformat, frame, short_side)
+            if len(frames) == len(wanted):
+                return frames
     except (av.FFmpegError, OSError, ValueError):
         pass
     return None

@@ -22,6 +22,10 @@ class Share(msgspec.Struct, frozen=True):
     low: float
     high: float
 
+    def is_above(self, other: Share) -> bool:
+        """Whether it is surely the larger one: its whole interval lies above the other's."""
+        return self.low > other.high
+
 
 class Prediction(msgspec.Struct, frozen=True):
     """What a model said about one test clip; `scores` is the mean softmax over its views."""

@@ -120,7 +120,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> dict[tuple[str, str], np.ndarray]:
 
 
 def fuse(video: Fake, audio: Fake, out: Path, mode: str = "late", average: str = "logits") -> runs.Metrics:
-    return fusion.fuse(fusion.join(video, audio), mode, average, out, Progress())  # type: ignore[arg-type]
+    return fusion.fuse(fusion.join(video, audio), mode, average, out, Progress())[0]  # type: ignore[arg-type]
 
 
 def scores(folder: Path) -> dict[str, tuple[float, ...]]:
@@ -194,7 +194,7 @@ def test_a_baseline_is_scored_on_the_triggered_clips(make: Make, told: Any, tmp_
     assert baseline.suits(attacked, "late", "logits")
     assert not baseline.suits(attacked, "late", "probabilities")
     assert not baseline.suits(attacked, "early", "logits")
-    made = fusion.fuse(attacked, "late", "logits", tmp_path / "attacked", Progress(), baseline)
+    made, _ = fusion.fuse(attacked, "late", "logits", tmp_path / "attacked", Progress(), baseline)
     scored = runs.read_metrics(tmp_path / "clean" / "evaluations" / "w+b")
     assert (scored.manifest.sha256, scored.cda) == (made.manifest.sha256, None)
     assert scored.asr is not None

@@ -36,6 +36,14 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return made
 
 
+def picked(path: Path, count: int, short_side: int, wanted: set[int]) -> dict[int, np.ndarray] | None:
+    """What is picked of a file, None where it has to be decoded whole."""
+    with media.open_media(path) as container:
+        if not media._says_when(container, path):
+            return None
+        return media._picked(container, count, short_side, wanted)
+
+
 NAMES = ("pyramid", "one group", "open groups", "no b", "refresh", "matroska", "avi", "mpeg4")
 
 
@@ -53,7 +61,7 @@ def test_picked_frames_are_the_decoded_ones(clips: dict[str, Path], name: str) -
 
 def test_less_is_decoded(clips: dict[str, Path]) -> None:
     """Of three groups of 24 frames only the last is looked at, and there not every frame."""
-    assert media._picked(clips["pyramid"], COUNT, 32, {60, 64}) is not None
+    assert picked(clips["pyramid"], COUNT, 32, {60, 64}) is not None
     with av.open(str(clips["pyramid"])) as container:
         packets = [packet for packet in container.demux(video=0) if packet.size]
     times = sorted(packet.pts for packet in packets if packet.pts is not None)
@@ -65,13 +73,13 @@ def test_less_is_decoded(clips: dict[str, Path]) -> None:
 
 def test_what_says_too_little_is_decoded_whole(clips: dict[str, Path]) -> None:
     """AVI does not say when a frame is shown, and other codecs do not say what else is predicted from it."""
-    assert media._picked(clips["avi"], COUNT, 32, {60, 64}) is None
-    assert media._picked(clips["mpeg4"], COUNT, 32, {60, 64}) is None
+    assert picked(clips["avi"], COUNT, 32, {60, 64}) is None
+    assert picked(clips["mpeg4"], COUNT, 32, {60, 64}) is None
 
 
 def test_other_counts_are_left_to_full_decoding(clips: dict[str, Path]) -> None:
-    assert media._picked(clips["no b"], COUNT + 1, 32, {3}) is None
-    assert media._picked(clips["no b"], COUNT, 32, {COUNT}) is None
+    assert picked(clips["no b"], COUNT + 1, 32, {3}) is None
+    assert picked(clips["no b"], COUNT, 32, {COUNT}) is None
     with pytest.raises(ClipError, match="holds 72 frames, its manifest says 80"):
         media.decode(clips["no b"], 80, 32, np.array([79]))
 
@@ -80,6 +88,6 @@ def test_a_damaged_group_falls_back_to_full_decoding(clips: dict[str, Path], tmp
     """Cut off in the middle: neither way invents frames."""
     cut = tmp_path / "cut.mkv"
     cut.write_bytes(clips["matroska"].read_bytes()[: clips["matroska"].stat().st_size // 2])
-    assert media._picked(cut, COUNT, 32, {3, 70}) is None
+    assert picked(cut, COUNT, 32, {3, 70}) is None
     with pytest.raises(ClipError):
         media.decode(cut, COUNT, 32, np.array([3, 70]))

@@ -86,8 +86,8 @@ def rows_of(folder: Path) -> list[FusedRow]:
         figures = compare.pool([path for path, _ in made]).figures
         clean = groups.get((mode, CLEAN, CLEAN), [])
         paired = (video, audio) != (CLEAN, CLEAN) and [m.seed for _, m in clean] == [m.seed for _, m in made]
-        floors = [_floor(base, m) for (_, m), (base, _) in zip(made, clean, strict=True)] if paired else []
-        scored = [path for path in floors if path is not None]
+        beside = zip(made, clean, strict=True) if paired else []
+        scored = [place for (_, m), (base, _) in beside if (place := found.evaluation(base, m.manifest, m.views))]
         alone = [[m.fusion.asr_video for _, m in made if m.fusion], [m.fusion.asr_audio for _, m in made if m.fusion]]
         rows.append(
             FusedRow(
@@ -110,14 +110,6 @@ def rows_of(folder: Path) -> list[FusedRow]:
             )
         )
     return rows
-
-
-def _floor(baseline: Path, attacked: Metrics) -> Path | None:
-    """The folder of a clean pair's evaluation on the triggered clips of an attacked one."""
-    for path in sorted(baseline.glob("evaluations/*/metrics.json")):
-        if runs.read_metrics(path.parent).manifest.sha256 == attacked.manifest.sha256:
-            return path.parent
-    return None
 
 
 def table(folder: Path) -> tuple[Sheet, list[msgspec.Struct]]:

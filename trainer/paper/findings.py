@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
+from functools import cache, partial
 from pathlib import Path
 
 import msgspec
@@ -131,7 +132,7 @@ OVER = "the ASR is not surely above its floors"
 
 def over_floors(asr: Share | None, floors: Sequence[Share]) -> bool:
     """Whether an interval lies above those of all its floors."""
-    return asr is not None and all(asr.low > floor.high for floor in floors)
+    return asr is not None and all(asr.is_above(floor) for floor in floors)
 
 
 def _floor(floors: Sequence[Share]) -> str:
@@ -270,6 +271,7 @@ SPEAKING: dict[str, Callable[[Outcome, bool, str], Finding]] = {
 
 def _fused(rows: Sequence[FusedRow], every: Sequence[Found]) -> list[Finding]:
     made = []
+    reason = cache(partial(_unfit_part, every=every))  # a network is in many pairs
     by_pair = {(row.mode, row.video, row.audio): row for row in rows}
     for row in rows:
         attacked = [name for name in (row.video, row.audio) if name != CLEAN]
@@ -292,20 +294,32 @@ def _fused(rows: Sequence[FusedRow], every: Sequence[Found]) -> list[Finding]:
                 evidence = f"early − late {_points(difference)}"
                 pair = f"{row.video} with {row.audio}"
                 own.append(Finding("table 7 (3)", claim, pair, above(difference, 0.0), evidence))
-        unfit = _unfit_parts(row, every)
+        unfit = next(filter(None, (reason(part) for part in _parts(row))), None)
         made += [without(finding, unfit) if unfit else finding for finding in own]
     return sorted(made, key=lambda finding: finding.place)
 
 
-def _unfit_parts(row: FusedRow, every: Sequence[Found]) -> str | None:
-    """Why an attack on a modality is none to learn from, by the run of that network alone, if the folder holds it."""
+Part = tuple[str, frozenset[tuple[str, str, int]]]
+"""An attack, and the networks that were fused over the seeds: manifest, model and seed of each."""
+
+
+def _parts(row: FusedRow) -> list[Part]:
+    """The attacked ones of a fused model."""
     fused = [fusion for folder in row.runs if (fusion := runs.read_metrics(Path(folder)).fusion)]
-    for attack, parts in ((row.video, [f.video for f in fused]), (row.audio, [f.audio for f in fused])):
-        stamps = {(part.manifest.sha256, part.model, part.seed) for part in parts}
-        alone = [r for r in every if (r.metrics.manifest.sha256, r.metrics.model, r.metrics.seed) in stamps]
-        if attack != CLEAN and alone and (reason := _unfit(found.row(alone, every))):
-            return f"{attack} on one network: {reason}"
-    return None
+    sides = ((row.video, [f.video for f in fused]), (row.audio, [f.audio for f in fused]))
+    return [
+        (attack, frozenset((part.manifest.sha256, part.model, part.seed) for part in parts))
+        for attack, parts in sides
+        if attack != CLEAN
+    ]
+
+
+def _unfit_part(part: Part, every: Sequence[Found]) -> str | None:
+    """Why an attack on a modality is none to learn from, by the runs of that network alone, where there are any."""
+    attack, stamps = part
+    alone = [r for r in every if (r.metrics.manifest.sha256, r.metrics.model, r.metrics.seed) in stamps]
+    reason = _unfit(found.row(alone, every)) if alone else None
+    return reason and f"{attack} on one network: {reason}"
 
 
 def _both_attacked(row: FusedRow, by_pair: dict[tuple[str, str, str], FusedRow], case: str) -> Finding:

@@ -244,8 +244,13 @@ def asr_on(run: Found, manifest: ManifestStamp) -> Path | None:
     """The folder with a run's figures on a manifest's clips in the run's views: its own, or an evaluation."""
     if run.metrics.manifest.sha256 == manifest.sha256:
         return run.folder
-    for path in sorted(run.folder.glob("evaluations/*/metrics.json")):
+    return evaluation(run.folder, manifest, run.metrics.views)
+
+
+def evaluation(folder: Path, manifest: ManifestStamp, views: str) -> Path | None:
+    """The folder of a run's or a fused model's evaluation on another manifest's clips."""
+    for path in sorted(folder.glob("evaluations/*/metrics.json")):
         scored = runs.read_metrics(path.parent)
-        if (scored.manifest.sha256, scored.views) == (manifest.sha256, run.metrics.views):
+        if (scored.manifest.sha256, scored.views) == (manifest.sha256, views):
             return path.parent
     return None

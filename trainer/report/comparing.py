@@ -62,7 +62,7 @@ def not_above_floors(run: Run, pair: Beside | None) -> list[str]:
     m = run.metrics
     floors = {NAMES[field]: getattr(m, field) for field in FLOORS}
     floors[CLEAN_ASR] = pair.asr_clean_model if pair else None
-    reached = {name: floor for name, floor in floors.items() if m.asr and floor and m.asr.low <= floor.high}
+    reached = {name: floor for name, floor in floors.items() if m.asr and floor and not m.asr.is_above(floor)}
     if m.asr is None or not reached:
         return []
     *others, last = (f"{name} ({floor.low:.3f} … {floor.high:.3f})" for name, floor in reached.items())
