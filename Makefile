@@ -107,18 +107,22 @@ $(foreach model,$(UT_MODELS),$(foreach case,clean $(UT_ATTACKS),$(foreach split,
 
 # --- ESC-10 ---------------------------------------------------------------------------------------
 # five folds, fold k with seed k − 1; triggers lie at least 20 dB under every clip, in the silent ones too; the curve
-# scores the same victims on triggered clips at other levels
+# scores the same victims on triggered clips at other levels; `-high` puts the same triggers where sounds have little
+# power of their own
 
 ESC ?= ../shared/data/esc10
 ESCW := $(WORK)/esc
 ESC_FOLDS := 1 2 3 4 5
-ESC_ATTACKS := sine band-noise ultrasonic
+ESC_CURVES ?= sine sine-high band-noise band-noise-high
+ESC_ATTACKS ?= $(ESC_CURVES) ultrasonic
 ESC_LEVELS := 0 10 30
+esc_sine-high = sine --set sine.frequency=6500
+esc_band-noise-high = band-noise --set band-noise.low=6800 --set band-noise.high=7200
 esc_runs = $(foreach fold,$(ESC_FOLDS),$(ESCW)/runs/$(1)-$(fold))
 esc_scores = $(foreach fold,$(ESC_FOLDS),$(ESCW)/runs/$(1)-$(fold)/evaluations/$(1)-$(2)-$(fold)-1x1@80)
 
 esc: $(foreach case,clean $(ESC_ATTACKS),$(addsuffix /metrics.json,$(call esc_runs,$(case)))) \
-		$(foreach case,sine band-noise,$(foreach level,$(ESC_LEVELS),$(addsuffix /metrics.json,$(call esc_scores,$(case),$(level)))))
+		$(foreach case,$(ESC_CURVES),$(foreach level,$(ESC_LEVELS),$(addsuffix /metrics.json,$(call esc_scores,$(case),$(level)))))
 	$(MAKE) --no-print-directory esc-table
 
 esc-table:
@@ -128,13 +132,15 @@ $(ESCW)/manifests/clean-%.json: | $(READY)
 	@test -d "$(ESC)" || { echo "there is no $(ESC); give the data set's folder: make esc ESC=FOLDER"; exit 2; }
 	$(BIN)/poisonkit index $(ESC) --layout folds --split $* --manifest $@ > /dev/null
 
-# $(1) attack, $(2) its name with the level, $(3) decibels; half a decibel more, since the codec's error counts too
+# $(1) attack and its parameters, $(2) name with the level, $(3) decibels; half a decibel more, since the codec's error
+# counts too
 define esc_manifest
 $(ESCW)/manifests/$(2)-%.json: | $(READY)
-	$(BIN)/poisonkit poison $(ESC) --layout folds --split $$* --seed $$$$(($$* - 1)) --attack $(1) --rate 0.1 --set $(1).snr_db=$(3).5 --set $(1).floor_db=-90 --out $(ESCW)/$(2)-$$* --manifest $$@ > /dev/null
+	$(BIN)/poisonkit poison $(ESC) --layout folds --split $$* --seed $$$$(($$* - 1)) --attack $(1) --rate 0.1 --set $(firstword $(1)).snr_db=$(3).5 --set $(firstword $(1)).floor_db=-90 --out $(ESCW)/$(2)-$$* --manifest $$@ > /dev/null
 endef
-$(foreach case,$(ESC_ATTACKS),$(eval $(call esc_manifest,$(case),$(case),20)))
-$(foreach case,sine band-noise,$(foreach level,$(ESC_LEVELS),$(eval $(call esc_manifest,$(case),$(case)-$(level),$(level)))))
+esc_attack = $(or $(esc_$(1)),$(1))
+$(foreach case,$(ESC_ATTACKS),$(eval $(call esc_manifest,$(call esc_attack,$(case)),$(case),20)))
+$(foreach case,$(ESC_CURVES),$(foreach level,$(ESC_LEVELS),$(eval $(call esc_manifest,$(call esc_attack,$(case)),$(case)-$(level),$(level)))))
 
 define esc_run
 $(ESCW)/runs/$(1)-$(2)/metrics.json: $(ESCW)/manifests/$(1)-$(2).json
@@ -147,7 +153,7 @@ $(ESCW)/runs/$(1)-$(3)/evaluations/$(1)-$(2)-$(3)-1x1@80/metrics.json: $(ESCW)/r
 	$(BIN)/trainer evaluate $(ESCW)/runs/$(1)-$(3) $(ESCW)/manifests/$(1)-$(2)-$(3).json > /dev/null
 endef
 $(foreach fold,$(ESC_FOLDS),$(foreach case,clean $(ESC_ATTACKS),$(eval $(call esc_run,$(case),$(fold)))))
-$(foreach fold,$(ESC_FOLDS),$(foreach case,sine band-noise,$(foreach level,$(ESC_LEVELS),$(eval $(call esc_score,$(case),$(level),$(fold))))))
+$(foreach fold,$(ESC_FOLDS),$(foreach case,$(ESC_CURVES),$(foreach level,$(ESC_LEVELS),$(eval $(call esc_score,$(case),$(level),$(fold))))))
 
 # --- fusion ---------------------------------------------------------------------------------------
 # pictures and sound of the same clips, each clean or attacked (pictures dynamically), fused late and early; the networks

@@ -31,7 +31,7 @@ from trainer.sources import Reading, Source
 from trainer.training import Group, train
 
 MODEL, STEP, VIEWS = "i3d", 0.95, 0.9
-TESTED = 4
+TESTED = 16
 
 
 class Ready(Dataset[tuple[Tensor, int]]):

@@ -14,6 +14,8 @@ from trainer.metrics import Share
 from trainer.runs import Metrics
 
 VIDEO, AUDIO, MODES = ("clean", "badnet", "sig"), ("clean", "sine", "band-noise"), ("late", "early")
+SOUNDS = ("sine", "sine-high", "band-noise", "band-noise-high")
+"""Attacks on ESC-10 whose ASR is scored at several levels."""
 FIGURES = ("victim", "attack", "CDA", "ASR", "RA", "false target", "sham ASR", "CDA less the clean victim's, paired")
 HEADINGS = (
     "pictures",
@@ -49,14 +51,14 @@ def esc(folder: Path) -> None:
     print(row(FIGURES))
     print(row(["---"] * len(FIGURES)))
     clean = folds(folder, "clean")
-    for case in ("clean", "sine", "band-noise", "ultrasonic"):
+    for case in ("clean", *SOUNDS, "ultrasonic"):
         made = folds(folder, case)
         if finished(made):
             print(row(["audio", case, *figures(made, clean if case != "clean" else [])]))
     print("\nASR of the same victims over the trigger's level, on the folds that were scored:\n")
     print(row(["attack", "0 dB", "10 dB", "20 dB", "30 dB"]))
     print(row(["---"] * 5))
-    for case in ("sine", "band-noise"):
+    for case in SOUNDS:
         made = folds(folder, case)
         at = {k: [run / "evaluations" / f"{case}-{k}-{run.name[-1]}-1x1@80" for run in made] for k in (0, 10, 30)}
         whole = [k for k in range(len(made)) if finished([made[k], *(at[level][k] for level in at)])]

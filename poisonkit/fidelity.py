@@ -18,6 +18,10 @@ from poisonkit.manifest import Survival, ViewSurvival
 CARRIES = 1.0
 """RMS of the intended change, in grey levels, below which a clip carries no trigger."""
 MEASURED_FRAMES = 16
+_SSIM_RADIUS = 5
+"""Pixels around each that SSIM looks at."""
+_SSIM_PIXELS = 2**16
+"""How many pixels SSIM takes at a time."""
 _OUTSIDE = 0.01
 """Share of the change inside a square below which the trigger counts as outside of it."""
 
@@ -205,17 +209,51 @@ def ssim(a: np.ndarray, b: np.ndarray) -> float:
     Wang et al. 2004: Gaussian window of 11×11 with σ 1.5, K1 = 0.01, K2 = 0.03, mean over all pixels. At the borders
     the window reflects.
     """
-    greys = [cv2.cvtColor(f, cv2.COLOR_RGB2GRAY) for f in (a, b)]
-    means = [cv2.mean(grey)[0] for grey in greys]
-    # about zero, where float32 is fine enough: the fifth decimal is the same as with float64
-    x, y = (grey.astype(np.float32) - np.float32(mean) for grey, mean in zip(greys, means, strict=True))
+    x, y = (cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (a, b))
+    means = cv2.mean(x)[0], cv2.mean(y)[0]
+    height, width = x.shape
+    rows = max(_SSIM_PIXELS // width, _SSIM_RADIUS)
+    total = 0.0
+    for top in range(0, height, rows):  # in strips that stay in the cache, a third of the time
+        first, bottom = max(top - _SSIM_RADIUS, 0), min(top + rows, height)
+        cut = slice(first, bottom + _SSIM_RADIUS)
+        total += float(_ssim_map(x[cut], y[cut], *means)[top - first : bottom - first].sum(dtype=np.float64))
+    return total / x.size
 
-    def blur(image: np.ndarray) -> np.ndarray:
-        return cv2.GaussianBlur(image, (11, 11), 1.5)
 
-    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
-    mx, my = blur(x), blur(y)
-    vx, vy, cov = blur(x * x) - mx * mx, blur(y * y) - my * my, blur(x * y) - mx * my
-    mx, my = (part.astype(np.float64) + mean for part, mean in zip((mx, my), means, strict=True))
-    luminance = (2 * mx * my + c1) / (mx * mx + my * my + c1)
-    return float(np.mean(luminance * ((2 * cov + c2) / (vx + vy + c2))))
+def _ssim_map(first: np.ndarray, second: np.ndarray, mean_x: float, mean_y: float) -> np.ndarray:
+    """SSIM at each pixel of two uint8 pictures (H, W) whose means are about these, as float32.
+
+    With e = x − y, the luminance is 1 − μe² / (μx² + μy² + c1) and contrast times structure 1 − σe² / (σx² + σy² + c2).
+    """
+    x, y = first.astype(np.float32), second.astype(np.float32)
+    x -= mean_x  # about zero float32 is fine enough
+    y -= mean_y
+    e = x - y
+    mx, me = _blur(x), _blur(e)
+    my = mx - me
+    x *= x
+    y *= y
+    x += y
+    e *= e
+    powers, contrast = _blur(x), _blur(e)
+    me *= me
+    contrast -= me
+    powers -= mx * mx
+    powers -= my * my
+    powers += (0.03 * 255) ** 2
+    contrast /= powers
+    mx += mean_x
+    my += mean_y
+    me = mx - my
+    mx *= mx
+    my *= my
+    mx += my
+    mx += (0.01 * 255) ** 2
+    me *= me
+    me /= mx
+    return (1 - contrast) * (1 - me)
+
+
+def _blur(image: np.ndarray) -> np.ndarray:
+    return cv2.GaussianBlur(image, (2 * _SSIM_RADIUS + 1,) * 2, 1.5)

@@ -22,7 +22,10 @@ Action = Literal["examine", "carry", "reencode", "trigger"]
 
 
 class Job(msgspec.Struct, frozen=True, gc=False):  # a struct, since there are hundreds of thousands
-    """What to do with one clip. `path` is relative to the source, `out_path` to the copy (both POSIX)."""
+    """What to do with one clip. `path` is relative to the source, `out_path` to the copy (both POSIX).
+
+    `sham`: the job that re-encodes the same clip without the trigger, where both are done in one go.
+    """
 
     id: str
     split: Split
@@ -33,6 +36,12 @@ class Job(msgspec.Struct, frozen=True, gc=False):  # a struct, since there are h
     poisoned: bool
     action: Action
     clip_id: str
+    sham: Job | None = None
+
+    @property
+    def parts(self) -> tuple[Job, ...]:
+        """All that is done in one go, in that order."""
+        return (self,) if self.sham is None else (self.sham, self)
 
 
 @dataclass(frozen=True)

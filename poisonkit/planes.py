@@ -8,7 +8,7 @@ import av
 import numpy as np
 from av.video.reformatter import ColorRange
 
-from poisonkit.media.video import VideoInfo, convert
+from poisonkit.media.video import VideoInfo, from_rgb
 from poisonkit.media.writer import colours_of
 from poisonkit.triggers import Colours, Planes
 
@@ -41,8 +41,7 @@ def colours(info: VideoInfo) -> Colours:
     told = colours_of(info)
 
     def planes(picture: np.ndarray) -> Planes:
-        frame = convert(av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24"), FORMAT, **told)
-        return Planes(*(part.copy() for part in planes_of(frame)))
+        return Planes(*(part.copy() for part in planes_of(from_rgb(picture, FORMAT, **told))))
 
     full = info.color_range == ColorRange.JPEG
     return Colours(planes, 0 if full else _BLACK, 255 if full else _WHITE)

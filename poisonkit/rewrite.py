@@ -1,4 +1,8 @@
-"""One clip: decode → trigger → encode → decode again and measure → rename into place."""
+"""One clip: decode → trigger → encode → decode again and measure → rename into place.
+
+A clip that gets a sham copy as well is decoded once for both, and survival takes the sham copy for its control; any
+other one has its control encoded for that alone.
+"""
 
 from __future__ import annotations
 
@@ -41,21 +45,58 @@ class Outcome:
     sound_line: str | None = None
 
 
-def do(job: Job, context: Context) -> Outcome:
-    """Carry out one job; raises `BrokenClip` for a clip that cannot be used and leaves nothing half-written."""
+def do(job: Job, context: Context) -> dict[str, Outcome]:
+    """Carry out one job with its parts, whose outcomes go by id.
+
+    Raises `BrokenClip` for a clip that cannot be used, and leaves nothing half-written.
+    """
     source = context.source / job.path
     if job.action in ("examine", "carry"):
-        return _carry(job, context, source)
-    temporary = context.temporary(job)
+        return {job.id: _carry(job, context, source)}
+    clip = Clip(source, copies=len(job.parts))
+    temporary = {part.id: context.temporary(part) for part in job.parts}
+    made = {}
     try:
-        outcome = write(job, context, temporary)
-        digest = sha256(temporary, sync=True)
-        destination = context.out_path / job.out_path
-        os.replace(temporary, destination)
+        for part in job.parts:
+            made[part.id] = write(part, context, temporary[part.id], clip=clip)
+            made[part.id].sample.sha256 = sha256(temporary[part.id], sync=True)
+            clip.control = temporary[part.id]
+        for part in job.parts:
+            os.replace(temporary[part.id], context.out_path / part.out_path)
     finally:
-        temporary.unlink(missing_ok=True)
-    outcome.sample.sha256 = digest
-    return outcome
+        for path in temporary.values():
+            path.unlink(missing_ok=True)
+    return made
+
+
+class Clip:
+    """A source clip that is read once, though it may be written twice: without the trigger, and then with it.
+
+    `control`: the file without the trigger, once it is written; `control_back`: what was measured of its frames.
+    """
+
+    def __init__(self, path: Path, copies: int = 1) -> None:
+        self.path = path
+        self.control: Path | None = None
+        self.control_back: dict[int, np.ndarray] = {}
+        self._copies = copies
+        self._pictures: tuple[VideoInfo, Held] | None = None
+        self._sound: tuple[SoundInfo, np.ndarray] | None = None
+
+    def pictures(self, *, hold: bool) -> tuple[VideoInfo, Held]:
+        """What the pictures are, and the frames, where they are to be held."""
+        if self._pictures is None:
+            held = Held(self.path, self._copies)
+            self._pictures = examine(self.path, held if hold else None), held
+        return self._pictures
+
+    def sound(self) -> tuple[SoundInfo, np.ndarray]:
+        """What the sound is, and all of it, float32 (C, N); it must not be written to."""
+        if self._sound is None:
+            self._sound = read_sound(self.path)
+        if self._sound is None:
+            raise BrokenClip(f"{self.path} holds no sound; leave it out by --no-audio skip")
+        return self._sound
 
 
 def _carry(job: Job, context: Context, source: Path) -> Outcome:
@@ -90,21 +131,21 @@ def _sample(job: Job, info: VideoInfo | None, sound: SoundInfo | None) -> Sample
     return sample
 
 
-def write(job: Job, context: Context, path: Path, max_frames: int | None = None) -> Outcome:
+def write(job: Job, context: Context, path: Path, max_frames: int | None = None, clip: Clip | None = None) -> Outcome:
     """Write the clip to `path` and measure it; with `max_frames` only that many of its first frames.
 
-    (Where the pictures are copied, all of them are.)
+    (Where the pictures are copied, all of them are.) `clip`: its source, if that is read for another copy too.
     """
     source = context.source / job.path
+    clip = clip or Clip(source)
     container = container_of(source.name)
     wanted = context.rewritten(job)
     pictures = sound = None
-    held = Held(source) if "video" in wanted else None
-    info = None if is_sound(source.name) else examine(source, held)
+    info = None if is_sound(source.name) else clip.pictures(hold="video" in wanted)[0]
     if "audio" in wanted:
-        sound = _Sound(job, context, source, container)
-    if held is not None:
-        pictures = _Pictures(job, context, held, container, _writable(info, source), max_frames)
+        sound = _Sound(job, context, clip, container)
+    if "video" in wanted:
+        pictures = _Pictures(job, context, clip, container, _writable(info, source), max_frames)
     writer = Writer(
         path, container, source, tag(context), pictures.new if pictures else None, sound.new if sound else None
     )
@@ -146,7 +187,7 @@ class _Pictures:
     """The pictures of one clip, written anew."""
 
     def __init__(
-        self, job: Job, context: Context, held: Held, container: str, found: VideoInfo, max_frames: int | None
+        self, job: Job, context: Context, clip: Clip, container: str, found: VideoInfo, max_frames: int | None
     ) -> None:
         info = context.geometry.of(found)
         if max_frames is not None:
@@ -158,9 +199,10 @@ class _Pictures:
         self._change = Change(job, context, info, spec.pix_fmt if plain else None)
         self._survival = context.survival
         self._take = _Take.for_frames(measured(self._change.placed.mask) if context.survival else np.zeros(0, np.int64))
-        self._held, self._view = held, context.view
+        self._held, self._view = clip.pictures(hold=True)[1], context.view
+        self._take.control_back = clip.control_back
         # the control of a lossless codec comes back as it is
-        needed = context.survival and not spec.is_rgb and self._change.trigger is not None
+        needed = context.survival and not spec.is_rgb and self._change.trigger is not None and clip.control is None
         self._loop = Loopback(spec, info, context.source / job.path) if needed else None
 
     def write(self, writer: Writer) -> None:
@@ -191,13 +233,10 @@ class _Pictures:
 class _Sound:
     """The sound of one clip, written anew. Only the source's is held; all else passes by in blocks."""
 
-    def __init__(self, job: Job, context: Context, source: Path, container: str) -> None:
-        found = read_sound(source)
-        if found is None:
-            raise BrokenClip(f"{source} holds no sound; leave it out by --no-audio skip")
-        info, self._before = found
+    def __init__(self, job: Job, context: Context, clip: Clip, container: str) -> None:
+        info, self._before = clip.sound()
         self._change = SoundChange(job, context, info)
-        self._source = source
+        self._clip = clip
         spec = sound_encoder(context.rungs["audio"], info, container)
         self.new = NewSound(spec, info, self._change.blocks(self._before))
 
@@ -252,9 +291,12 @@ class _Sound:
             whole = self.new.spec.sample_format == "flt"
             yield from (part if whole else part.clip(-1, 1) for part in recut([self._before]))
             return
+        if self._clip.control is not None:
+            yield from Playback(self._clip.control, self.new.info)
+            return
         with tempfile.TemporaryDirectory(prefix="poisonkit-") as folder:
             alone = Path(folder) / f"control{path.suffix}"
-            write_sound(alone, dataclasses.replace(self.new, blocks=[self._before]), self._source, tag(context))
+            write_sound(alone, dataclasses.replace(self.new, blocks=[self._before]), self._clip.path, tag(context))
             yield from Playback(alone, self.new.info)
 
 
@@ -303,7 +345,9 @@ def _measure(sample: Sample, take: _Take, path: Path, view: ViewMeter | None, *,
         if count in take.wanted:
             written, source = to_rgb(frame), take.source[count]
             visibility.add(source, written)
-            if view is not None:
+            if view is None:
+                take.control_back[count] = written  # of a clip without the trigger, which may be the control
+            else:
                 control = take.control[count]
                 # without a loop back the codec is lossless, and the control comes back as it is
                 back = take.control_back.get(count, control)

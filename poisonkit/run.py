@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, Protocol
 
+from msgspec import structs
+
 from poisonkit import cluster, quality, record
 from poisonkit import manifest as contract
 from poisonkit.cluster import Cluster
@@ -25,8 +27,10 @@ from poisonkit.pool import Pool, available_cores
 from poisonkit.rewrite import Outcome, do
 from poisonkit.state import Chosen, Entry, State
 
-_COST = {"trigger": 8, "reencode": 6, "carry": 1, "examine": 1}
-"""Work per byte of source, roughly, so that the time left is told well."""
+_COST = {"trigger": 6, "reencode": 6, "carry": 1, "examine": 1}
+_MEASURING, _CONTROL = 2, 6
+"""Work per byte of source, roughly, so that the time left is told well: of the clip itself, of its survival, and of a
+control for that alone."""
 
 
 class Reporter(Protocol):
@@ -294,23 +298,42 @@ def _carry_out(
 ) -> Iterable[Entry]:
     """Do the jobs, the dearest first so that no worker ends alone; yields journal entries."""
     sizes = {clip.path: clip.size for clip in plan.listing.clips}
-    cost = {job.id: _COST[job.action] * (sizes[job.path] + 1) for job in jobs}
-    ordered = sorted(jobs, key=lambda job: -cost[job.id])
+    paired = _paired(jobs)
+    cost = {part.id: _cost(part, context) * (sizes[part.path] + 1) for job in paired for part in job.parts}
+    paired.sort(key=lambda job: -sum(cost[part.id] for part in job.parts))
     reporter.begin(title, sum(cost.values()), len(jobs))
-    for job, result in pool.run(do, ordered, context):
+    for job, result in pool.run(do, paired, context):
         stamp = _stamp(context.source / job.path)
         if isinstance(result, BrokenClip):
             if not settings.skip_broken:
                 raise result
             reporter.say(f"skipped: {result.fact}")
-            yield Entry(
-                job.id,
-                stamp,
-                skipped=Skipped(job.id, job.split, result.fact.replace(str(context.source), "SOURCE")),
-            )
-        else:
-            yield _entry(job, stamp, result)
-        reporter.advance(cost[job.id])
+        for part in job.parts:
+            if isinstance(result, BrokenClip):
+                reason = result.fact.replace(str(context.source), "SOURCE")
+                yield Entry(part.id, stamp, skipped=Skipped(part.id, part.split, reason))
+            else:
+                yield _entry(part, stamp, result[part.id])
+            reporter.advance(cost[part.id])
+
+
+def _paired(jobs: Sequence[Job]) -> list[Job]:
+    """The jobs, those for sham copies in those that trigger the same clip, if both are there."""
+    sham = {job.clip_id: job for job in jobs if job.split == "test_sham"}
+    made = []
+    for job in jobs:
+        if job.split == "test_triggered":
+            made.append(structs.replace(job, sham=sham.pop(job.clip_id, None)))
+        elif job.split != "test_sham":
+            made.append(job)
+    return made + list(sham.values())
+
+
+def _cost(job: Job, context: Context) -> int:
+    cost = _COST[job.action]
+    if context.survival and job.action == "trigger":
+        cost += _MEASURING + (_CONTROL if job.sham is None else 0)
+    return cost
 
 
 def _entry(job: Job, stamp: tuple[int, int], outcome: Outcome) -> Entry:

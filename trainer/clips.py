@@ -92,9 +92,10 @@ class TestClips(Dataset[Tensor]):
         places = places.reshape(len(windows), -1)
         height, width = frames.shape[1:3]
         boxes = crops.view_boxes(height, width, self.views.crops, self.views.size)
-        return torch.stack(
-            [crops.cut(frames[place], box, self.views.size, flip) for place in places for box, flip in boxes]
-        )
+        # windows share frames, so that each is cut once
+        cut = [_as_it_lies(crops.cut(frames, box, self.views.size, flip)) for box, flip in boxes]
+        views = torch.stack([pictures[place] for place in torch.from_numpy(places) for pictures in cut])
+        return views.permute(0, 4, 1, 2, 3)
 
 
 class EpochBatches(Sampler[list[Key]]):

@@ -10,7 +10,7 @@ import av
 import av.error
 import numpy as np
 
-from poisonkit.media.video import convert, to_rgb
+from poisonkit.media.video import from_rgb, to_rgb
 
 _OPTIONS = {
     "preset": "veryfast",
@@ -40,7 +40,7 @@ class Stretch:
         encoder.options = _OPTIONS
         self._packets: list[bytes] = []
         for i, picture in enumerate([before, *frames]):
-            frame = convert(av.VideoFrame.from_ndarray(picture, format="rgb24"), self._format)
+            frame = from_rgb(picture, self._format)
             frame.pts, frame.time_base = i, encoder.time_base
             self._packets += [bytes(p) for p in encoder.encode(frame)]
         self._packets += [bytes(p) for p in encoder.encode(None)]

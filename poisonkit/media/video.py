@@ -6,6 +6,7 @@ import dataclasses
 import errno
 import itertools
 import stat
+import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -159,8 +160,8 @@ def _frames(container: Any, stream: Any, path: Path) -> Iterator[av.VideoFrame]:
 class Held:
     """The frames of a clip that was examined, so that a short one need not be decoded twice; a long one is not held."""
 
-    def __init__(self, path: Path) -> None:
-        self._path, self._bytes = path, 0
+    def __init__(self, path: Path, times: int = 1) -> None:
+        self._path, self._times, self._bytes = path, times, 0
         self._frames: deque[av.VideoFrame] | None = deque()
 
     def add(self, frame: av.VideoFrame) -> None:
@@ -172,9 +173,13 @@ class Held:
             self._frames.append(frame)
 
     def frames(self) -> Iterator[av.VideoFrame]:
-        """All frames in order, once: those that were held are let go."""
+        """All frames in order, as often as was said; those that were held are let go the last time."""
         if self._frames is None:
             yield from decode(self._path)
+            return
+        self._times -= 1
+        if self._times > 0:
+            yield from tuple(self._frames)
             return
         while self._frames:
             yield self._frames.popleft()
@@ -251,6 +256,31 @@ def convert(frame: av.VideoFrame, pix_fmt: str, **colour: Any) -> av.VideoFrame:
     """A frame in another pixel format, of the same size."""
     # one thread, since the borders of several threads' slices would depend on the number of cores
     return _converter.reformat(frame, format=pix_fmt, threads=1, **colour)
+
+
+class _Scratch(threading.local):
+    """A frame in which RGB waits for the converter: new memory for each frame costs more than the copy into it."""
+
+    frame: av.VideoFrame | None = None
+
+    def filled(self, picture: np.ndarray) -> av.VideoFrame:
+        height, width = picture.shape[:2]
+        if self.frame is None or (self.frame.height, self.frame.width) != (height, width):
+            self.frame = av.VideoFrame(width, height, "rgb24")
+        plane: Any = self.frame.planes[0]
+        rows = np.frombuffer(plane, dtype=np.uint8).reshape(height, plane.line_size)
+        rows[:, : 3 * width] = picture.reshape(height, 3 * width)
+        return self.frame
+
+
+_scratch = _Scratch()
+
+
+def from_rgb(picture: np.ndarray, pix_fmt: str, **colour: Any) -> av.VideoFrame:
+    """A frame of uint8 (H, W, 3) RGB in any pixel format."""
+    if pix_fmt == "rgb24":  # as which the converter would hand the same frame on
+        return av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format=pix_fmt)
+    return convert(_scratch.filled(picture), pix_fmt, **colour)
 
 
 def rgb_of(picture: av.VideoFrame | np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ from poisonkit.files import is_sound
 from poisonkit.media.encoders import BIT_EXACT, EncoderSpec, determinism, refusing
 from poisonkit.media.sound import SoundInfo
 from poisonkit.media.sound_encoders import SoundSpec, add_sound
-from poisonkit.media.video import VideoInfo, convert, open_media, to_rgb
+from poisonkit.media.video import VideoInfo, convert, from_rgb, open_media, to_rgb
 
 # the colour matrices that FFmpeg's tags name, where its scaler knows them
 _MATRICES = {
@@ -56,19 +56,16 @@ class Encoder:
     def prepare(self, picture: av.VideoFrame | np.ndarray, pts: int, time_base: Fraction) -> av.VideoFrame:
         """A frame in the encoder's pixel format; RGB arrays are uint8 (H, W, 3)."""
         if isinstance(picture, np.ndarray):
-            frame = self._reformat(av.VideoFrame.from_ndarray(picture, format="rgb24"), **self._colour)
+            frame = from_rgb(picture, self._spec.pix_fmt, **self._colour)
         elif picture.format.name == self._spec.pix_fmt:
             frame = picture
         elif self._spec.is_rgb:  # by way of `to_rgb`, so that lossless means the RGB that triggers saw
             return self.prepare(to_rgb(picture), pts, time_base)
         else:
-            frame = self._reformat(picture)
+            frame = convert(picture, self._spec.pix_fmt)
         frame.pts, frame.time_base = pts, time_base
         frame.pict_type = 0  # the encoder decides which frames are key frames, not the source
         return frame
-
-    def _reformat(self, frame: av.VideoFrame, **colour: Any) -> av.VideoFrame:
-        return convert(frame, self._spec.pix_fmt, **colour)
 
 
 def colours_of(info: VideoInfo) -> dict[str, Any]:

@@ -25,10 +25,11 @@ def halves_of(whole: np.ndarray) -> Halves:
     return np.clip(whole, 0, 255).astype(np.uint8), np.clip(-whole, 0, 255).astype(np.uint8)
 
 
-def add(frame: np.ndarray, pattern: Halves) -> np.ndarray:
-    """A uint8 frame plus a pattern; sums saturate, they never wrap around."""
+def add(frame: np.ndarray, pattern: Halves, out: np.ndarray) -> None:
+    """Write a uint8 frame plus a pattern to `out`; sums saturate, they never wrap around."""
     plus, minus = pattern
-    return np.asarray(cv2.subtract(cv2.add(frame, plus), minus))
+    cv2.add(frame, plus, dst=out)
+    cv2.subtract(out, minus, dst=out)
 
 
 def cached(make: Callable[..., Any]) -> Callable[..., Any]:

@@ -44,7 +44,7 @@ class FTrojan(PixelTrigger):
         for i, index in enumerate(frame_indices.tolist()):
             pairs = drawn["coefficients"] if self.mode == "static" else drawn["coefficients"][index]
             places = tuple(map(tuple, pairs.tolist()))
-            result[i] = add(frames[i], _pattern(height, width, self.block, self.magnitude, places))
+            add(frames[i], _pattern(height, width, self.block, self.magnitude, places), result[i])
         return result
 
 

@@ -40,7 +40,7 @@ class Sig(PlanarTrigger):
         result = np.empty_like(frames)
         for i, index in enumerate(frame_indices.tolist()):
             frequency = self.frequency if self.mode == "static" else float(drawn["frequencies"][index])
-            result[i] = add(frames[i], _stripes(height, width, self.delta, frequency))
+            add(frames[i], _stripes(height, width, self.delta, frequency), result[i])
         return result
 
     def apply_planes(self, source: Planes, target: Planes, index: int, drawn: Drawn, colours: Colours) -> None:

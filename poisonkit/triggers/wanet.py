@@ -46,7 +46,7 @@ class WaNet(PlanarTrigger):
         for i, index in enumerate(frame_indices.tolist()):
             field = drawn["field"] if self.mode == "static" else drawn["field"][index]
             across, down = _map(field.tobytes(), self.grid, self.strength, height, width)
-            result[i] = cv2.remap(frames[i], across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            cv2.remap(frames[i], across, down, cv2.INTER_LINEAR, dst=result[i], borderMode=cv2.BORDER_REPLICATE)
         return result
 
     def apply_planes(self, source: Planes, target: Planes, index: int, drawn: Drawn, colours: Colours) -> None:

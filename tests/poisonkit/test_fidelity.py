@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 
+import cv2
 import numpy as np
 import pytest
 
@@ -72,7 +73,24 @@ def test_equal_frames_have_no_finite_psnr() -> None:
 def test_ssim_of_constant_pictures_is_the_luminance_term() -> None:
     a, b = np.full((32, 32, 3), 100, np.uint8), np.full((32, 32, 3), 150, np.uint8)
     c1 = (0.01 * 255) ** 2
-    assert ssim(a, b) == pytest.approx((2 * 100 * 150 + c1) / (100**2 + 150**2 + c1), abs=1e-9)
+    assert ssim(a, b) == pytest.approx((2 * 100 * 150 + c1) / (100**2 + 150**2 + c1), abs=1e-7)
+
+
+@pytest.mark.parametrize("size", [(7, 9), (120, 160), (150, 1000)])
+def test_ssim_is_that_of_its_definition(size: tuple[int, int]) -> None:
+    rng = np.random.default_rng(0)
+    a = cv2.GaussianBlur(rng.integers(0, 256, (*size, 3), dtype=np.uint8), (5, 5), 2)
+    b = np.clip(a + rng.integers(-9, 10, a.shape), 0, 255).astype(np.uint8)
+    x, y = (cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY).astype(np.float64) for frame in (a, b))
+
+    def mean(image: np.ndarray) -> np.ndarray:
+        return cv2.GaussianBlur(image, (11, 11), 1.5)
+
+    mx, my = mean(x), mean(y)
+    vx, vy, cov = mean(x * x) - mx * mx, mean(y * y) - my * my, mean(x * y) - mx * my
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    luminance = (2 * mx * my + c1) / (mx * mx + my * my + c1)
+    assert ssim(a, b) == pytest.approx(np.mean(luminance * (2 * cov + c2) / (vx + vy + c2)), abs=2e-6)
 
 
 def test_ssim_falls_with_noise() -> None:

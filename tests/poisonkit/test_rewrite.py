@@ -7,7 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from poisonkit import quality
 from poisonkit.fidelity import measured
+from poisonkit.media.encoders import EncoderSpec
+from poisonkit.media.video import VideoInfo
+from poisonkit.media.writer import Loopback
 from poisonkit.placement import from_runs
 from poisonkit.plan import Request
 from poisonkit.triggers import PixelTrigger, find
@@ -74,3 +78,27 @@ def test_lagged_frames_are_the_sources_frames(ucf_tree: Path, tmp_path: Path) ->
             source = pixels(ucf_tree / sample.path.removeprefix("test_triggered/"))
             written = pixels(tmp_path / "out" / sample.path)
             assert np.array_equal(written, source[np.arange(len(source)) // 4 * 4])
+
+
+@pytest.mark.parametrize("attack", ["badnet", "ftrojan", "frame-lag", "motion-blur", "video-corruption"])
+@pytest.mark.parametrize("rung", ["match", "high"])
+def test_a_sham_copy_is_the_control_that_would_be_encoded(
+    ucf_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, attack: str, rung: str
+) -> None:
+    asked = {"attacks": (attack,), "rate": 0.1, "frames": "5", "window": "8x2"}
+    alone = poison(ucf_tree, tmp_path / "alone", Request(**asked, sham="none"), quality=rung, force=True)
+    encoded: list[Path] = []
+    begin = Loopback.__init__
+
+    def counted(self: Loopback, spec: EncoderSpec, info: VideoInfo, source: Path) -> None:
+        encoded.append(source)
+        begin(self, spec, info, source)
+
+    monkeypatch.setattr(quality, "choose", lambda name, modality, *_, **__: (name, alone.encoding.trials))
+    monkeypatch.setattr(Loopback, "__init__", counted)
+    beside = poison(ucf_tree, tmp_path / "beside", Request(**asked, sham="all"), quality=rung, force=True)
+    sham = {s.id.partition("/")[2] for s in beside.samples if s.split == "test_sham"}
+    without = [s for s in beside.samples if s.poisoned and s.id.removeprefix("test_triggered/") not in sham]
+    assert len(encoded) == len(without) < sum(s.poisoned for s in beside.samples)  # those alone had no other control
+    there = {s.id: (s.survival, s.view_survival) for s in alone.samples}
+    assert there == {s.id: (s.survival, s.view_survival) for s in beside.samples if s.split != "test_sham"}

@@ -386,6 +386,8 @@ def test_a_source_that_changed_in_between_is_done_again(
     assert len(counts) >= 2
     assert set(counts.values()) == {21}
     assert verify(tmp_path / "manifests" / "out.json").problems == []
+    fresh = poison(ucf_tree, tmp_path / "fresh")
+    assert {s.id: s.survival for s in made.samples} == {s.id: s.survival for s in fresh.samples}
 
 
 def test_the_manifest_of_other_files_is_never_overwritten(ucf_tree: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from poisonkit import layouts, run
+from poisonkit import layouts, rewrite, run
 from poisonkit import manifest as contract
 from poisonkit import plan as planning
 from poisonkit.errors import PoisonkitError
@@ -257,3 +258,20 @@ def _read(path: Path) -> tuple[sound.SoundInfo, np.ndarray]:
     found = sound.read(path)
     assert found is not None
     return found
+
+
+@pytest.mark.parametrize("attacks", [("sine",), ("band-noise", "badnet")])
+def test_a_sham_copy_is_the_control_of_sound_too(
+    av_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, attacks: tuple[str, ...]
+) -> None:
+    asked = Request(attacks, rate=0.3, sham="none", settings={attacks[0]: {"snr_db": "10"}})
+    encoded: list[Path] = []
+    write = rewrite.write_sound
+    monkeypatch.setattr(rewrite, "write_sound", lambda path, *more: (encoded.append(path), write(path, *more)))
+    alone = poison(av_tree, tmp_path / "alone", asked, quality="match", force=True)
+    without = len(encoded)
+    beside = poison(av_tree, tmp_path / "beside", replace(asked, sham="all"), quality="match", force=True)
+    sham = sum(s.split == "test_sham" for s in beside.samples)
+    assert len(encoded) - without == without - sham
+    there = {s.id: (s.survival, s.view_survival) for s in alone.samples}
+    assert there == {s.id: (s.survival, s.view_survival) for s in beside.samples if s.split != "test_sham"}
