@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measuring import Asked, Figure, clips, command, copy_rate, ratios, taking_turns
+from benchmarks.poison import SIZE
 from poisonkit import plan as planning
 from poisonkit.layouts import Listing
 
 LIMIT = 0.95
-SIZE, CLIPS = (160, 120), 120
+CLIPS = 18
 ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "MKL", "OPENBLAS")}
 """What Dask's nanny sets for its workers: the local ones get the same, so that only who hands out jobs differs."""
 

@@ -390,6 +390,28 @@ def test_a_source_that_changed_in_between_is_done_again(
     assert {s.id: s.survival for s in made.samples} == {s.id: s.survival for s in fresh.samples}
 
 
+@pytest.mark.parametrize("lost", ["test_triggered", "test_sham"])
+def test_one_file_of_a_pair_is_made_again_alone(
+    ucf_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: str
+) -> None:
+    real = contract.save
+
+    def failing(manifest: Manifest, path: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(contract, "save", failing)
+    with pytest.raises(OSError, match="No space"):
+        poison(ucf_tree, tmp_path / "out")
+    monkeypatch.setattr(contract, "save", real)
+    victim = next((tmp_path / "out" / lost).rglob("*.avi"))
+    before = victim.read_bytes()
+    victim.unlink()
+    made = poison(ucf_tree, tmp_path / "out")
+    assert victim.read_bytes() == before
+    fresh = poison(ucf_tree, tmp_path / "fresh")
+    assert made.samples == fresh.samples
+
+
 def test_the_manifest_of_other_files_is_never_overwritten(ucf_tree: Path, tmp_path: Path) -> None:
     poison(ucf_tree, tmp_path / "out", manifest=tmp_path / "m.json")
     before = (tmp_path / "m.json").read_bytes()

@@ -126,7 +126,7 @@ def outcomes(folder: Path, out: Path, names: list[str], attack: str) -> dict[str
             source, written = folder / job.path, out / job.out_path
             if not is_sound(job.path):
                 frames = sum(1 for _ in decode(written))
-                if not frames == result.sample.num_frames == examine(source).num_frames:
+                if not frames == result[job.id].sample.num_frames == examine(source).num_frames:
                     raise AssertionError(f"{job.path}: {frames} frames were written")
             if attack == "sine" and abs(examine_sound(written).seconds - examine_sound(source).seconds) > 0.1:
                 raise AssertionError(f"{job.path}: its sound has another length")

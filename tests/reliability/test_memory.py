@@ -38,11 +38,11 @@ def test_memory_does_not_grow_with_the_clips(tmp_path: Path, monkeypatch: pytest
     settings = run.Settings(tmp_path / "out", tmp_path / "m.json", workers=0)
     held: list[int] = []
 
-    def written(job: Job, context: Context) -> Outcome:
+    def written(job: Job, context: Context) -> dict[str, Outcome]:
         held.append(tracemalloc.get_traced_memory()[0])
         sample = Sample(job.id, job.out_path, job.split, job.label, job.true_label, job.poisoned, 1, 25.0, 64, 48)
         sample.trigger = {"places": np.arange(1000.0).tolist()}
-        return Outcome(sample)
+        return {job.id: Outcome(sample)}
 
     asked = (plan.fingerprint, settings.quality, {}, [], record.versions(), settings.carry, False, settings.view)
     monkeypatch.setattr(run, "_choose", lambda *_: Chosen(*asked))

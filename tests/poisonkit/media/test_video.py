@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from poisonkit.errors import BrokenClip, PoisonkitError
+from poisonkit.media import video
 from poisonkit.media.encoders import LADDER, container_of, encoder
-from poisonkit.media.video import decode, examine, to_rgb
+from poisonkit.media.video import decode, examine, from_rgb, to_rgb
 from poisonkit.media.writer import Loopback, NewPictures, Writer
 from tests.conftest import moving_frames, write_clip, write_lossless
 
@@ -209,3 +210,28 @@ def test_a_cut_clip_ends_its_sound_with_its_pictures(tmp_path: Path) -> None:
     with av.open(str(tmp_path / "b.mp4")) as container:
         seconds = container.streams.audio[0].duration * container.streams.audio[0].time_base
     assert 0.3 < seconds < 0.5
+
+
+def test_held_frames_are_given_as_often_as_was_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "clip.mp4"
+    write_clip(path, moving_frames(9, 32, 48))
+    once = [to_rgb(frame) for frame in decode(path)]
+    for limit in (video.HELD_BYTES, 5000):  # in memory, and too long to be held
+        monkeypatch.setattr(video, "HELD_BYTES", limit)
+        held = video.Held(path, 2)
+        video.examine(path, held)
+        for _ in range(2):
+            assert np.array_equal(np.stack([to_rgb(frame) for frame in held.frames()]), np.stack(once))
+    monkeypatch.undo()
+    held = video.Held(path, 2)
+    video.examine(path, held)
+    assert [len(list(held.frames())) for _ in range(3)] == [9, 9, 0]  # let go with the last
+
+
+@pytest.mark.parametrize("pix_fmt", ["rgb24", "gbrp", "yuv420p"])
+@pytest.mark.parametrize("width", [48, 31])
+def test_frames_made_from_rgb_share_no_memory(pix_fmt: str, width: int) -> None:
+    one, other = (np.full((32, width, 3), level, np.uint8) for level in (40, 200))
+    first, second = from_rgb(one, pix_fmt), from_rgb(other, pix_fmt)
+    assert np.abs(to_rgb(first).astype(int) - one).max() <= 2
+    assert np.abs(to_rgb(second).astype(int) - other).max() <= 2
