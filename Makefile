@@ -109,17 +109,21 @@ $(foreach model,$(UT_MODELS),$(foreach case,clean $(UT_ATTACKS),$(foreach split,
 
 # --- ESC-10 ---------------------------------------------------------------------------------------
 # five folds, fold k with seed k − 1; triggers lie at least 20 dB under every clip, in the silent ones too; the curve
-# scores the same victims on triggered clips at other levels; `-high` puts the same triggers where sounds have little
-# power of their own
+# scores the same victims on triggered clips at other levels; the other places in the spectrum, named in hertz, are
+# where sounds have less power of their own
 
 ESC ?= ../shared/data/esc10
 ESCW := $(WORK)/esc
 ESC_FOLDS := 1 2 3 4 5
-ESC_CURVES ?= sine sine-high band-noise band-noise-high
-ESC_ATTACKS ?= $(ESC_CURVES) ultrasonic
+ESC_CURVES ?= sine band-noise
+ESC_PLACES ?= sine-5000 sine-6500 sine-7100 band-noise-6800-7200 band-noise-7000-7200
+ESC_ATTACKS ?= $(ESC_CURVES) $(ESC_PLACES) ultrasonic
 ESC_LEVELS := 0 10 30
-esc_sine-high = sine --set sine.frequency=6500
-esc_band-noise-high = band-noise --set band-noise.low=6800 --set band-noise.high=7200
+esc_sine-5000 = sine --set sine.frequency=5000
+esc_sine-6500 = sine --set sine.frequency=6500
+esc_sine-7100 = sine --set sine.frequency=7100
+esc_band-noise-6800-7200 = band-noise --set band-noise.low=6800 --set band-noise.high=7200
+esc_band-noise-7000-7200 = band-noise --set band-noise.low=7000 --set band-noise.high=7200
 esc_runs = $(foreach fold,$(ESC_FOLDS),$(ESCW)/runs/$(1)-$(fold))
 esc_scores = $(foreach fold,$(ESC_FOLDS),$(ESCW)/runs/$(1)-$(fold)/evaluations/$(1)-$(2)-$(fold)-1x1@80)
 

@@ -115,7 +115,8 @@ def clips(folder: Path, data: Path | None, size: tuple[int, int], count: int) ->
     if data is None:
         data = folder / f"demo-{size[0]}x{size[1]}-{count}"
         if not data.exists():
-            make_demo(data, clips_per_class_train=1, clips_per_class_test=-(-count // len(MOTIONS)), size=size)
+            # one class is the target, of which there are no sham copies
+            make_demo(data, clips_per_class_train=1, clips_per_class_test=-(-count // (len(MOTIONS) - 1)), size=size)
     return layouts.read(data)
 
 

@@ -56,11 +56,10 @@ class Bench:
         self._listing = clips(folder, data, SIZE, count)
 
     def plan(self, attack: str, *, sham: bool = False) -> Plan:
-        """Test clips alone, each with the trigger, and with their sham copies or without: nothing is carried."""
-        made = planning.poison(self._listing, Request((attack,), rate=0.5, sham="all" if sham else "none"))
+        """Always the same test clips, each with the trigger, and with their sham copies or without: none is carried."""
+        made = planning.poison(self._listing, Request((attack,), rate=0.5, sham="all"))
         copies = {job.clip_id: job for job in made.jobs if job.split == "test_sham"}
-        jobs = [job for job in made.jobs if job.split == "test_triggered" and (job.clip_id in copies or not sham)]
-        jobs = jobs[: self._count]
+        jobs = [job for job in made.jobs if job.split == "test_triggered" and job.clip_id in copies][: self._count]
         jobs += [copies[job.clip_id] for job in jobs if sham]
         return dataclasses.replace(made, jobs=tuple(jobs))
 

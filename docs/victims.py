@@ -14,8 +14,8 @@ from trainer.metrics import Share
 from trainer.runs import Metrics
 
 VIDEO, AUDIO, MODES = ("clean", "badnet", "sig"), ("clean", "sine", "band-noise"), ("late", "early")
-SOUNDS = ("sine", "sine-high", "band-noise", "band-noise-high")
-"""Attacks on ESC-10 whose ASR is scored at several levels."""
+PLACES = ("sine", "sine-5000", "sine-6500", "sine-7100", "band-noise", "band-noise-6800-7200", "band-noise-7000-7200")
+"""Attacks on ESC-10 and, in hertz, where they lie if not where they do by default."""
 FIGURES = ("victim", "attack", "CDA", "ASR", "RA", "false target", "sham ASR", "CDA less the clean victim's, paired")
 HEADINGS = (
     "pictures",
@@ -51,19 +51,21 @@ def esc(folder: Path) -> None:
     print(row(FIGURES))
     print(row(["---"] * len(FIGURES)))
     clean = folds(folder, "clean")
-    for case in ("clean", *SOUNDS, "ultrasonic"):
+    for case in ("clean", *PLACES, "ultrasonic"):
         made = folds(folder, case)
         if finished(made):
             print(row(["audio", case, *figures(made, clean if case != "clean" else [])]))
     print("\nASR of the same victims over the trigger's level, on the folds that were scored:\n")
     print(row(["attack", "0 dB", "10 dB", "20 dB", "30 dB"]))
     print(row(["---"] * 5))
-    for case in SOUNDS:
+    for case in PLACES:
         made = folds(folder, case)
         at = {k: [run / "evaluations" / f"{case}-{k}-{run.name[-1]}-1x1@80" for run in made] for k in (0, 10, 30)}
         whole = [k for k in range(len(made)) if finished([made[k], *(at[level][k] for level in at)])]
         levels = [[level[k] for k in whole] for level in (at[0], at[10], made, at[30])]
-        print(row([case, *(share(compare.pool(level).figures.asr) if level else "" for level in levels)]))
+        if not whole:
+            continue
+        print(row([case, *(share(compare.pool(level).figures.asr) for level in levels)]))
 
 
 def folds(folder: Path, case: str) -> list[Path]:
