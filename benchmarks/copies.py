@@ -21,13 +21,13 @@ def tool(program: str, *arguments: object) -> None:
         raise RuntimeError(f"{' '.join(line)}: {done.stderr}")
 
 
-def source(asked: Asked, train: int = 36, test: int = 12) -> Path:
-    """The data set that was asked for, or a demo data set with so many clips a class."""
+def source(asked: Asked, train: int = 36, test: int = 12, size: tuple[int, int] = (160, 120)) -> Path:
+    """The data set that was asked for, or a demo data set with so many clips a class, of that (width, height)."""
     if asked.data is not None:
         return asked.data
-    made = asked.folder / f"demo-{train}-{test}"
+    made = asked.folder / f"demo-{train}-{test}-{size[0]}x{size[1]}"
     if not made.exists():
-        make_demo(made, clips_per_class_train=train, clips_per_class_test=test)
+        make_demo(made, clips_per_class_train=train, clips_per_class_test=test, size=size)
     return made
 
 

@@ -32,6 +32,8 @@ from trainer.stores import DiskStore, FileStore, RamStore, Store
 
 DECODING, MEMORY = 0.9, 10.0
 MODEL, SEED, WORKERS = "i3d", 0, 2
+SIZE = (320, 240)
+"""That of UCF-101."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ LIBRARIES: dict[str, Callable[[Task], int]] = {"OpenCV": with_opencv, "PyAV": wi
 def figures(asked: Asked) -> Iterator[Figure]:
     """The loader beside bare decoding, and from memory."""
     torch.set_num_threads(1)
-    made = clean(asked, source(asked))
+    made = clean(asked, source(asked, size=SIZE))
     samples = made.split("train")
     preset = models.preset_of(MODEL, "mini")
     files = FileStore(made, samples, preset.short_side)
