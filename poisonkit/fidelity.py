@@ -222,7 +222,7 @@ def ssim(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def _ssim_map(first: np.ndarray, second: np.ndarray, mean_x: float, mean_y: float) -> np.ndarray:
-    """SSIM at each pixel of two uint8 pictures (H, W) whose means are about these, as float32.
+    """SSIM at each pixel of two uint8 pictures (H, W) whose means are about these, as float64.
 
     With e = x − y, the luminance is 1 − μe² / (μx² + μy² + c1) and contrast times structure 1 − σe² / (σx² + σy² + c2).
     """
@@ -249,10 +249,8 @@ def _ssim_map(first: np.ndarray, second: np.ndarray, mean_x: float, mean_y: floa
     mx *= mx
     my *= my
     mx += my
-    mx += (0.01 * 255) ** 2
     me *= me
-    me /= mx
-    return (1 - contrast) * (1 - me)
+    return (1 - contrast) * (1 - me / (mx.astype(np.float64) + (0.01 * 255) ** 2))
 
 
 def _blur(image: np.ndarray) -> np.ndarray:
