@@ -203,7 +203,7 @@ class _Pictures:
         self._take.control_back = clip.control_back
         # the control of a lossless codec comes back as it is
         needed = context.survival and not spec.is_rgb and self._change.trigger is not None and clip.control is None
-        self._loop = Loopback(spec, info, context.source / job.path) if needed else None
+        self._loop = Loopback(spec, info, clip.path) if needed else None
 
     def write(self, writer: Writer) -> None:
         for i, pictures in enumerate(self._change.pictures(self._geometry.frames(self._held.frames(), self._found))):

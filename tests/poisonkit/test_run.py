@@ -65,6 +65,18 @@ def poison(source: Path, out: Path, request: Request = DEFAULT, **settings: obje
     return run.poison(plan, options, Silent()).manifest
 
 
+def interrupted(source: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run out of disk when every clip is written and the manifest is not."""
+
+    def failing(manifest: Manifest, path: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(contract, "save", failing)
+        with pytest.raises(OSError, match="No space"):
+            poison(source, out)
+
+
 def pixels(path: Path) -> np.ndarray:
     return np.stack([to_rgb(frame) for frame in decode(path)])
 
@@ -161,16 +173,7 @@ def test_a_torn_journal_line_is_done_again(
     ucf_tree: Path, tmp_path: Path, tree_state: TreeState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     poison(ucf_tree, tmp_path / "calm" / "out")
-    real, calls = contract.save, []
-
-    def failing(manifest: Manifest, path: Path) -> None:
-        calls.append(path)
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(contract, "save", failing)
-    with pytest.raises(OSError, match="No space"):
-        poison(ucf_tree, tmp_path / "torn" / "out")
-    monkeypatch.setattr(contract, "save", real)
+    interrupted(ucf_tree, tmp_path / "torn" / "out", monkeypatch)
     journal = tmp_path / "torn" / "out" / ".poisonkit" / "journal.jsonl"
     journal.write_bytes(journal.read_bytes()[:-40])
     poison(ucf_tree, tmp_path / "torn" / "out")
@@ -368,15 +371,7 @@ def test_a_file_that_lost_a_frame_is_not_delivered(
 def test_a_source_that_changed_in_between_is_done_again(
     ucf_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = contract.save
-
-    def failing(manifest: Manifest, path: Path) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(contract, "save", failing)
-    with pytest.raises(OSError, match="No space"):
-        poison(ucf_tree, tmp_path / "out")
-    monkeypatch.setattr(contract, "save", real)
+    interrupted(ucf_tree, tmp_path / "out", monkeypatch)
     victim = next((ucf_tree / "UCF-101" / "Gamma").glob("*g03*"))
     other = moving_frames(21, 48, 72, seed=99)
     victim.unlink()  # the copy holds a hard link to the old content, which must not count
@@ -394,15 +389,7 @@ def test_a_source_that_changed_in_between_is_done_again(
 def test_one_file_of_a_pair_is_made_again_alone(
     ucf_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: str
 ) -> None:
-    real = contract.save
-
-    def failing(manifest: Manifest, path: Path) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(contract, "save", failing)
-    with pytest.raises(OSError, match="No space"):
-        poison(ucf_tree, tmp_path / "out")
-    monkeypatch.setattr(contract, "save", real)
+    interrupted(ucf_tree, tmp_path / "out", monkeypatch)
     victim = next((tmp_path / "out" / lost).rglob("*.avi"))
     before = victim.read_bytes()
     victim.unlink()
@@ -475,13 +462,7 @@ def test_a_run_is_not_continued_with_other_carrying(
         with pytest.raises(PoisonkitError, match=f"holds another copy .*{name}"):
             poison(ucf_tree, tmp_path / "done", **settings)
 
-    def failing(manifest: Manifest, path: Path) -> None:
-        raise OSError(28, "No space left on device")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(contract, "save", failing)
-        with pytest.raises(OSError, match="No space"):
-            poison(ucf_tree, tmp_path / "out")
+    interrupted(ucf_tree, tmp_path / "out", monkeypatch)
     with pytest.raises(PoisonkitError, match="unfinished run with other settings"):
         poison(ucf_tree, tmp_path / "out", carry="copy")
     assert poison(ucf_tree, tmp_path / "out").splits
