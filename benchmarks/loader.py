@@ -23,6 +23,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 
 from benchmarks.copies import clean, source
 from benchmarks.measuring import Asked, Figure, command, ratios
+from poisonkit.media.video import LENIENT
 from trainer import models
 from trainer.clips import EpochBatches, TrainingClips, TrainingLoader
 from trainer.crops import short_side_size
@@ -64,7 +65,7 @@ def with_opencv(task: Task) -> int:
 def with_pyav(task: Task) -> int:
     """The same with PyAV."""
     wanted, done, reformat = set(task.wanted), 0, VideoReformatter()
-    with av.open(str(task.path), metadata_errors="ignore") as container:
+    with av.open(str(task.path), **LENIENT) as container:
         stream = container.streams.video[0]
         stream.codec_context.thread_count = 1
         for k, frame in enumerate(container.decode(stream)):

@@ -36,13 +36,15 @@ _READ_OPTIONS = {
     "max_pixels": str(MAX_PIXELS),  # also while FFmpeg looks into the first packets
 }
 
+_LENIENT: dict[str, Any] = {} if int(av.__version__.split(".")[0]) >= 19 else {"metadata_errors": "ignore"}
+"""Some real files hold metadata that is not UTF-8; PyAV reads them since its version 19, and had to be told before."""
+
 
 def open_media(path: Path) -> Any:
     """The container of a media file; raises `ClipError` for what is no regular file or has frames too large."""
     if not stat.S_ISREG(path.stat().st_mode):  # reading a pipe or a device might never end
         raise ClipError(f"{path} is no regular file; put the clip itself there")
-    # some real files hold metadata that is not UTF-8
-    container = av.open(str(path), metadata_errors="ignore", options=_READ_OPTIONS)
+    container = av.open(str(path), options=_READ_OPTIONS, **_LENIENT)
     for stream in container.streams.video:
         if stream.width * stream.height > MAX_PIXELS:
             container.close()

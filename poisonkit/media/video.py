@@ -44,6 +44,9 @@ READ_OPTIONS = {
     "max_pixels": str(MAX_PIXELS),  # also while FFmpeg looks into the first packets
 }
 
+LENIENT: dict[str, Any] = {} if int(av.__version__.split(".")[0]) >= 19 else {"metadata_errors": "ignore"}
+"""Some real files hold metadata that is not UTF-8; PyAV reads them since its version 19, and had to be told before."""
+
 
 @dataclass(frozen=True)
 class VideoInfo:
@@ -82,7 +85,7 @@ def open_media(path: Path) -> Any:
     """The container of a media file; nothing but files of real media formats is ever opened."""
     if not stat.S_ISREG(path.stat().st_mode):  # reading a pipe or a device might never end
         raise BrokenClip(f"{path} is no regular file; put the clip itself there, or go on without it by --skip-broken")
-    return av.open(str(path), metadata_errors="ignore", options=READ_OPTIONS)
+    return av.open(str(path), options=READ_OPTIONS, **LENIENT)
 
 
 @contextmanager
