@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +30,7 @@ from poisonkit.media.sound import examine as examine_sound
 from poisonkit.media.sound import peek as peek_sound
 from poisonkit.media.sound import read as read_sound
 from poisonkit.media.sound_encoders import sound_encoder
-from poisonkit.media.video import Held, VideoInfo, count_packets, decode, examine, rgb_of, to_rgb
+from poisonkit.media.video import Held, VideoInfo, count_packets, examine, pick, rgb_of, to_rgb
 from poisonkit.media.writer import Loopback, NewPictures, NewSound, Writer, write_sound
 
 
@@ -203,7 +203,7 @@ class _Pictures:
         self._take.control_back = clip.control_back
         # the control of a lossless codec comes back as it is
         needed = context.survival and not spec.is_rgb and self._change.trigger is not None and clip.control is None
-        self._loop = Loopback(spec, info, clip.path) if needed else None
+        self._loop = Loopback(spec, info, clip.path, self._take.wanted) if needed else None
 
     def write(self, writer: Writer) -> None:
         for i, pictures in enumerate(self._change.pictures(self._geometry.frames(self._held.frames(), self._found))):
@@ -309,7 +309,6 @@ class _Take:
     control: dict[int, np.ndarray]
     triggered: dict[int, np.ndarray]
     control_back: dict[int, np.ndarray]
-    seen_back: int = 0
 
     @classmethod
     def for_frames(cls, frames: np.ndarray) -> _Take:
@@ -322,11 +321,9 @@ class _Take:
             self.control[i] = self.source[i] if control is source else rgb_of(control)
             self.triggered[i] = self.control[i] if triggered is control else change.meant(i, pictures)
 
-    def back(self, frames: list[av.VideoFrame]) -> None:
-        for frame in frames:
-            if self.seen_back in self.wanted:
-                self.control_back[self.seen_back] = to_rgb(frame)
-            self.seen_back += 1
+    def back(self, frames: Iterable[tuple[int, av.VideoFrame]]) -> None:
+        for i, frame in frames:
+            self.control_back[i] = to_rgb(frame)
 
 
 def _check_count(sample: Sample, count: int, info: VideoInfo) -> None:
@@ -338,22 +335,22 @@ def _check_count(sample: Sample, count: int, info: VideoInfo) -> None:
 
 
 def _measure(sample: Sample, take: _Take, path: Path, view: ViewMeter | None, *, dynamic: bool) -> int:
-    """Decode the written file and fill in fidelity and, with a `view`, survival; returns the number of its frames."""
+    """Read the written file and fill in fidelity and, with a `view`, survival; returns the number of its frames."""
     survival_meter, visibility = SurvivalMeter(per_frame=dynamic), VisibilityMeter()
-    count = 0
-    for frame in decode(path):
-        if count in take.wanted:
-            written, source = to_rgb(frame), take.source[count]
-            visibility.add(source, written)
-            if view is None:
-                take.control_back[count] = written  # of a clip without the trigger, which may be the control
-            else:
-                control = take.control[count]
-                # without a loop back the codec is lossless, and the control comes back as it is
-                back = take.control_back.get(count, control)
-                survival_meter.add(control, take.triggered[count], back, written)
-                view.add(control, take.triggered[count], back, written)
-        count += 1
+
+    def compare(i: int, frame: av.VideoFrame) -> None:
+        written = to_rgb(frame)
+        visibility.add(take.source[i], written)
+        if view is None:
+            take.control_back[i] = written  # of a clip without the trigger, which may be the control
+            return
+        control = take.control[i]
+        # without a loop back the codec is lossless, and the control comes back as it is
+        back = take.control_back.get(i, control)
+        survival_meter.add(control, take.triggered[i], back, written)
+        view.add(control, take.triggered[i], back, written)
+
+    count = pick(path, take.wanted, compare)
     sample.psnr_db, sample.ssim = visibility.psnr_db, visibility.ssim
     sample.l2, sample.linf = visibility.l2, visibility.linf
     if view is not None:

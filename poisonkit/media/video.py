@@ -8,7 +8,7 @@ import itertools
 import stat
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -206,7 +206,63 @@ def examine(path: Path, held: Held | None = None) -> VideoInfo:
 def count_packets(path: Path) -> int:
     """How many frames a file holds, counted without decoding them; raises `BrokenClip`."""
     with reading(path) as container:
-        return sum(packet.size > 0 for packet in container.demux(_video_stream(container, path)))
+        return len(_times(container, _video_stream(container, path)))
+
+
+def _times(container: Any, stream: Any) -> list[int | None]:
+    """When each packet's frame is shown, in the order of the file."""
+    return [packet.pts for packet in container.demux(stream) if packet.size]
+
+
+def pick(path: Path, wanted: Collection[int], take: Callable[[int, av.VideoFrame], None]) -> int:
+    """Hand the wanted frames of a file to `take`, each with its number, in order; returns how many it holds.
+
+    Of H.264 what no other frame is predicted from is not decoded unless it is wanted. Raises `BrokenClip`.
+    """
+    with reading(path) as container:
+        stream = _video_stream(container, path)
+        if Picker.skips(stream.codec_context):
+            times = _times(container, stream)
+            known = sorted(time for time in times if time is not None)
+            if len(set(known)) == len(times):
+                container.seek(0, stream=stream)
+                picker = Picker(stream.codec_context, {known[k]: k for k in wanted if k < len(known)})
+                for packet in container.demux(stream):
+                    for k, frame in picker.decode(packet):
+                        take(k, frame)
+                if picker.missing:
+                    raise BrokenClip(f"{path} does not give its frame {min(picker.missing)}; write it anew")
+                return len(times)
+    count = 0
+    for count, frame in enumerate(decode(path), start=1):
+        if count - 1 in wanted:
+            take(count - 1, frame)
+    return count
+
+
+class Picker:
+    """A decoder that gives the frames that are `asked` for by their time stamps; H.264's leaves out what it can."""
+
+    def __init__(self, decoder: Any, asked: Mapping[int, int]) -> None:
+        self._decoder, self._asked, self._may_skip = decoder, asked, self.skips(decoder)
+        self.missing = set(asked.values())
+
+    @staticmethod
+    def skips(decoder: Any) -> bool:
+        """Whether a decoder leaves out frames that nothing needs."""
+        return bool(decoder.name == "h264")
+
+    def decode(self, packet: Any) -> Iterator[tuple[int, av.VideoFrame]]:
+        """The asked frames that come out of the decoder by now, with their numbers; None empties it."""
+        if self._may_skip:  # a frame from which no other is predicted, unless it is asked for itself
+            needed = packet is None or not packet.size or packet.pts in self._asked
+            self._decoder.skip_frame = "DEFAULT" if needed else "NONREF"
+        for frame in self._decoder.decode(packet):
+            watchdog.alive()
+            if frame.pts in self._asked:
+                k = self._asked[frame.pts]
+                self.missing.discard(k)
+                yield k, frame
 
 
 def peek(path: Path) -> VideoInfo:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -14,11 +14,12 @@ import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 
 from poisonkit import watchdog
+from poisonkit.errors import BrokenClip
 from poisonkit.files import is_sound
 from poisonkit.media.encoders import BIT_EXACT, EncoderSpec, determinism, refusing
 from poisonkit.media.sound import SoundInfo
 from poisonkit.media.sound_encoders import SoundSpec, add_sound
-from poisonkit.media.video import VideoInfo, convert, from_rgb, open_media, to_rgb
+from poisonkit.media.video import Picker, VideoInfo, convert, from_rgb, open_media, to_rgb
 
 # the colour matrices that FFmpeg's tags name, where its scaler knows them
 _MATRICES = {
@@ -79,29 +80,36 @@ def colours_of(info: VideoInfo) -> dict[str, Any]:
 
 
 class Loopback:
-    """Encode and decode in memory: what a written file would give back, without the file."""
+    """Encode and decode in memory: what a written file would give back of its `wanted` frames, without the file."""
 
-    def __init__(self, spec: EncoderSpec, info: VideoInfo, source: Path) -> None:
+    def __init__(self, spec: EncoderSpec, info: VideoInfo, source: Path, wanted: Collection[int]) -> None:
         self._spec, self._info, self._source = spec, info, source
         with refusing(source, spec.codec):
             self._encoder = Encoder(av.CodecContext.create(spec.codec, "w"), spec, info)
-            self._decoder: Any = av.CodecContext.create(_decoder_of(spec.codec), "r")
-        self._decoder.thread_count = 1
+            decoder: Any = av.CodecContext.create(_decoder_of(spec.codec), "r")
+        decoder.thread_count = 1
+        self._picker = Picker(decoder, {info.pts[k]: k for k in wanted})
         self._in = 0
 
-    def write(self, picture: av.VideoFrame | np.ndarray) -> list[av.VideoFrame]:
-        """Feed one picture; returns the frames that came out by now."""
+    def write(self, picture: av.VideoFrame | np.ndarray) -> list[tuple[int, av.VideoFrame]]:
+        """Feed one picture; returns the wanted frames that came out by now, with their numbers."""
         pts = self._info.pts[self._in]
         self._in += 1
         with refusing(self._source, self._spec.codec):
             frame = self._encoder.prepare(picture, pts, self._info.time_base)
-            return [out for packet in self._encoder.context.encode(frame) for out in self._decoder.decode(packet)]
+            return [out for packet in self._encoder.context.encode(frame) for out in self._picker.decode(packet)]
 
-    def flush(self) -> list[av.VideoFrame]:
-        """The frames that were still under way."""
+    def flush(self) -> list[tuple[int, av.VideoFrame]]:
+        """The wanted frames that were still under way."""
         with refusing(self._source, self._spec.codec):
-            frames = [out for packet in self._encoder.context.encode(None) for out in self._decoder.decode(packet)]
-            return frames + list(self._decoder.decode(None))
+            packets = [*self._encoder.context.encode(None), None]
+            last = [out for packet in packets for out in self._picker.decode(packet)]
+        if self._picker.missing:
+            raise BrokenClip(
+                f"{self._source}: {self._spec.codec} does not give back its frame {min(self._picker.missing)}; "
+                f"try another --quality, or go on without it by --skip-broken"
+            )
+        return last
 
 
 def _decoder_of(codec: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -90,9 +91,9 @@ def test_a_sham_copy_is_the_control_that_would_be_encoded(
     encoded: list[Path] = []
     begin = Loopback.__init__
 
-    def counted(self: Loopback, spec: EncoderSpec, info: VideoInfo, source: Path) -> None:
+    def counted(self: Loopback, spec: EncoderSpec, info: VideoInfo, source: Path, wanted: Collection[int]) -> None:
         encoded.append(source)
-        begin(self, spec, info, source)
+        begin(self, spec, info, source, wanted)
 
     monkeypatch.setattr(quality, "choose", lambda name, modality, *_, **__: (name, alone.encoding.trials))
     monkeypatch.setattr(Loopback, "__init__", counted)

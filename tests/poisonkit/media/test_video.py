@@ -6,6 +6,7 @@ import dataclasses
 import subprocess
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -16,7 +17,7 @@ import pytest
 from poisonkit.errors import BrokenClip, PoisonkitError
 from poisonkit.media import video
 from poisonkit.media.encoders import LADDER, container_of, encoder
-from poisonkit.media.video import decode, examine, from_rgb, to_rgb
+from poisonkit.media.video import Picker, decode, examine, from_rgb, pick, to_rgb
 from poisonkit.media.writer import Loopback, NewPictures, Writer
 from tests.conftest import moving_frames, write_clip, write_lossless
 
@@ -121,9 +122,49 @@ def test_the_file_says_that_it_is_poisoned(tmp_path: Path) -> None:
 def test_the_loop_back_equals_the_written_file(tmp_path: Path, rung: str) -> None:
     source = write_clip(tmp_path / "a.avi", moving_frames(30))
     info = examine(source)
-    loop = Loopback(encoder(rung, info, "avi"), info, source)  # type: ignore[arg-type]
-    frames = [out for frame in decode(source) for out in loop.write(frame)] + loop.flush()
-    assert np.array_equal(np.stack([to_rgb(f) for f in frames]), pixels(rewrite(source, rung, tmp_path / "b.avi")))
+    wanted = {1, 2, 17, 29}
+    loop = Loopback(encoder(rung, info, "avi"), info, source, wanted)  # type: ignore[arg-type]
+    frames = dict(out for frame in decode(source) for out in loop.write(frame)) | dict(loop.flush())
+    written = pixels(rewrite(source, rung, tmp_path / "b.avi"))
+    assert set(frames) == wanted
+    assert all(np.array_equal(to_rgb(frame), written[k]) for k, frame in frames.items())
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".avi", ".webm"])
+@pytest.mark.parametrize("rung", LADDER)
+def test_picked_frames_are_the_written_ones(tmp_path: Path, rung: str, suffix: str) -> None:
+    codec = "libvpx-vp9" if suffix == ".webm" else "libx264"
+    path = rewrite(write_clip(tmp_path / f"a{suffix}", moving_frames(40), codec=codec), rung, tmp_path / f"b{suffix}")
+    whole = pixels(path)
+    for wanted in ({0}, {39}, {3, 4, 11, 30, 38}, set(range(40))):
+        found: dict[int, np.ndarray] = {}
+        assert pick(path, wanted, lambda k, frame, found=found: found.update({k: to_rgb(frame)})) == 40  # type: ignore[misc]
+        assert list(found) == sorted(wanted)
+        assert all(np.array_equal(found[k], whole[k]) for k in wanted)
+
+
+def test_picking_decodes_less(tmp_path: Path) -> None:
+    path = rewrite(write_clip(tmp_path / "a.mp4", moving_frames(40)), "high", tmp_path / "b.mp4")
+    asked, decoded = {5, 20}, []
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        times = sorted(packet.pts for packet in container.demux(stream) if packet.size)
+        container.seek(0, stream=stream)
+        picker = Picker(stream.codec_context, {times[k]: k for k in asked})
+        whole = picker._decoder
+
+        class Counting:
+            def decode(self, packet: Any) -> list[Any]:
+                decoded.extend(made := whole.decode(packet))
+                return made
+
+            def __setattr__(self, name: str, value: Any) -> None:
+                setattr(whole, name, value)
+
+        picker._decoder = Counting()
+        found = [k for packet in container.demux(stream) for k, _ in picker.decode(packet)]
+    assert found == sorted(asked)
+    assert len(decoded) < 30
 
 
 def test_tagged_colours_survive(tmp_path: Path) -> None:
