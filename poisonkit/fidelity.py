@@ -211,14 +211,27 @@ def ssim(a: np.ndarray, b: np.ndarray) -> float:
     """
     x, y = (cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (a, b))
     means = cv2.mean(x)[0], cv2.mean(y)[0]
-    height, width = x.shape
-    rows = max(_SSIM_PIXELS // width, _SSIM_RADIUS)
-    total = 0.0
-    for top in range(0, height, rows):  # in strips that stay in the cache, a third of the time
-        first, bottom = max(top - _SSIM_RADIUS, 0), min(top + rows, height)
-        cut = slice(first, bottom + _SSIM_RADIUS)
-        total += float(_ssim_map(x[cut], y[cut], *means)[top - first : bottom - first].sum(dtype=np.float64))
+    # it is 1 wherever no window reaches a pixel that differs
+    left, top, width, height = cv2.boundingRect(cv2.absdiff(x, y))
+    if not width:
+        return 1.0
+    rows, columns = (_reach(top, top + height, x.shape[0]), _reach(left, left + width, x.shape[1]))
+    seen = _reach(columns.start, columns.stop, x.shape[1])
+    inside = slice(columns.start - seen.start, columns.stop - seen.start)
+    step = max(_SSIM_PIXELS // len(seen), _SSIM_RADIUS)
+    total = float(x.size - len(rows) * len(columns))
+    for first in rows[::step]:  # in strips that stay in the cache, a third of the time
+        last = min(first + step, rows.stop)
+        strip = _reach(first, last, x.shape[0])
+        cut = slice(strip.start, strip.stop), slice(seen.start, seen.stop)
+        found = _ssim_map(x[cut], y[cut], *means)[first - strip.start : last - strip.start, inside]
+        total += float(found.sum(dtype=np.float64))
     return total / x.size
+
+
+def _reach(first: int, last: int, size: int) -> range:
+    """The rows, or columns, whose windows reach some between `first` and `last`."""
+    return range(max(first - _SSIM_RADIUS, 0), min(last + _SSIM_RADIUS, size))
 
 
 def _ssim_map(first: np.ndarray, second: np.ndarray, mean_x: float, mean_y: float) -> np.ndarray:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 
 from poisonkit.change import Change, Pictures
@@ -50,6 +51,7 @@ def do(job: Job, context: Context) -> dict[str, Outcome]:
 
     Raises `BrokenClip` for a clip that cannot be used, and leaves nothing half-written.
     """
+    cv2.setNumThreads(1)  # workers are processes, one for each core; OpenCV would start as many threads in each
     source = context.source / job.path
     if job.action in ("examine", "carry"):
         return {job.id: _carry(job, context, source)}
