@@ -22,7 +22,7 @@ from benchmarks.measuring import Asked, Figure, clips, command, copy_rate, ratio
 from poisonkit import plan as planning
 from poisonkit.jobs import Job
 from poisonkit.manifest import Rung
-from poisonkit.media.encoders import container_of, encoder
+from poisonkit.media.encoders import container_of, determinism, encoder
 from poisonkit.media.video import examine
 from poisonkit.plan import Plan, Request
 
@@ -89,7 +89,8 @@ class Bench:
 
         def options(source: Path) -> list[str]:
             spec = encoder(rung, examine(source), container_of(source.name))
-            chosen = [part for key, value in spec.options for part in (f"-{key}", value)]
+            told = {**dict(spec.options), **determinism(spec.codec)}
+            chosen = [part for key, value in told.items() for part in (f"-{key}", value)]
             codec = ["-c:v", spec.codec, "-pix_fmt", spec.pix_fmt, *chosen]
             return ["-fps_mode", "passthrough", *codec, "-c:a", "copy"]
 

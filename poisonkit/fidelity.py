@@ -58,7 +58,7 @@ class SurvivalMeter:
     def add(
         self, source: np.ndarray, triggered: np.ndarray, source_back: np.ndarray, triggered_back: np.ndarray
     ) -> None:
-        self.add_change(_difference(triggered, source), _difference(triggered_back, source_back))
+        self.add_change(difference(triggered, source), difference(triggered_back, source_back))
 
     def add_change(self, intended: np.ndarray, left: np.ndarray) -> None:
         """The same with the change that was meant and the one that is left: int16 of frames, float64 (n,) of sound."""
@@ -104,22 +104,24 @@ class ViewMeter:
     def add(
         self, source: np.ndarray, triggered: np.ndarray, source_back: np.ndarray, triggered_back: np.ndarray
     ) -> None:
-        height, width = source.shape[:2]
+        self.add_change(difference(triggered, source), difference(triggered_back, source_back))
+
+    def add_change(self, intended: np.ndarray, left: np.ndarray) -> None:
+        """The same with the change that was meant and the one that is left, int16 (H, W, 3)."""
+        height, width = intended.shape[:2]
         side = max(round(min(height, width) * self.crop / self.short), 1)
-        top, left = (height - side) // 2, (width - side) // 2
-        self._whole += float(cv2.norm(triggered, source, cv2.NORM_L2SQR))
-        self._count += source.size
-        cut = (slice(top, top + side), slice(left, left + side))
-        square = cv2.subtract(triggered[cut], source[cut], dtype=cv2.CV_32F)
-        remaining = cv2.subtract(triggered_back[cut], source_back[cut], dtype=cv2.CV_32F)
+        y, x = (height - side) // 2, (width - side) // 2
+        self._whole += float(cv2.norm(intended, cv2.NORM_L2SQR))
+        self._count += intended.size
+        square, remaining = (part[y : y + side, x : x + side].astype(np.float32) for part in (intended, left))
         how = cv2.INTER_AREA if self.crop < side else cv2.INTER_LINEAR  # antialiased, as victims' resizes are
         meant, seen = (cv2.resize(part, (self.crop, self.crop), interpolation=how) for part in (square, remaining))
         area = (side / self.crop) ** 2
         self._inside += float(cv2.norm(square, cv2.NORM_L2SQR))
-        left, own = cv2.norm(seen, cv2.NORM_L2SQR), cv2.norm(meant, cv2.NORM_L2SQR)
-        self._left += area * left
+        kept, own = cv2.norm(seen, cv2.NORM_L2SQR), cv2.norm(meant, cv2.NORM_L2SQR)
+        self._left += area * kept
         self._meant += area * own
-        self._cross += area * (left + own - cv2.norm(meant, seen, cv2.NORM_L2SQR)) / 2
+        self._cross += area * (kept + own - cv2.norm(meant, seen, cv2.NORM_L2SQR)) / 2
 
     def result(self) -> ViewSurvival:
         name = f"{self.short}/{self.crop}"
@@ -141,7 +143,8 @@ def parse_view(text: str) -> tuple[int, int]:
     raise PoisonkitError(f"--view {text!r} is no victim's input; write SHORT or SHORT/CROP in pixels, such as 256/224")
 
 
-def _difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """a − b of two frames, int16 (H, W, 3)."""
     return cv2.subtract(a, b, dtype=cv2.CV_16S)
 
 

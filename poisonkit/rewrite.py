@@ -20,7 +20,7 @@ import numpy as np
 from poisonkit.change import Change, Pictures
 from poisonkit.change_sound import SoundChange
 from poisonkit.errors import BrokenClip, PoisonkitError
-from poisonkit.fidelity import SurvivalMeter, ViewMeter, VisibilityMeter, measured
+from poisonkit.fidelity import SurvivalMeter, ViewMeter, VisibilityMeter, difference, measured
 from poisonkit.fidelity_sound import AudibilityMeter, SoundSurvivalMeter
 from poisonkit.files import TAG, Method, carry, is_sound, sha256
 from poisonkit.jobs import Context, Job
@@ -349,8 +349,9 @@ def _measure(sample: Sample, take: _Take, path: Path, view: ViewMeter | None, *,
         control = take.control[i]
         # without a loop back the codec is lossless, and the control comes back as it is
         back = take.control_back.get(i, control)
-        survival_meter.add(control, take.triggered[i], back, written)
-        view.add(control, take.triggered[i], back, written)
+        change = difference(take.triggered[i], control), difference(written, back)
+        survival_meter.add_change(*change)
+        view.add_change(*change)
 
     count = pick(path, take.wanted, compare)
     sample.psnr_db, sample.ssim = visibility.psnr_db, visibility.ssim
