@@ -29,7 +29,7 @@ MAX_PIXELS = 2**26
 """Of a frame: larger ones are refused before memory is taken for them."""
 
 HELD_BYTES = 96 * 2**20
-"""Of a clip's decoded frames that are held: 290 frames of 640×360."""
+"""Of a clip's decoded frames that are held: 290 frames of 640×360; of its packets likewise."""
 
 # what the machine and not the file is to blame for; a run must not pass over clips because of it. ENOMEM is not among
 # them: FFmpeg says so of headers that claim absurd sizes, and where memory is really short Python says so itself
@@ -206,12 +206,7 @@ def examine(path: Path, held: Held | None = None) -> VideoInfo:
 def count_packets(path: Path) -> int:
     """How many frames a file holds, counted without decoding them; raises `BrokenClip`."""
     with reading(path) as container:
-        return len(_times(container, _video_stream(container, path)))
-
-
-def _times(container: Any, stream: Any) -> list[int | None]:
-    """When each packet's frame is shown, in the order of the file."""
-    return [packet.pts for packet in container.demux(stream) if packet.size]
+        return sum(packet.size > 0 for packet in container.demux(_video_stream(container, path)))
 
 
 def pick(path: Path, wanted: Collection[int], take: Callable[[int, av.VideoFrame], None]) -> int:
@@ -221,18 +216,17 @@ def pick(path: Path, wanted: Collection[int], take: Callable[[int, av.VideoFrame
     """
     with reading(path) as container:
         stream = _video_stream(container, path)
-        if Picker.skips(stream.codec_context):
-            times = _times(container, stream)
-            known = sorted(time for time in times if time is not None)
-            if len(set(known)) == len(times):
-                container.seek(0, stream=stream)
-                picker = Picker(stream.codec_context, {known[k]: k for k in wanted if k < len(known)})
-                for packet in container.demux(stream):
+        if Picker.skips(stream.codec_context) and path.stat().st_size <= HELD_BYTES:
+            packets = [packet for packet in container.demux(stream) if packet.size]
+            times = sorted({packet.pts for packet in packets if packet.pts is not None})
+            if len(times) == len(packets):
+                picker = Picker(stream.codec_context, {times[k]: k for k in wanted if k < len(times)})
+                for packet in [*packets, None]:
                     for k, frame in picker.decode(packet):
                         take(k, frame)
                 if picker.missing:
                     raise BrokenClip(f"{path} does not give its frame {min(picker.missing)}; write it anew")
-                return len(times)
+                return len(packets)
     count = 0
     for count, frame in enumerate(decode(path), start=1):
         if count - 1 in wanted:
@@ -257,8 +251,8 @@ class Picker:
         if self._may_skip:  # a frame from which no other is predicted, unless it is asked for itself
             needed = packet is None or not packet.size or packet.pts in self._asked
             self._decoder.skip_frame = "DEFAULT" if needed else "NONREF"
+        watchdog.alive()
         for frame in self._decoder.decode(packet):
-            watchdog.alive()
             if frame.pts in self._asked:
                 k = self._asked[frame.pts]
                 self.missing.discard(k)
