@@ -1,3 +1,3 @@
 """Backdoor poisoning of video and audio data sets on disk, for measuring and defending."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from poisonkit import memory, record
+from poisonkit import record, worker
 from poisonkit.errors import BrokenClip, PoisonkitError
 from poisonkit.files import FOLDER
 from poisonkit.jobs import Context, Job
@@ -390,7 +390,7 @@ def _perform(needs: Needs, work: Callable[[Job, Context], T], job: Job, context:
             reason = unfit(needs)
             if reason is not None:
                 raise PoisonkitError(f"a worker on {socket.gethostname()} {reason}; stop it, and {_DECIDED}")
-            memory.keep_freed()
+            worker.prepare()
             _fit.add(needs)
         return work(job, context)
     except BrokenClip as error:

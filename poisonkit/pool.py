@@ -13,7 +13,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Self, TypeVar
 
-from poisonkit import watchdog
+from poisonkit import watchdog, worker
 from poisonkit.errors import BrokenClip
 from poisonkit.jobs import Context, Job
 
@@ -104,7 +104,7 @@ class Pool:
 def _processes(workers: int) -> ProcessPoolExecutor:
     # spawn: a forked copy of a process with threads (the progress display) may hang
     spawn = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(workers, mp_context=spawn, initializer=_follow_parent)
+    return ProcessPoolExecutor(workers, mp_context=spawn, initializer=_begin)
 
 
 def _alone(work: Callable[[Job, Context], T], job: Job, context: Context, stall: float) -> T | BrokenClip:
@@ -139,8 +139,9 @@ def _guarded(work: Callable[[Job, Context], T], job: Job, context: Context) -> T
         return error
 
 
-def _follow_parent() -> None:
+def _begin() -> None:
     """Leave Ctrl-C to the parent, and end soon after it however it ends (kill −9 included)."""
+    worker.prepare()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = os.getppid()
 

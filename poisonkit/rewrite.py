@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import av
-import cv2
 import numpy as np
 
 from poisonkit.change import Change, Pictures
@@ -31,7 +30,7 @@ from poisonkit.media.sound import examine as examine_sound
 from poisonkit.media.sound import peek as peek_sound
 from poisonkit.media.sound import read as read_sound
 from poisonkit.media.sound_encoders import sound_encoder
-from poisonkit.media.video import Held, VideoInfo, count_packets, examine, pick, rgb_of, to_rgb
+from poisonkit.media.video import Held, Picked, VideoInfo, count_packets, examine, rgb_of, to_rgb
 from poisonkit.media.writer import Loopback, NewPictures, NewSound, Writer, write_sound
 
 
@@ -51,7 +50,6 @@ def do(job: Job, context: Context) -> dict[str, Outcome]:
 
     Raises `BrokenClip` for a clip that cannot be used, and leaves nothing half-written.
     """
-    cv2.setNumThreads(1)  # workers are processes, one for each core; OpenCV would start as many threads in each
     source = context.source / job.path
     if job.action in ("examine", "carry"):
         return {job.id: _carry(job, context, source)}
@@ -147,7 +145,7 @@ def write(job: Job, context: Context, path: Path, max_frames: int | None = None,
     if "audio" in wanted:
         sound = _Sound(job, context, clip, container)
     if "video" in wanted:
-        pictures = _Pictures(job, context, clip, container, _writable(info, source), max_frames)
+        pictures = _Pictures(job, context, clip, container, _writable(info, source, container), max_frames)
     writer = Writer(
         path, container, source, tag(context), pictures.new if pictures else None, sound.new if sound else None
     )
@@ -173,7 +171,7 @@ def write(job: Job, context: Context, path: Path, max_frames: int | None = None,
     )
 
 
-def _writable(info: VideoInfo | None, source: Path) -> VideoInfo:
+def _writable(info: VideoInfo | None, source: Path, container: str) -> VideoInfo:
     """The clip's pictures; raises `BrokenClip` where they cannot be written anew."""
     if info is None:
         raise BrokenClip(f"{source} holds no pictures; attack its sound, or leave it out of the data set")
@@ -181,6 +179,12 @@ def _writable(info: VideoInfo | None, source: Path) -> VideoInfo:
         raise BrokenClip(
             f"{source} is shown turned by {info.rotation} degrees, which a written copy would not be; turn its "
             f"pictures themselves (ffmpeg does when it re-encodes), or go on without it by --skip-broken"
+        )
+    if info.pts[0] < 0 and container in ("mp4", "mov"):  # it would be written, and an edit list would hide it
+        raise BrokenClip(
+            f"{source} begins {float(-info.pts[0] * info.time_base):.3f} s before its time zero, and players leave out "
+            f"what lies there; remux it (ffmpeg -i … -c copy -avoid_negative_ts make_zero …), or go on without it by "
+            f"--skip-broken"
         )
     return info
 
@@ -339,27 +343,29 @@ def _check_count(sample: Sample, count: int, info: VideoInfo) -> None:
 def _measure(sample: Sample, take: _Take, path: Path, view: ViewMeter | None, *, dynamic: bool) -> int:
     """Read the written file and fill in fidelity and, with a `view`, survival; returns the number of its frames."""
     survival_meter, visibility = SurvivalMeter(per_frame=dynamic), VisibilityMeter()
-
-    def compare(i: int, frame: av.VideoFrame) -> None:
+    picked = Picked(path, take.wanted)
+    for i, frame in picked:
         written = to_rgb(frame)
         visibility.add(take.source[i], written)
         if view is None:
             take.control_back[i] = written  # of a clip without the trigger, which may be the control
-            return
+            continue
         control = take.control[i]
         # without a loop back the codec is lossless, and the control comes back as it is
         back = take.control_back.get(i, control)
         change = difference(take.triggered[i], control), difference(written, back)
         survival_meter.add_change(*change)
         view.add_change(*change)
-
-    count = pick(path, take.wanted, compare)
+    if any(k < picked.count for k in picked.missing):
+        raise PoisonkitError(
+            f"{sample.id}: the written file does not give its frame {min(picked.missing)}; try another --quality"
+        )
     sample.psnr_db, sample.ssim = visibility.psnr_db, visibility.ssim
     sample.l2, sample.linf = visibility.l2, visibility.linf
     if view is not None:
         sample.survival["video"] = survival_meter.result()
         sample.view_survival["video"] = view.result()
-    return count
+    return picked.count
 
 
 def tag(context: Context) -> str:

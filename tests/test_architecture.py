@@ -28,7 +28,7 @@ POISONKIT = [
     {"triggers", "fidelity_sound", "geometry"},
     {"fidelity", "media", "placement"},
     {"files"},
-    {"manifest", "seeding", "errors", "watchdog", "memory"},
+    {"manifest", "seeding", "errors", "watchdog", "worker"},
     {"strict_json", "wording"},
 ]
 THIRD_PARTY_OF_TRIGGERS = {"numpy", "cv2", "scipy", "poisonkit"}

@@ -163,5 +163,5 @@ def determinism(codec: str) -> dict[str, str]:
         # and with AVX-512 now and then other bits than itself (10 of 600 encodes of one small clip)
         return {"x264-params": "cpu-independent=1"}
     if codec == "libx265":
-        return {"x265-params": "pools=none:frame-threads=1"}
+        return {"x265-params": "pools=none:frame-threads=1:log-level=error"}  # it would print a page for every clip
     return {}

@@ -8,7 +8,7 @@ import itertools
 import stat
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -204,42 +204,57 @@ def examine(path: Path, held: Held | None = None) -> VideoInfo:
 
 
 def count_packets(path: Path) -> int:
-    """How many frames a file holds, counted without decoding them; raises `BrokenClip`."""
+    """How many frames a file holds, told from its packets without decoding them; raises `BrokenClip`."""
     with reading(path) as container:
-        return sum(packet.size > 0 for packet in container.demux(_video_stream(container, path)))
+        return sum(_shown(packet) for packet in container.demux(_video_stream(container, path)))
 
 
-def pick(path: Path, wanted: Collection[int], take: Callable[[int, av.VideoFrame], None]) -> int:
-    """Hand the wanted frames of a file to `take`, each with its number, in order; returns how many it holds.
+def _shown(packet: Any) -> bool:
+    """Whether a packet is of a frame that decoders give out; an edit list leaves some out."""
+    watchdog.alive()
+    return packet.size > 0 and not packet.is_discard
 
-    Of H.264 what no other frame is predicted from is not decoded unless it is wanted. Raises `BrokenClip`.
+
+class Picked:
+    """The `wanted` frames of a file, each with its number, in order; raises `BrokenClip`.
+
+    Of H.264 what no other frame is predicted from is not decoded, unless it is wanted. Once all have been taken,
+    `count` is how many frames the file holds, and `missing` are wanted ones that it did not give.
     """
-    with reading(path) as container:
-        stream = _video_stream(container, path)
-        if Picker.skips(stream.codec_context) and path.stat().st_size <= HELD_BYTES:
-            packets = [packet for packet in container.demux(stream) if packet.size]
-            times = sorted({packet.pts for packet in packets if packet.pts is not None})
-            if len(times) == len(packets):
-                picker = Picker(stream.codec_context, {times[k]: k for k in wanted if k < len(times)})
-                for packet in [*packets, None]:
-                    for k, frame in picker.decode(packet):
-                        take(k, frame)
-                if picker.missing:
-                    raise BrokenClip(f"{path} does not give its frame {min(picker.missing)}; write it anew")
-                return len(packets)
-    count = 0
-    for count, frame in enumerate(decode(path), start=1):
-        if count - 1 in wanted:
-            take(count - 1, frame)
-    return count
+
+    def __init__(self, path: Path, wanted: Collection[int]) -> None:
+        self._path, self._wanted = path, wanted
+        self.count, self.missing = 0, set(wanted)
+
+    def __iter__(self) -> Iterator[tuple[int, av.VideoFrame]]:
+        for k, frame in self._found():
+            self.missing.discard(k)
+            yield k, frame
+
+    def _found(self) -> Iterator[tuple[int, av.VideoFrame]]:
+        with reading(self._path) as container:
+            stream = _video_stream(container, self._path)
+            if Picker.skips(stream.codec_context) and self._path.stat().st_size <= HELD_BYTES:
+                packets = list(container.demux(stream))
+                times = [packet.pts for packet in packets if _shown(packet)]
+                if None not in times and len(set(times)) == len(times):
+                    times.sort()
+                    self.count = len(times)
+                    picker = Picker(stream.codec_context, {times[k]: k for k in self._wanted if k < len(times)})
+                    for packet in packets:
+                        yield from picker.decode(packet)
+                    return
+        for k, frame in enumerate(decode(self._path)):
+            self.count = k + 1
+            if k in self._wanted:
+                yield k, frame
 
 
 class Picker:
-    """A decoder that gives the frames that are `asked` for by their time stamps; H.264's leaves out what it can."""
+    """A decoder that gives the frames `asked` for, time stamps with numbers; H.264's leaves out what it can."""
 
     def __init__(self, decoder: Any, asked: Mapping[int, int]) -> None:
         self._decoder, self._asked, self._may_skip = decoder, asked, self.skips(decoder)
-        self.missing = set(asked.values())
 
     @staticmethod
     def skips(decoder: Any) -> bool:
@@ -247,16 +262,14 @@ class Picker:
         return bool(decoder.name == "h264")
 
     def decode(self, packet: Any) -> Iterator[tuple[int, av.VideoFrame]]:
-        """The asked frames that come out of the decoder by now, with their numbers; None empties it."""
+        """The asked frames that come out of the decoder by now, with their numbers; None, or no bytes, empties it."""
         if self._may_skip:  # a frame from which no other is predicted, unless it is asked for itself
             needed = packet is None or not packet.size or packet.pts in self._asked
             self._decoder.skip_frame = "DEFAULT" if needed else "NONREF"
         watchdog.alive()
         for frame in self._decoder.decode(packet):
             if frame.pts in self._asked:
-                k = self._asked[frame.pts]
-                self.missing.discard(k)
-                yield k, frame
+                yield self._asked[frame.pts], frame
 
 
 def peek(path: Path) -> VideoInfo:

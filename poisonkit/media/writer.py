@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import io
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -14,9 +15,9 @@ import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 
 from poisonkit import watchdog
-from poisonkit.errors import BrokenClip
+from poisonkit.errors import PoisonkitError
 from poisonkit.files import is_sound
-from poisonkit.media.encoders import BIT_EXACT, EncoderSpec, determinism, refusing
+from poisonkit.media.encoders import BIT_EXACT, EncoderSpec, container_of, determinism, refusing
 from poisonkit.media.sound import SoundInfo
 from poisonkit.media.sound_encoders import SoundSpec, add_sound
 from poisonkit.media.video import Picker, VideoInfo, convert, from_rgb, open_media, to_rgb
@@ -85,10 +86,16 @@ class Loopback:
     def __init__(self, spec: EncoderSpec, info: VideoInfo, source: Path, wanted: Collection[int]) -> None:
         self._spec, self._info, self._source = spec, info, source
         with refusing(source, spec.codec):
-            self._encoder = Encoder(av.CodecContext.create(spec.codec, "w"), spec, info)
+            # a file that is never begun: containers decide about headers, and headers count in the rate control
+            self._file = av.open(io.BytesIO(), "w", format=container_of(source.name))
+            self._encoder = Encoder(self._file.add_stream(spec.codec, rate=info.fps).codec_context, spec, info)
+            self._encoder.context.open()
             decoder: Any = av.CodecContext.create(_decoder_of(spec.codec), "r")
+        if self._encoder.context.extradata:
+            decoder.extradata = self._encoder.context.extradata
         decoder.thread_count = 1
         self._picker = Picker(decoder, {info.pts[k]: k for k in wanted})
+        self._missing = set(wanted)
         self._in = 0
 
     def write(self, picture: av.VideoFrame | np.ndarray) -> list[tuple[int, av.VideoFrame]]:
@@ -97,19 +104,23 @@ class Loopback:
         self._in += 1
         with refusing(self._source, self._spec.codec):
             frame = self._encoder.prepare(picture, pts, self._info.time_base)
-            return [out for packet in self._encoder.context.encode(frame) for out in self._picker.decode(packet)]
+            return self._picked(self._encoder.context.encode(frame))
 
     def flush(self) -> list[tuple[int, av.VideoFrame]]:
         """The wanted frames that were still under way."""
         with refusing(self._source, self._spec.codec):
-            packets = [*self._encoder.context.encode(None), None]
-            last = [out for packet in packets for out in self._picker.decode(packet)]
-        if self._picker.missing:
-            raise BrokenClip(
-                f"{self._source}: {self._spec.codec} does not give back its frame {min(self._picker.missing)}; "
-                f"try another --quality, or go on without it by --skip-broken"
+            last = self._picked([*self._encoder.context.encode(None), None])
+        if self._missing:
+            raise PoisonkitError(
+                f"{self._source}: {self._spec.codec} does not give back frame {min(self._missing)}; "
+                f"try another --quality"
             )
         return last
+
+    def _picked(self, packets: Iterable[Any]) -> list[tuple[int, av.VideoFrame]]:
+        found = [out for packet in packets for out in self._picker.decode(packet)]
+        self._missing.difference_update(k for k, _ in found)
+        return found
 
 
 def _decoder_of(codec: str) -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
 from poisonkit import quality
+from poisonkit.errors import BrokenClip
 from poisonkit.fidelity import measured
 from poisonkit.media.encoders import EncoderSpec
 from poisonkit.media.video import VideoInfo
@@ -16,6 +19,7 @@ from poisonkit.media.writer import Loopback
 from poisonkit.placement import from_runs
 from poisonkit.plan import Request
 from poisonkit.triggers import PixelTrigger, find
+from tests.conftest import moving_frames
 from tests.poisonkit.test_run import pixels, poison
 
 
@@ -103,3 +107,22 @@ def test_a_sham_copy_is_the_control_that_would_be_encoded(
     assert len(encoded) == len(without) < sum(s.poisoned for s in beside.samples)  # those alone had no other control
     there = {s.id: (s.survival, s.view_survival) for s in alone.samples}
     assert there == {s.id: (s.survival, s.view_survival) for s in beside.samples if s.split != "test_sham"}
+
+
+def test_a_clip_that_begins_before_its_zero_is_a_sentence(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        for label in ("a", "b"):
+            for k in range(2):
+                path = tmp_path / "src" / split / label / f"{label}{split}{k}.mp4"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                # only a fragmented file keeps such times without an edit list that hides its first frames
+                with av.open(str(path), "w", container_options={"movflags": "frag_keyframe+delay_moov"}) as container:
+                    stream = container.add_stream("libx264", rate=25)
+                    stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+                    for i, picture in enumerate(moving_frames(20, seed=k)):
+                        frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+                        frame.pts, frame.time_base = i - 3, Fraction(1, 25)
+                        container.mux(stream.encode(frame))
+                    container.mux(stream.encode(None))
+    with pytest.raises(BrokenClip, match=r"begins 0\.120 s before its time zero"):
+        poison(tmp_path / "src", tmp_path / "out", Request(("badnet",), rate=0.5, window="4x1"), quality="high")

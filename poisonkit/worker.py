@@ -1,4 +1,4 @@
-"""The C library's memory: whether what is freed is kept for the next frame."""
+"""What a process that works on clips sets for itself, here or on another machine."""
 
 from __future__ import annotations
 
@@ -9,6 +9,14 @@ _MMAP, _TRIM = -3, -1
 """glibc's names for the two settings, in `malloc.h`: M_MMAP_THRESHOLD and M_TRIM_THRESHOLD."""
 _LARGEST = 2**25
 """Bytes up to which glibc raises the first by itself; the second is then twice that."""
+
+
+def prepare() -> None:
+    """One thread for OpenCV, since there is a worker for each core, and memory that is kept for the next frame."""
+    import cv2
+
+    cv2.setNumThreads(1)
+    keep_freed()
 
 
 def keep_freed() -> None:

@@ -11,9 +11,9 @@ import pytest
 FAULTS = """
 import resource
 import numpy as np
-from poisonkit import memory
+from poisonkit import worker
 if {kept}:
-    memory.keep_freed()
+    worker.keep_freed()
 def frame():
     np.ones(1_000_000, np.uint8)
 frame()
