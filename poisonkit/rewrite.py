@@ -1,4 +1,4 @@
-"""One clip: decode → trigger → encode → decode again and measure → rename into place.
+"""One clip: decode → trigger → encode → read back and measure → rename into place.
 
 A clip that gets a sham copy as well is decoded once for both, and survival takes the sham copy for its control; any
 other one has its control encoded for that alone.
@@ -221,7 +221,7 @@ class _Pictures:
             self._take.back(self._loop.flush())
 
     def measure(self, sample: Sample, path: Path) -> None:
-        """Decode the written file, check its length, and fill in fidelity and placement."""
+        """Read the written file back, check its length, and fill in fidelity and placement."""
         if self._survival:
             view = None if self._change.trigger is None else ViewMeter(*self._view)
             dynamic = self._change.trigger is not None and self._change.trigger.mode == "dynamic"

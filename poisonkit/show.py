@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from statistics import mean, median
+from typing import Any
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
@@ -31,11 +32,45 @@ def plain(text: str, style: str = "") -> Text:
     return Text(shown(text), style=style)
 
 
+class _Fitting(Table):
+    """A table in which no number is ever broken: a narrow screen breaks its heads, or turns rows into columns."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        def width(made: Table) -> int:
+            return made.__rich_measure__(console, options.update(max_width=10_000)).maximum
+
+        if width(self) <= options.max_width:
+            yield from super().__rich_console__(console, options)
+            return
+        heads = [str(column.header) for column in self.columns]
+        cells = [list(column.cells) for column in self.columns]
+        right = [column.justify == "right" for column in self.columns]
+        broken = Table(**_look(self.title))
+        for head, number in zip(heads, right, strict=True):
+            _column(broken, head.replace(" ", "\n").replace("≥\n", "≥ "), number)
+        for row in zip(*cells, strict=True):
+            broken.add_row(*row)
+        turned = Table(**_look(self.title))
+        for k, head in enumerate([heads[0], *map(str, cells[0])]):
+            turned.add_column(head, justify="right" if k else "left", overflow="fold")
+        for head, values in zip(heads[1:], cells[1:], strict=True):
+            turned.add_row(head, *values)
+        yield broken if width(broken) <= max(options.max_width, width(turned) - 1) else turned
+
+
+def _look(title: Any) -> dict[str, Any]:
+    return {"title": title, "title_justify": "left", "header_style": "bold", "box": None, "pad_edge": False}
+
+
+def _column(made: Table, head: str, number: bool) -> None:
+    made.add_column(head, justify="right" if number else "left", overflow="fold", no_wrap=number)
+
+
 def table(title: str, *columns: str, numbers: Sequence[str] = ()) -> Table:
     """A plain table; `numbers` are right-aligned columns."""
-    made = Table(title=plain(title, "bold"), title_justify="left", header_style="bold", box=None, pad_edge=False)
+    made = (_Fitting if numbers else Table)(**_look(plain(title, "bold")))
     for column in columns:
-        made.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
+        _column(made, column, column in numbers)
     return made
 
 
