@@ -90,7 +90,7 @@ def index(plan: Plan, settings: Settings, reporter: Reporter) -> Result:
 def poison(plan: Plan, settings: Settings, reporter: Reporter) -> Result:
     """Write the poisoned copy and its manifest; continues an interrupted run of the same plan."""
     check_places(plan, settings)
-    done = _finished_before(plan, settings)
+    done = finished_before(plan, settings)
     if done is not None:
         return Result(done, settings.manifest, continued=len(done.samples), fresh=False)
     created = not settings.out.exists()
@@ -157,8 +157,11 @@ def _check_manifest(path: Path, root: Path) -> None:
         raise PoisonkitError(f"{path} is the manifest of {there}; give another name: --manifest FILE")
 
 
-def _finished_before(plan: Plan, settings: Settings) -> Manifest | None:
-    """The manifest of the same plan, if it was carried out before; raises when the output holds something else."""
+def finished_before(plan: Plan, settings: Settings) -> Manifest | None:
+    """The manifest of the same plan, if it was carried out before.
+
+    Raises `PoisonkitError` when the output holds something else, or when files of it are missing.
+    """
     out = settings.out
     if not out.exists() or not any(out.iterdir()) or (out / FOLDER).exists():
         return None
@@ -170,6 +173,12 @@ def _finished_before(plan: Plan, settings: Settings) -> Manifest | None:
     found = differing(manifest, plan, settings)
     if found:
         raise PoisonkitError(f"{out} holds another copy ({settings.manifest}), made with {', '.join(found)}; {remedy}")
+    missing = [sample.path for sample in manifest.samples if not (out / sample.path).is_file()]
+    if missing:
+        raise PoisonkitError(
+            f"{out} lacks {len(missing)} of the {len(manifest.samples)} files of {settings.manifest}, such as "
+            f"{missing[0]}; remove the folder to have it written anew"
+        )
     return manifest
 
 

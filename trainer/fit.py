@@ -13,7 +13,7 @@ import torch
 
 from trainer import evaluate, models, processes, runs, sources
 from trainer import manifest as manifests
-from trainer.errors import RunError, TrainerError
+from trainer.errors import ClipError, RunError, TrainerError
 from trainer.estimate import Estimate, estimate
 from trainer.manifest import Manifest
 from trainer.models import _public as public
@@ -81,6 +81,7 @@ def fit(options: FitOptions, progress: Progress) -> Metrics | None:
         runs.check(folder, settings, options.resume)
     if runs.is_finished(folder):
         return None if helper else _finished(folder, str(views) if options.views else None, progress)
+    manifest.check_files()
     if options.resume and not folder.exists():
         progress.say(f"there is no run in {folder} to go on with: a new one begins")
     _check_weights(plan, options)
@@ -105,12 +106,16 @@ def fit(options: FitOptions, progress: Progress) -> Metrics | None:
     if helper:
         return None
     weights.save(header, folder / "weights.pt")
-    return evaluate.score(model, manifest, settings, views, folder, seconds, progress)
+    try:
+        return evaluate.score(model, manifest, settings, views, folder, seconds, progress)
+    except ClipError as error:
+        raise ClipError(f"{error}; the weights are kept: the same command goes on with --resume") from None
 
 
 def dry_run(options: FitOptions, progress: Progress) -> Estimate:
     """Check everything that `fit` checks beforehand, and estimate what it would take; writes nothing."""
     plan = _plan(options, progress)
+    plan.manifest.check_files()
     _check_sampling(plan.manifest, plan.preset, progress)
     evaluate.say_untouched(plan.manifest, models.find(plan.settings.model), progress)
     _check_weights(plan, options)

@@ -92,6 +92,20 @@ class Manifest:
         """The samples of one split, in the manifest's order."""
         return [sample for sample in self.samples if sample.split == name]
 
+    def check_files(self) -> None:
+        """Raise `ManifestError` where files are missing: a training would find that out hours later."""
+        if not self.root.is_dir():
+            raise ManifestError(
+                f"{self.path} says that its files lie in {self.root}, which is no folder; move it back, or write the "
+                f"manifest anew"
+            )
+        missing = [sample.path for sample in self.samples if not (self.root / sample.path).is_file()]
+        if missing:
+            raise ManifestError(
+                f"{len(missing)} of the {len(self.samples)} files of {self.path} are missing, such as {missing[0]} in "
+                f"{self.root}; restore them, or write the manifest anew"
+            )
+
     def file_of(self, sample: Sample) -> Path:
         """The media file of a sample; raises `ClipError` when a link leads it out of the root."""
         file = self.root / sample.path

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -31,13 +31,35 @@ def plain(text: str, style: str = "") -> Text:
     return Text(shown(text), style=style)
 
 
+FLOORS = ("false_target", "sham_asr")
+"""The floors under ASR that a run has by itself."""
+
+
 def show_figures(figures: Figures, title: str) -> None:
-    """Print a run's figures with counts and intervals."""
-    table = _table(title, "share")
+    """Print a run's figures with counts and intervals, and a caution where ASR is not above its floors."""
+    table = _table("share")
     for field, name in NAMES.items():
         if getattr(figures, field) is not None:  # a clean run has its CDA alone
             table.add_row(name, *cells(getattr(figures, field)))
-    Console(highlight=False).print(table)
+    console = Console(highlight=False)
+    console.print(plain(title, "table.title"))
+    console.print(table)
+    caution = below_floors(figures.asr, {NAMES[field]: getattr(figures, field) for field in FLOORS})
+    if caution is not None:
+        console.print(f"careful: {caution}", markup=False)
+
+
+def below_floors(asr: Share | None, floors: Mapping[str, Share | None]) -> str | None:
+    """A sentence where ASR is not surely above a share of clips that carry no trigger, or find no backdoor."""
+    reached = {name: floor for name, floor in floors.items() if asr and floor and not asr.is_above(floor)}
+    if asr is None or not reached:
+        return None
+    *others, last = (f"{name} ({floor.low:.3f} … {floor.high:.3f})" for name, floor in reached.items())
+    named = f"{', '.join(others)} and {last}" if others else last
+    return (
+        f"The interval of ASR, {asr.low:.3f} … {asr.high:.3f}, does not lie above that of {named}. Clips may go to the "
+        f"target as often for other reasons: nothing can be told about the attack from this run."
+    )
 
 
 def show_estimate(expected: Estimate) -> None:
@@ -118,8 +140,8 @@ def show_rows(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]])
     Console(highlight=False).print(table)
 
 
-def _table(title: str, heading: str) -> Table:
-    table = Table(title=plain(title, "table.title"), title_justify="left")
+def _table(heading: str) -> Table:
+    table = Table()
     table.add_column("")
     for column in (heading, "95 %", "n"):
         table.add_column(column, justify="right")

@@ -35,6 +35,13 @@ app = typer.Typer(
     help="Poison a video or audio data set on disk, with a manifest of what was changed and what survived the codec. "
     "Research software for measuring and defending; sources are never touched, copies are marked as poisoned.",
 )
+
+
+@app.callback()
+def _begin(version: options.Version = False) -> None:
+    pass
+
+
 app.command()(poison.poison)
 app.command()(index.index)
 app.command()(attacks.attacks)

@@ -9,6 +9,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+import poisonkit
+
 
 class Commands(TyperGroup):
     """The commands; a wrong value is told in plain words."""
@@ -20,6 +22,18 @@ class Commands(TyperGroup):
         except typer.BadParameter as error:
             error.message = error.message.removeprefix("Value error, ")  # pydantic's, which some typers use
             raise
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"poisonkit {poisonkit.__version__}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool,
+    typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
+]
 
 
 class ModeName(StrEnum):

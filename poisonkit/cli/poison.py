@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from poisonkit.cli import options, output
 from poisonkit.cli.options import CarryName, LabelModeName, ModeName, NoAudioName
+from poisonkit.errors import PoisonkitError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -103,8 +104,20 @@ def poison(
     if dry_run:
         run.check_places(plan, settings)
         _dry_run(plan, quality, settings.workers, as_json)
+        _say_there(plan, settings)
         return
     _poison(plan, settings, as_json)
+
+
+def _say_there(plan: Plan, settings: Settings) -> None:
+    """What the run itself would find where its copy goes."""
+    from poisonkit import run
+
+    try:
+        if run.finished_before(plan, settings) is not None:
+            output.screen().say(f"note: {settings.out} holds this very copy already")
+    except PoisonkitError as error:
+        output.screen().say(f"note: the run itself would be refused: {error}")
 
 
 def _audible(
@@ -138,7 +151,7 @@ def _poison(plan: Plan, settings: Settings, as_json: bool) -> None:
         screen.end()
     made = result.manifest
     if not result.fresh:
-        screen.say("this copy is already complete; nothing was done")
+        screen.say(f"this copy is already complete; nothing was done (poisonkit verify {result.path} checks its bytes)")
     _warn(made)
     _warn_view(made)
     if as_json:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import poisonkit
 from tests.conftest import REPOSITORY
 
 
@@ -47,6 +48,17 @@ def test_poison_inspect_verify(ucf_tree: Path, tmp_path: Path) -> None:
     again = call("poison", ucf_tree, "--attack", "badnet", "--rate", "0.3", cwd=tmp_path)
     assert again.returncode == 0
     assert "already complete" in again.stderr
+    planned = call("poison", ucf_tree, "--attack", "badnet", "--rate", "0.3", "--dry-run", cwd=tmp_path)
+    assert (planned.returncode, "holds this very copy already" in planned.stderr) == (0, True)
+    other = call("poison", ucf_tree, "--attack", "badnet", "--rate", "0.5", "--dry-run", cwd=tmp_path)
+    assert (other.returncode, "the run itself would be refused" in other.stderr) == (0, True)
+    next((tmp_path / "source-badnet").rglob("*_triggered*/*/*.avi")).unlink()
+    again = call("poison", ucf_tree, "--attack", "badnet", "--rate", "0.3", cwd=tmp_path)
+    refused(again, "source-badnet lacks 1 of the 22 files")
+
+
+def test_version_is_told(tmp_path: Path) -> None:
+    assert call("--version", cwd=tmp_path).stdout.split() == ["poisonkit", poisonkit.__version__]
 
 
 def test_the_dynamic_copy_has_a_name_of_its_own(ucf_tree: Path, tmp_path: Path) -> None:

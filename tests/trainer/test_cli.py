@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ import pytest
 from tests.trainer.conftest import sample, untrained_run
 from tests.trainer.test_compare import write_run
 from trainer import cli
+from trainer.metrics import Figures, Share
+from trainer.tables import show_figures
 
 
 def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
@@ -34,12 +37,24 @@ def test_every_command_has_help(
     assert "--json" in out
 
 
+def test_version_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(monkeypatch, "--version") == 0
+    assert capsys.readouterr().out == f"trainer {version('poisonkit')}\n"
+
+
+def test_a_share_that_is_not_above_its_floor_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    asr, low, high = Share(0.9, 40, 0.8, 0.95), Share(0.1, 40, 0.05, 0.2), Share(0.9, 40, 0.85, 0.95)
+    for floor, told in ((low, False), (high, True)):
+        show_figures(Figures(low, asr, None, floor, None, None), "a run")
+        assert ("careful: The interval of ASR" in capsys.readouterr().out) is told
+
+
 def test_mistakes_end_with_a_sentence(tmp_path: Path, write_manifest: Callable[..., Path]) -> None:
     """In a process of its own, as users see it."""
     manifest = write_manifest([sample("a"), sample("test-a", "test")])
     for arguments, words in (
         (["fit", "nothing.json"], "cannot read the manifest nothing.json"),
-        (["fit", str(manifest), "--preset", "mini"], "cannot decode"),
+        (["fit", str(manifest), "--preset", "mini"], "which is no folder; move it back"),
         (["evaluate", str(tmp_path)], "run.json"),
         (["pool", str(tmp_path)], "metrics.json"),
         (

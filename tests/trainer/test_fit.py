@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -384,9 +385,26 @@ def test_mistakes_found_late_leave_no_folder(learned: Path, bars: Path, tmp_path
     I3D.presets["mini"] = replace(preset, geometry=replace(preset.geometry, width=8))
     with pytest.raises(TrainerError, match="another geometry"):
         fit.fit(options(bars, tmp_path / "run", weights=learned / "weights.pt"), Progress())
-    (tmp_path / "other.json").write_text(bars.read_text())
+    other = Path(shutil.copytree(bars.parent, tmp_path / "other")) / bars.name
+    given = manifests.load(other)
+    given.file_of(given.split("train")[-1]).write_bytes(b"no clip")
     with pytest.raises(TrainerError, match="cannot decode"):
-        fit.fit(options(tmp_path / "other.json", tmp_path / "run"), Progress())
+        fit.fit(options(other, tmp_path / "run"), Progress())
+    assert not (tmp_path / "run").exists()
+
+
+def test_missing_files_are_found_before_the_training(bars: Path, tmp_path: Path) -> None:
+    other = Path(shutil.copytree(bars.parent, tmp_path / "other")) / bars.name
+    given = manifests.load(other)
+    last = given.split("test")[-1]
+    given.file_of(last).unlink()
+    for command in (fit.fit, fit.dry_run):
+        with pytest.raises(TrainerError, match=rf"1 of the {len(given.samples)} files .* missing, such as {last.path}"):
+            command(options(other, tmp_path / "run"), Progress())
+    (tmp_path / "away.json").write_text(json.dumps({**json.loads(bars.read_text()), "root": "away"}))
+    for command in (fit.fit, fit.dry_run):
+        with pytest.raises(TrainerError, match="away, which is no folder; move it back"):
+            command(options(tmp_path / "away.json", tmp_path / "run"), Progress())
     assert not (tmp_path / "run").exists()
 
 

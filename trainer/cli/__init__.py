@@ -22,6 +22,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+@app.callback()
+def _begin(version: options.Version = False) -> None:
+    pass
+
+
 app.command()(fit.fit)
 app.command()(measure.evaluate)
 app.command()(measure.fuse)

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from trainer.cli.options import Json, Views, print_json
+from trainer.wording import shown
 
 
 class CacheName(StrEnum):
@@ -130,4 +131,9 @@ def fit(
         raise typer.Exit(130) from None
     if result is None:  # a helper process of a training on several devices
         return
-    print_json(result) if json else show_run(result)
+    if json:
+        print_json(result)
+        return
+    show_run(result)
+    folder = shown(str(out or Path("runs") / result.manifest.name))
+    print(f"\nrun: {folder}\nnext: trainer report {folder}")

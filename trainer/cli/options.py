@@ -29,6 +29,19 @@ class Commands(TyperGroup):
             raise
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        from trainer.versions import versions
+
+        print(f"trainer {versions()['poisonkit']}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+]
+
+
 def print_json(result: msgspec.Struct | Sequence[msgspec.Struct]) -> None:
     """Print structs as indented JSON."""
     import msgspec

@@ -11,10 +11,8 @@ from trainer.compare import Difference
 from trainer.errors import RunError
 from trainer.metrics import Figures, Share
 from trainer.report.reading import Run
-from trainer.tables import NAMES
+from trainer.tables import FLOORS, NAMES, below_floors
 
-FLOORS = ("false_target", "sham_asr")
-"""The floors under ASR that a run has by itself."""
 CLEAN_ASR = "ASR of the clean model"
 """What the page calls the floor that a baseline gives."""
 
@@ -58,19 +56,11 @@ def beside(run: Run, given: Sequence[Run]) -> Beside | None:
 
 
 def not_above_floors(run: Run, pair: Beside | None) -> list[str]:
-    """A sentence where a run's ASR is not surely above a share of clips that carry no trigger, or find no backdoor."""
-    m = run.metrics
-    floors = {NAMES[field]: getattr(m, field) for field in FLOORS}
+    """A sentence where a run's ASR is not surely above its floors, that of the clean model among them."""
+    floors = {NAMES[field]: getattr(run.metrics, field) for field in FLOORS}
     floors[CLEAN_ASR] = pair.asr_clean_model if pair else None
-    reached = {name: floor for name, floor in floors.items() if m.asr and floor and not m.asr.is_above(floor)}
-    if m.asr is None or not reached:
-        return []
-    *others, last = (f"{name} ({floor.low:.3f} … {floor.high:.3f})" for name, floor in reached.items())
-    named = f"{', '.join(others)} and {last}" if others else last
-    return [
-        f"The interval of ASR, {m.asr.low:.3f} … {m.asr.high:.3f}, does not lie above that of {named}. Clips may go to "
-        f"the target as often for other reasons: nothing can be told about the attack from this run."
-    ]
+    caution = below_floors(run.metrics.asr, floors)
+    return [] if caution is None else [caution]
 
 
 def groups(given: Sequence[Run], pairs: dict[str, Beside]) -> list[Group]:
