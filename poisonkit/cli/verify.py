@@ -35,7 +35,8 @@ def verify(manifest: options.ManifestFile, rederive: options.Rederive = False, a
             screen.say(f"note: {note}")
         for problem in problems:
             output.line(problem)
-        verdict = f"{len(problems)} problems" if problems else "all is as the manifest says"
+        many = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        verdict = many if problems else "all is as the manifest says"
         derived_too = f", {again.samples} samples derived again" if again else ""
         output.line(f"{report.files} files, {report.hashed} hashes compared{derived_too}: {verdict}")
     if problems:

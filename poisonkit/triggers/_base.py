@@ -92,7 +92,7 @@ class Trigger(ABC):
     def build(cls, mode: Mode, settings: Mapping[str, Any]) -> Self:
         """Make a trigger from a manifest's `params` or from text such as `{"patch": "0.2"}`."""
         types_of = get_type_hints(cls)
-        known = {f.name for f in cls.fields()}
+        known = {f.name: f for f in cls.fields()}
         values = {}
         for name, value in settings.items():
             if name not in known:
@@ -102,7 +102,8 @@ class Trigger(ABC):
                 values[name] = kind(value)
             except (TypeError, ValueError):
                 raise PoisonkitError(
-                    f"{cls.name}.{name}={value} is not a number of type {kind.__name__}; give one"
+                    f"{cls.name}.{name}={value} is no {'whole number' if kind is int else 'number'}; give one of "
+                    f"{allowed(known[name])}"
                 ) from None
         return cls(mode=mode, **values)
 

@@ -52,7 +52,8 @@ def test_poison_inspect_verify(ucf_tree: Path, tmp_path: Path) -> None:
     assert (planned.returncode, "holds this very copy already" in planned.stderr) == (0, True)
     other = call("poison", ucf_tree, "--attack", "badnet", "--rate", "0.5", "--dry-run", cwd=tmp_path)
     assert (other.returncode, "the run itself would be refused" in other.stderr) == (0, True)
-    next((tmp_path / "source-badnet").rglob("*_triggered*/*/*.avi")).unlink()
+    made = json.loads((tmp_path / "manifests" / "source-badnet.json").read_text())
+    (tmp_path / "source-badnet" / made["samples"][-1]["path"]).unlink()
     again = call("poison", ucf_tree, "--attack", "badnet", "--rate", "0.3", cwd=tmp_path)
     refused(again, "source-badnet lacks 1 of the 22 files")
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 
 import typer
 
@@ -29,19 +30,24 @@ def _begin(version: options.Version = False) -> None:
     pass
 
 
-app.command()(fit.fit)
-app.command()(measure.evaluate)
-app.command()(measure.fuse)
-app.command()(measure.compare)
-app.command()(measure.pool)
-app.command()(defend.defend)
-app.command("defenses")(defend.list_defenses)
-app.command()(show.explain)
-app.command()(show.report)
-app.command()(paper.table)
-app.command()(paper.figure)
-app.command()(paper.findings)
-app.command()(show.models)
+def _add(command: Callable[..., None], name: str | None = None) -> None:
+    # the list of commands shows a first sentence whole; by itself it would be cut off
+    app.command(name, short_help=(command.__doc__ or "").split("\n\n")[0].replace("\n    ", " "))(command)
+
+
+_add(fit.fit)
+_add(measure.evaluate)
+_add(measure.fuse)
+_add(measure.compare)
+_add(measure.pool)
+_add(defend.defend)
+_add(defend.list_defenses, "defenses")
+_add(show.explain)
+_add(show.report)
+_add(paper.table)
+_add(paper.figure)
+_add(paper.findings)
+_add(show.models)
 
 
 def main() -> None:

@@ -21,8 +21,9 @@ def defend(
 ) -> None:
     """Try a defense on a run and measure what it finds or repairs.
 
-    It is fed with what a defender has: the model, clips without flags, and a tenth of the test clips known to be
-    clean, which are left out of the figures. Kept in RUN/defenses/NAME/: outcome.json, scores.csv, plot.svg.
+    It is fed with what a defender has: the model, clips without flags, and a tenth of the test clips, at least one of
+    each class, known to be clean, which are left out of the figures. Kept in RUN/defenses/NAME/: outcome.json,
+    scores.csv, plot.svg.
     """
     from trainer import defenses
     from trainer.defenses import _shown
