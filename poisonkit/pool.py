@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.process import BaseProcess
 from typing import Any, Self, TypeVar
 
 from poisonkit import watchdog, worker
@@ -115,16 +116,25 @@ def _alone(work: Callable[[Job, Context], T], job: Job, context: Context, stall:
         try:
             return result.result()
         except BrokenProcessPool:
-            process.join()
             what = (
                 f"does not get on by a frame in {stall:g} seconds"
-                if process.exitcode == watchdog.EXIT_CODE
+                if _ended(process) == watchdog.EXIT_CODE
                 else "ends the process that works on it, for want of memory or by a fault of a decoder"
             )
             return BrokenClip(
                 f"{context.source / job.path} {what}; look at it and convert or remove it, or go on without it by "
                 f"--skip-broken"
             )
+
+
+def _ended(process: BaseProcess) -> int | None:
+    """How a process ended; the executor's thread waits for it as well, and who is second learns it a moment later."""
+    process.join()
+    for _ in range(100):
+        if process.exitcode is not None:
+            break
+        time.sleep(0.01)
+    return process.exitcode
 
 
 def _watched(work: Callable[[Job, Context], T], job: Job, context: Context, stall: float) -> T | BrokenClip:

@@ -9,7 +9,7 @@ from pathlib import Path
 from poisonkit import watchdog
 from poisonkit.errors import BrokenClip
 from poisonkit.jobs import Context, Job
-from poisonkit.pool import Pool
+from poisonkit.pool import Pool, _ended
 
 STALL = 1.5
 
@@ -52,3 +52,20 @@ def test_nothing_is_ended_once_the_work_is_done() -> None:
         pass
     time.sleep(0.6)
     watchdog.alive()
+
+
+def test_who_waits_second_for_a_process_learns_how_it_ended() -> None:
+    class Reaped:
+        """Its end is known only a moment after it can be joined, as where another thread waits for it as well."""
+
+        asked = 0
+
+        def join(self) -> None:
+            pass
+
+        @property
+        def exitcode(self) -> int | None:
+            self.asked += 1
+            return watchdog.EXIT_CODE if self.asked > 4 else None
+
+    assert _ended(Reaped()) == watchdog.EXIT_CODE  # type: ignore[arg-type]
