@@ -101,13 +101,8 @@ class ViewMeter:
     _meant: float = 0.0
     _cross: float = 0.0
 
-    def add(
-        self, source: np.ndarray, triggered: np.ndarray, source_back: np.ndarray, triggered_back: np.ndarray
-    ) -> None:
-        self.add_change(difference(triggered, source), difference(triggered_back, source_back))
-
     def add_change(self, intended: np.ndarray, left: np.ndarray) -> None:
-        """The same with the change that was meant and the one that is left, int16 (H, W, 3)."""
+        """One more frame: the change that was meant and the one that is left, int16 (H, W, 3)."""
         height, width = intended.shape[:2]
         side = max(round(min(height, width) * self.crop / self.short), 1)
         y, x = (height - side) // 2, (width - side) // 2

@@ -152,7 +152,7 @@ def _settings(params: Mapping[str, object]) -> str:
 
 def facts(title: str, rows: Sequence[tuple[str, str]]) -> Table:
     """Names and values."""
-    made = Table(title=plain(title, "bold"), title_justify="left", box=None, show_header=False, pad_edge=False)
+    made = Table(**_look(plain(title, "bold")), show_header=False)
     made.add_column(style="dim", no_wrap=True)
     made.add_column(overflow="fold")
     for name, value in rows:

@@ -17,7 +17,7 @@ import numpy as np
 from poisonkit import manifest as contract
 from poisonkit import record, watchdog
 from poisonkit.errors import BrokenClip, PoisonkitError
-from poisonkit.fidelity import SurvivalMeter, ViewMeter, measured
+from poisonkit.fidelity import SurvivalMeter, ViewMeter, difference, measured
 from poisonkit.fidelity_sound import SoundSurvivalMeter
 from poisonkit.files import NOTICE, is_sound, sha256
 from poisonkit.jobs import Context, Job
@@ -228,8 +228,9 @@ def _measure(
     streams = [*(_raw(platform, path, size) for path in meant), *(map(to_rgb, decode(path)) for path in got)]
     for i, (triggered, control, triggered_back, control_back) in enumerate(zip(*streams, strict=False)):
         if i in wanted:
-            kept.add(control, triggered, control_back, triggered_back)
-            seen.add(control, triggered, control_back, triggered_back)
+            change = difference(triggered, control), difference(triggered_back, control_back)
+            kept.add_change(*change)
+            seen.add_change(*change)
     sample.survival["video"], sample.view_survival["video"] = kept.result(), seen.result()
 
 

@@ -76,7 +76,7 @@ def fit(options: FitOptions, progress: Progress) -> Metrics | None:
     initial, samples = plan.initial, plan.manifest.split("train")
     _check_sampling(manifest, preset, progress)
     evaluate.say_untouched(manifest, models.find(settings.model), progress)
-    folder = options.out or Path("runs") / manifest.name
+    folder = folder_of(options.out, manifest.name)
     if not helper:
         runs.check(folder, settings, options.resume)
     if runs.is_finished(folder):
@@ -112,6 +112,11 @@ def fit(options: FitOptions, progress: Progress) -> Metrics | None:
         raise ClipError(f"{error}; the weights are kept: the same command goes on with --resume") from None
 
 
+def folder_of(out: Path | None, manifest: str) -> Path:
+    """Where a run goes: what was asked for, or a folder of the manifest's name."""
+    return out or Path("runs") / manifest
+
+
 def dry_run(options: FitOptions, progress: Progress) -> Estimate:
     """Check everything that `fit` checks beforehand, and estimate what it would take; writes nothing."""
     plan = _plan(options, progress)
@@ -119,7 +124,7 @@ def dry_run(options: FitOptions, progress: Progress) -> Estimate:
     _check_sampling(plan.manifest, plan.preset, progress)
     evaluate.say_untouched(plan.manifest, models.find(plan.settings.model), progress)
     _check_weights(plan, options)
-    runs.check(options.out or Path("runs") / plan.manifest.name, plan.settings, resume=True)
+    runs.check(folder_of(options.out, plan.manifest.name), plan.settings, resume=True)
     return estimate(plan.manifest, plan.preset, plan.recipe, plan.settings, plan.views)
 
 

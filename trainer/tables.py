@@ -44,13 +44,18 @@ def show_figures(figures: Figures, title: str) -> None:
     console = Console(highlight=False)
     console.print(plain(title, "table.title"))
     console.print(table)
-    caution = below_floors(figures.asr, {NAMES[field]: getattr(figures, field) for field in FLOORS})
+    caution = below_floors(figures)
     if caution is not None:
         console.print(f"careful: {caution}", markup=False)
 
 
-def below_floors(asr: Share | None, floors: Mapping[str, Share | None]) -> str | None:
-    """A sentence where ASR is not surely above a share of clips that carry no trigger, or find no backdoor."""
+def below_floors(figures: Figures, more: Mapping[str, Share | None] | None = None) -> str | None:
+    """A sentence where ASR is not surely above a share of clips that carry no trigger, or find no backdoor.
+
+    `more`: floors besides the run's own, by the name that the sentence gives them.
+    """
+    asr = figures.asr
+    floors = {NAMES[field]: getattr(figures, field) for field in FLOORS} | dict(more or {})
     reached = {name: floor for name, floor in floors.items() if asr and floor and not asr.is_above(floor)}
     if asr is None or not reached:
         return None

@@ -50,13 +50,13 @@ def attacks(names: list[str], texts: list[str]) -> tuple[tuple[str, ...], dict[s
     for text in texts:
         left, equals, value = text.partition("=")
         owner, dot, parameter = left.partition(".")
-        if equals and dot and owner not in names:
+        if not (equals and dot):
+            known = " or ".join(f"{name}.PARAM=VALUE" for name in names)
+            raise PoisonkitError(f"--set {text!r} is not {known}; see `poisonkit attacks {names[0]}`")
+        if owner not in names:
             raise PoisonkitError(
                 f"--set {text!r}: {owner} is none of this run's attacks ({', '.join(names)}); leave it out, or add "
                 f"--attack {owner}"
             )
-        if not (equals and dot):
-            known = " or ".join(f"{name}.PARAM=VALUE" for name in names)
-            raise PoisonkitError(f"--set {text!r} is not {known}; see `poisonkit attacks {names[0]}`")
         parameters.setdefault(owner, {})[parameter] = value
     return tuple(name for name in names if name != "none"), parameters

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from poisonkit.errors import PoisonkitError
-from poisonkit.fidelity import SurvivalMeter, ViewMeter, VisibilityMeter, measured, parse_view, ssim
+from poisonkit.fidelity import SurvivalMeter, ViewMeter, VisibilityMeter, difference, measured, parse_view, ssim
 
 
 def frame(*values: int) -> np.ndarray:
@@ -119,7 +119,7 @@ def seen(change: np.ndarray, short: int, crop: int, left: float = 1.0) -> tuple[
     triggered = (grey + change).astype(np.uint8)
     written = (grey + np.rint(left * change)).astype(np.uint8)
     meter = ViewMeter(short, crop)
-    meter.add(grey, triggered, grey, written)
+    meter.add_change(difference(triggered, grey), difference(written, grey))
     result = meter.result()
     assert result.view == f"{short}/{crop}"
     return result.energy, result.correlation

@@ -135,5 +135,5 @@ def fit(
         print_json(result)
         return
     show_run(result)
-    folder = shown(str(out or Path("runs") / result.manifest.name))
+    folder = shown(str(fitting.folder_of(out, result.manifest.name)))
     print(f"\nrun: {folder}\nnext: trainer report {folder}")

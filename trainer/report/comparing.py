@@ -11,7 +11,7 @@ from trainer.compare import Difference
 from trainer.errors import RunError
 from trainer.metrics import Figures, Share
 from trainer.report.reading import Run
-from trainer.tables import FLOORS, NAMES, below_floors
+from trainer.tables import below_floors
 
 CLEAN_ASR = "ASR of the clean model"
 """What the page calls the floor that a baseline gives."""
@@ -57,9 +57,7 @@ def beside(run: Run, given: Sequence[Run]) -> Beside | None:
 
 def not_above_floors(run: Run, pair: Beside | None) -> list[str]:
     """A sentence where a run's ASR is not surely above its floors, that of the clean model among them."""
-    floors = {NAMES[field]: getattr(run.metrics, field) for field in FLOORS}
-    floors[CLEAN_ASR] = pair.asr_clean_model if pair else None
-    caution = below_floors(run.metrics.asr, floors)
+    caution = below_floors(run.metrics, {CLEAN_ASR: pair.asr_clean_model if pair else None})
     return [] if caution is None else [caution]
 
 
