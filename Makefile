@@ -208,7 +208,7 @@ $(foreach set,$(AV_SETS),$(foreach seed,$(AV_SEEDS),$(eval $(call av_rules,$(set
 
 # --- the paper's tables and figures ---------------------------------------------------------------
 
-include paper/rules.mk
+include experiments/rules.mk
 
 # --- survival -------------------------------------------------------------------------------------
 # every attack in both modes, on pictures and on sound; pictures twice, for victims that take 224 and 64 pixels
@@ -269,7 +269,7 @@ format: $(READY)
 	$(BIN)/ruff format .
 
 schema: $(READY)
-	$(BIN)/python -c "import json; from poisonkit.manifest import schema; print(json.dumps(schema(), indent=2, ensure_ascii=False))" > manifests/schema.json
+	$(BIN)/python -c "import json; from poisonkit.manifest import json_schema; print(json.dumps(json_schema(), indent=2, ensure_ascii=False))" > manifests/schema.json
 
 clean:
 	rm -rf $(WORK)

@@ -17,8 +17,8 @@ from typing import Any
 
 from benchmarks.measuring import Asked, Figure, clips, command, copy_rate, ratios, taking_turns
 from benchmarks.poison import SIZE
-from poisonkit import plan as planning
 from poisonkit.layouts import Listing
+from poisonkit.plan import plan as planning
 
 LIMIT = 0.95
 CLIPS = 18

@@ -12,10 +12,11 @@ from pathlib import Path
 
 from benchmarks.copies import clean, poisoned, source, trained
 from benchmarks.measuring import Asked, Figure, command, ratios, seconds, taking_turns
-from trainer import fusion, observing
-from trainer import trained as finished
+from trainer.evaluation import inference
+from trainer.fusion import fuse
 from trainer.manifest import SHAM, TRIGGERED
 from trainer.progress import Progress
+from trainer.runs import loaded_run as finished
 
 GRID = 1.3
 VIDEOS, AUDIOS = 9, 3
@@ -39,7 +40,7 @@ def figures(asked: Asked) -> Iterator[Figure]:
         forget(asked.folder)
         out = asked.folder / "fused"
         shutil.rmtree(out, ignore_errors=True)
-        return seconds(lambda: fusion.grid(folders[0], folders[1], "late", "logits", out, quiet))
+        return seconds(lambda: fuse.grid(folders[0], folders[1], "late", "logits", out, quiet))
 
     taken = taking_turns({"looks": looks, "grid": grid}, asked.rounds)
     yield Figure(
@@ -61,7 +62,7 @@ def look(folders: Sequence[Path], quiet: Progress) -> None:
     for folder in folders:
         run = finished.load(folder)
         for split in ("test", TRIGGERED, SHAM):
-            observing.of_run(run, split, quiet)
+            inference.of_run(run, split, quiet)
 
 
 def forget(folder: Path) -> None:

@@ -25,11 +25,11 @@ from benchmarks.copies import clean, source
 from benchmarks.measuring import Asked, Figure, command, ratios
 from poisonkit.media.video import LENIENT
 from trainer import models
-from trainer.clips import EpochBatches, TrainingClips, TrainingLoader
-from trainer.crops import short_side_size
-from trainer.presets import Preset
+from trainer.data.crops import short_side_size
+from trainer.data.frame_stores import DiskStore, FileStore, RamStore, Store
+from trainer.data.video_datasets import EpochBatches, TrainingClips, TrainingLoader
+from trainer.presets.preset import Preset
 from trainer.seeding import generator
-from trainer.stores import DiskStore, FileStore, RamStore, Store
 
 DECODING, MEMORY = 0.9, 10.0
 MODEL, SEED, WORKERS = "i3d", 0, 2

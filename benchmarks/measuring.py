@@ -21,10 +21,12 @@ import numpy as np
 import torch
 from rich.console import Console
 
-from poisonkit import layouts, record, run, show
+from poisonkit import layouts
+from poisonkit.cli import tables
 from poisonkit.demo import MOTIONS, make_demo
 from poisonkit.layouts import Listing
-from poisonkit.plan import Plan
+from poisonkit.plan.plan import Plan
+from poisonkit.run import assemble, run
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,7 @@ def machine() -> str:
         names = [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if "model name" in line]
         model = names[0] if names else model
     cores = len(os.sched_getaffinity(0))
-    made = record.versions()
+    made = assemble.versions()
     return (
         f"{model}, {cores} cores; Python {platform.python_version()}, torch {torch.__version__}, numpy "
         f"{np.__version__}, OpenCV {cv2.__version__}, PyAV {made['PyAV']} ({made['FFmpeg'].split()[1]}), "
@@ -163,7 +165,7 @@ def report(figures: Iterable[Figure], title: str) -> int:
     """Print the figures; returns the exit code, 1 where a bar is missed."""
     found = list(figures)
     numbers = ("median", "least", "most", "bar")
-    table = show.table(title, "figure", *numbers, "", numbers=numbers)
+    table = tables.table(title, "figure", *numbers, "", numbers=numbers)
     for figure in found:
         table.add_row(figure.name, *_cells(figure), "holds" if figure.holds else "MISSED")
     console = Console(width=None if sys.stdout.isatty() else 140)

@@ -19,12 +19,12 @@ from pathlib import Path
 import imageio_ffmpeg
 
 from benchmarks.measuring import Asked, Figure, clips, command, copy_rate, ratios, seconds, taking_turns
-from poisonkit import plan as planning
-from poisonkit.jobs import Job
 from poisonkit.manifest import Rung
 from poisonkit.media.encoders import container_of, determinism, encoder
 from poisonkit.media.video import examine
-from poisonkit.plan import Plan, Request
+from poisonkit.plan import plan as planning
+from poisonkit.plan.job import Job
+from poisonkit.plan.plan import Plan, Request
 
 SIZE = (640, 360)
 WORKERS = 2

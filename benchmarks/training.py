@@ -18,17 +18,19 @@ from torch.utils.data import Dataset
 
 from benchmarks.copies import clean, source
 from benchmarks.measuring import Asked, Figure, command, ratios, seconds, taking_turns
-from trainer import models, observing, sources
-from trainer.clips import Key
-from trainer.fit import FitOptions, settings_of
+from trainer import models
+from trainer.data import training_set
+from trainer.data.training_set import Reading, Source
+from trainer.data.video_datasets import Key
+from trainer.evaluation import inference
 from trainer.manifest import Manifest
 from trainer.models import weights
 from trainer.models._base import Victim
-from trainer.presets import Preset
+from trainer.presets.preset import Preset
+from trainer.presets.sampling import parse_views
 from trainer.progress import Progress
-from trainer.sampling import parse_views
-from trainer.sources import Reading, Source
-from trainer.training import Group, train
+from trainer.training.fit import FitOptions, settings_of
+from trainer.training.loop import Group, train
 
 MODEL, STEP, VIEWS = "i3d", 0.95, 0.9
 TESTED = 16
@@ -61,7 +63,7 @@ def step(made: Manifest, preset: Preset, asked: Asked) -> Figure:
     """An epoch with clips decoded once and cropped anew, beside one of ready clips."""
     quiet = Progress()
     quiet.console.quiet = True
-    real = sources.training(made, preset, 0, Reading(cache="ram"), quiet)
+    real = training_set.training(made, preset, 0, Reading(cache="ram"), quiet)
     ready = dataclasses.replace(real, clips=Ready(real), workers=0)
     asked_for = FitOptions(made.path, MODEL, "mini", epochs=1)
     settings = settings_of(asked_for, made, preset, preset.recipe, "none")
@@ -82,11 +84,11 @@ def views(made: Manifest, preset: Preset, asked: Asked) -> Figure:
     """Clips tested in 10 × 3 views, beside thirty forwards of pictures that lie in memory."""
     samples, wanted = made.split("test")[:TESTED], parse_views("10x3", preset.views.size)
     victim = model(made, preset)
-    pictures = list(observing.read(victim, made, samples, preset, wanted))
+    pictures = list(inference.read(victim, made, samples, preset, wanted))
     taken = taking_turns(
         {
-            "tested": lambda: seconds(lambda: observing.observe(victim, made, samples, preset, wanted)),
-            "bare": lambda: seconds(lambda: [observing.ask(victim, part) for part in pictures]),
+            "tested": lambda: seconds(lambda: inference.observe(victim, made, samples, preset, wanted)),
+            "bare": lambda: seconds(lambda: [inference.ask(victim, part) for part in pictures]),
         },
         asked.rounds,
     )

@@ -19,15 +19,15 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 
-from poisonkit.change import Change
-from poisonkit.change_sound import SoundChange
-from poisonkit.fidelity_sound import power_db
-from poisonkit.jobs import Context
+from poisonkit.clip.audio_attack import SoundChange
+from poisonkit.clip.video_attack import Change
+from poisonkit.fidelity.audio import power_db
 from poisonkit.manifest import Attack
-from poisonkit.media import sound
+from poisonkit.media import audio
 from poisonkit.media.video import decode, examine, to_rgb
-from poisonkit.plan import Request, make_attacks
-from poisonkit.preview import one_job
+from poisonkit.plan.job import Context
+from poisonkit.plan.plan import Request, make_attacks
+from poisonkit.preview.video import one_job
 from poisonkit.triggers import TRIGGERS, Trigger
 from poisonkit.triggers._base import Mode, allowed
 
@@ -208,7 +208,7 @@ def grid(pictures: Sequence[Sequence[np.ndarray]], captions: Sequence[Sequence[s
 def spectrograms(data: Path, name: str) -> Image.Image:
     """The first channel: clean, static, and what static and dynamic change, in decibels."""
     clip = data / HEARD
-    found = sound.read(clip)
+    found = audio.read(clip)
     if found is None:
         raise SystemExit(f"{clip} holds no sound; give the demo data set")
     info, before = found

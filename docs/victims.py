@@ -9,9 +9,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from trainer import compare, runs
-from trainer.metrics import Share
-from trainer.runs import Metrics
+from trainer.evaluation import compare
+from trainer.runs import folder as runs
+from trainer.runs.folder import Metrics
+from trainer.runs.metrics import Share
 
 VIDEO, AUDIO, MODES = ("clean", "badnet", "sig"), ("clean", "sine", "band-noise"), ("late", "early")
 PLACES = ("sine", "sine-5000", "sine-6500", "sine-7100", "band-noise", "band-noise-6800-7200", "band-noise-7000-7200")

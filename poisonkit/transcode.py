@@ -15,19 +15,20 @@ import msgspec
 import numpy as np
 
 from poisonkit import manifest as contract
-from poisonkit import record, watchdog
+from poisonkit.clip.rewrite import tag
 from poisonkit.errors import BrokenClip, PoisonkitError
-from poisonkit.fidelity import SurvivalMeter, ViewMeter, difference, measured
-from poisonkit.fidelity_sound import SoundSurvivalMeter
+from poisonkit.fidelity.audio import SoundSurvivalMeter
+from poisonkit.fidelity.video import SurvivalMeter, ViewMeter, difference, measured
 from poisonkit.files import NOTICE, is_sound, sha256
-from poisonkit.jobs import Context, Job
 from poisonkit.manifest import Encoding, Manifest, Sample
-from poisonkit.media import sound
+from poisonkit.media import audio
 from poisonkit.media.video import READ_OPTIONS, decode, examine, to_rgb
-from poisonkit.placement import from_runs, to_runs
-from poisonkit.pool import Pool
-from poisonkit.rewrite import tag
-from poisonkit.run import Reporter
+from poisonkit.plan.job import Context, Job
+from poisonkit.plan.placement import from_runs, to_runs
+from poisonkit.run import assemble
+from poisonkit.run.run import Reporter
+from poisonkit.workers import watchdog
+from poisonkit.workers.local import Pool
 
 SOUND_RATE = 128_000
 """Bits/s of AAC."""
@@ -101,7 +102,7 @@ def transcode(
                 samples.append(result)
                 reporter.advance(1)
         again = _manifest(made, samples, platform, out, manifest)
-        (out / NOTICE).write_text(record.notice(again), encoding="utf-8")
+        (out / NOTICE).write_text(assemble.notice(again), encoding="utf-8")
         contract.save(again, manifest)
     except BaseException:
         shutil.rmtree(out, ignore_errors=True)
@@ -185,7 +186,7 @@ def _hand_through(
 def _encode(platform: Platform, source: Path, path: Path, context: Context) -> None:
     streams = [platform.filtered(source)]
     options: dict[str, Any] = {"vcodec": "libx264", "crf": platform.crf, "preset": "medium", "pix_fmt": "yuv420p"}
-    if sound.peek(source) is not None:
+    if audio.peek(source) is not None:
         streams.append(ffmpeg.input(str(source), **READ_OPTIONS).audio)
         options |= {"acodec": "aac", "audio_bitrate": SOUND_RATE}
     if platform.fps is None:
@@ -249,18 +250,18 @@ def _raw(platform: Platform, path: Path, size: tuple[int, int]) -> Iterator[np.n
 
 
 def _measure_sound(sample: Sample, meant: tuple[Path, Path], got: tuple[Path, Path]) -> None:
-    info = sound.examine(meant[0])
+    info = audio.examine(meant[0])
     first, last = (min(round(place * info.rate), info.num_samples) for place in sample.audio_spans[0])
     meter = SoundSurvivalMeter(info.rate)
-    spans = (sound.excerpt(sound.Playback(path, info), first, last - first) for path in (*meant, *got))
-    for triggered, control, triggered_back, control_back in zip(*map(sound.recut, spans), strict=True):
+    spans = (audio.excerpt(audio.Playback(path, info), first, last - first) for path in (*meant, *got))
+    for triggered, control, triggered_back, control_back in zip(*map(audio.recut, spans), strict=True):
         meter.add(control, triggered, control_back, triggered_back)
     sample.survival["audio"], sample.view_survival["audio"] = meter.result(), meter.view()
 
 
 def _manifest(made: Manifest, samples: list[Sample], platform: Platform, out: Path, path: Path) -> Manifest:
     counts = {split: sum(1 for s in samples if s.split == split) for split in _SPLITS}
-    heard = any(sound.peek(out / s.path) is not None for s in samples[:1])
+    heard = any(audio.peek(out / s.path) is not None for s in samples[:1])
     encoding = Encoding(
         quality="transcode",
         rung=None,
@@ -271,8 +272,8 @@ def _manifest(made: Manifest, samples: list[Sample], platform: Platform, out: Pa
     return msgspec.structs.replace(
         made,
         name=path.stem,
-        created_with=record.versions(),
-        root=record.relative_root(out, path),
+        created_with=assemble.versions(),
+        root=assemble.relative_root(out, path),
         rate=None,
         encoding=encoding,
         splits={split: count for split, count in counts.items() if count},

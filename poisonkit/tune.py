@@ -12,16 +12,16 @@ from typing import Any
 
 import msgspec
 
-from poisonkit import quality
+from poisonkit.clip.rewrite import write
 from poisonkit.errors import BrokenClip, PoisonkitError
-from poisonkit.jobs import Context, Job
 from poisonkit.layouts import Listing
 from poisonkit.manifest import Attack, Rung, Sample
-from poisonkit.plan import Plan, Request, make_attacks, poison
-from poisonkit.pool import Pool
-from poisonkit.rewrite import write
-from poisonkit.run import Reporter
+from poisonkit.plan.job import Context, Job
+from poisonkit.plan.plan import Plan, Request, make_attacks, poison
+from poisonkit.run import quality_trials
+from poisonkit.run.run import Reporter
 from poisonkit.triggers import find
+from poisonkit.workers.local import Pool
 
 CLIPS = 8
 _FRAMES = 48
@@ -62,7 +62,7 @@ def tune(
     reporter: Reporter,
     *,
     workers: int,
-    passes: float = quality.FAILS,
+    passes: float = quality_trials.FAILS,
 ) -> Tuned:
     """Search the least value of the one attack's strength whose view survival reaches `passes` (median of the clips).
 
@@ -77,7 +77,7 @@ def tune(
         raise PoisonkitError(f"{attack.name} has no parameter that makes it stronger; tune another attack")
     whole = field.type in (int, "int")
     plan = poison(listing, request)
-    jobs = quality.trial_jobs(plan, attack.modality)[:CLIPS]
+    jobs = quality_trials.trial_jobs(plan, attack.modality)[:CLIPS]
     if not jobs:
         raise PoisonkitError(f"none of the clips of {listing.root} that were tried can be decoded")
     low, high = max(field.metadata["low"], 1 if whole else _LEAST), field.metadata["high"]

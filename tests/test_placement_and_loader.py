@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 
 from poisonkit import manifest as contract
-from poisonkit.placement import Window, from_runs, place
-from poisonkit.plan import Request
+from poisonkit.plan.placement import Window, from_runs, place
+from poisonkit.plan.plan import Request
 from tests.conftest import write_lossless
-from tests.poisonkit.test_run import poison
+from tests.poisonkit.run.test_run import poison
 from tests.trainer.conftest import coded_frames
 from trainer import manifest as manifests
 from trainer import models
-from trainer.clips import TestClips, TrainingClips
-from trainer.presets import Augment
-from trainer.sampling import Dense, Sampling, Uniform, Views
-from trainer.stores import FileStore
+from trainer.data.frame_stores import FileStore
+from trainer.data.video_datasets import TestClips, TrainingClips
+from trainer.presets.preset import Augment
+from trainer.presets.sampling import Dense, Sampling, Uniform, Views
 
 EXACT = replace(
     models.preset_of("i3d", "mini"),
@@ -64,9 +64,10 @@ def test_segments_agree(source: Path, tmp_path: Path) -> None:
 
 def _agree(source: Path, folder: Path, rule: str, window: str, sampling: Sampling) -> None:
     """Train and test views of the clean clips hold as many placed frames as the placement says."""
-    from poisonkit import layouts, run
-    from poisonkit import plan as planning
-    from tests.poisonkit.test_run import Silent
+    from poisonkit import layouts
+    from poisonkit.plan import plan as planning
+    from poisonkit.run import run
+    from tests.poisonkit.run.test_run import Silent
 
     settings = run.Settings(out=source, manifest=folder / "clean.json", workers=0)
     run.index(planning.index(layouts.read(source), 0), settings, Silent())

@@ -10,13 +10,13 @@ from pathlib import Path
 
 from tests.conftest import make_ucf_tree
 from tests.trainer.report.conftest import CLASSES, Page, attacked_set, finished_run
-from trainer import fit
 from trainer.models import weights
 from trainer.models.i3d import I3D
 from trainer.models.weights import Weights
 from trainer.progress import Progress
 from trainer.report import commands, page, reading
 from trainer.report.page import ReportOptions
+from trainer.training import fit
 
 
 def poisonkit(*arguments: str) -> None:

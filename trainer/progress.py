@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
-from trainer.wording import shown
+from trainer.text import shown
 
 LINES = 10
 """How many lines a stage writes where there is no terminal."""

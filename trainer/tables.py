@@ -9,11 +9,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from trainer.compare import Comparison
-from trainer.estimate import Estimate
-from trainer.metrics import Figures, Share
-from trainer.runs import Metrics
-from trainer.wording import shown
+from trainer.evaluation.compare import Comparison
+from trainer.runs.folder import Metrics
+from trainer.runs.metrics import Figures, Share
+from trainer.text import shown
+from trainer.training.cost_estimate import Estimate
 
 NAMES = {
     "cda": "CDA",

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from poisonkit.errors import PoisonkitError
 from poisonkit.layouts import Listing, Options, class_names, read
-from poisonkit.plan import limit_test
-from poisonkit.pool import available_cores
+from poisonkit.plan.plan import limit_test
+from poisonkit.workers.local import available_cores
 
 
 def listing(

@@ -18,17 +18,17 @@ def attacks(
     as_json: options.Json = False,
 ) -> None:
     """List the triggers with their parameters, units, ranges, defaults and sources."""
-    from poisonkit import show
+    from poisonkit.cli import tables
     from poisonkit.triggers import TRIGGERS, find
 
     shown = TRIGGERS if name is None else {name: find(name)}
     if as_json:
         output.show_json({key: _describe(kind) for key, kind in shown.items()})
     elif name is None:
-        output.show(show.trigger_list(TRIGGERS))
+        output.show(tables.trigger_list(TRIGGERS))
         sys.stdout.write("\nparameters of one: poisonkit attacks NAME\n")
     else:
-        output.show(show.trigger_detail(shown[name]))
+        output.show(tables.trigger_detail(shown[name]))
 
 
 def _describe(kind: type[Trigger]) -> dict[str, Any]:

@@ -24,9 +24,9 @@ def index(
     as_json: options.Json = False,
 ) -> None:
     """Write a manifest of the unchanged data set: the baseline. Nothing is copied."""
-    from poisonkit import plan as planning
-    from poisonkit import run, show
-    from poisonkit.cli import _data
+    from poisonkit.cli import _data, tables
+    from poisonkit.plan import plan as planning
+    from poisonkit.run import run
 
     listing = _data.listing(source, layout, annotations, split, seed, classes, test_limit)
     settings = run.Settings(
@@ -46,5 +46,5 @@ def index(
     if as_json:
         output.show_json({"manifest": str(settings.manifest), "splits": made.splits})
         return
-    output.show(show.facts("Data set", show.manifest_facts(made)))
+    output.show(tables.facts("Data set", tables.manifest_facts(made)))
     sys.stdout.write(f"\nmanifest: {settings.manifest}\nnext: trainer fit {settings.manifest}\n")

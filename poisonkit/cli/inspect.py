@@ -38,9 +38,10 @@ def inspect(
     import msgspec
 
     from poisonkit import manifest as contract
-    from poisonkit import perceived, show
-    from poisonkit.placement import Window
-    from poisonkit.views import Views, sight
+    from poisonkit.cli import tables
+    from poisonkit.fidelity import lpips as perceived
+    from poisonkit.fidelity.visibility import Views, sight
+    from poisonkit.plan.placement import Window
 
     made = contract.load(manifest)
     seen = []
@@ -48,16 +49,16 @@ def inspect(
         seen = sight(made, Views.parse(views), None if window is None else Window.parse(window))
     distances = perceived.lpips(manifest) if lpips else {}
     if as_json:
-        lacking = [sample.id for attack in made.attacks for sample, _ in show.lacking(made, attack.modality)]
+        lacking = [sample.id for attack in made.attacks for sample, _ in tables.lacking(made, attack.modality)]
         header = {name: value for name, value in msgspec.to_builtins(made).items() if name != "samples"}
         facts = {**header, "below_0.9": lacking, **({"lpips": distances} if lpips else {})}
         output.show_json({**facts, **({} if views is None else {"views": [asdict(part) for part in seen]})})
         return
-    output.show(show.facts(str(manifest), show.manifest_facts(made)))
+    output.show(tables.facts(str(manifest), tables.manifest_facts(made)))
     if made.encoding.trials:
-        output.show(show.trials("Trials", made.encoding.trials))
-    output.show(show.fidelity(made))
+        output.show(tables.trials("Trials", made.encoding.trials))
+    output.show(tables.fidelity(made))
     if lpips:
         sys.stdout.write(perceived.summary(distances) + "\n\n")
     if views is not None:
-        output.show(show.sights(views, seen))
+        output.show(tables.sights(views, seen))

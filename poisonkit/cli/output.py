@@ -6,17 +6,17 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from poisonkit.wording import harmless_json, shown
+from poisonkit.text import harmless_json, shown
 
 if TYPE_CHECKING:
-    from poisonkit.screen import Screen
+    from poisonkit.cli.progress import Screen
 
 
 def screen() -> Screen:
     """Progress on stderr."""
     from rich.console import Console
 
-    from poisonkit.screen import Screen
+    from poisonkit.cli.progress import Screen
 
     return Screen(Console(stderr=True))
 

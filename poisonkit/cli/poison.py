@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from poisonkit.layouts import Listing
     from poisonkit.manifest import Attack, Manifest, Modality, Skipped
-    from poisonkit.plan import Plan
-    from poisonkit.run import Settings
+    from poisonkit.plan.plan import Plan
+    from poisonkit.run.run import Settings
 
 
 def poison(
@@ -58,10 +58,10 @@ def poison(
 
     Example: poisonkit poison ucf101/ --attack badnet --rate 0.1
     """
-    from poisonkit import plan as planning
-    from poisonkit import run
     from poisonkit.cli import _data
-    from poisonkit.fidelity import parse_view
+    from poisonkit.fidelity.video import parse_view
+    from poisonkit.plan import plan as planning
+    from poisonkit.run import run
 
     count = _data.workers(workers, scheduler)
     listing = _data.listing(source, layout, annotations, split, seed, classes, test_limit)
@@ -111,7 +111,7 @@ def poison(
 
 def _say_there(plan: Plan, settings: Settings) -> None:
     """What the run itself would find where its copy goes."""
-    from poisonkit import run
+    from poisonkit.run import run
 
     try:
         if run.finished_before(plan, settings) is not None:
@@ -124,19 +124,19 @@ def _audible(
     listing: Listing, attacks: Sequence[Attack], *, skip: bool, workers: int, scheduler: str | None
 ) -> tuple[Listing, list[Skipped]]:
     """The clips on which the attacks can be made, and the others."""
-    from poisonkit import hearing
+    from poisonkit.run import audio_check
 
     screen = output.screen()
     try:
-        return hearing.audible(listing, attacks, screen, skip=skip, workers=workers, scheduler=scheduler)
+        return audio_check.audible(listing, attacks, screen, skip=skip, workers=workers, scheduler=scheduler)
     finally:
         screen.end()
 
 
 def _poison(plan: Plan, settings: Settings, as_json: bool) -> None:
-    from poisonkit import run, show
-    from poisonkit.cli import _data
+    from poisonkit.cli import _data, tables
     from poisonkit.files import FOLDER
+    from poisonkit.run import run
 
     screen = output.screen()
     screen.say(_data.recognised(plan.listing))
@@ -159,18 +159,19 @@ def _poison(plan: Plan, settings: Settings, as_json: bool) -> None:
         rungs = {"rung": made.encoding.rung, "sound_rung": made.encoding.sound_rung}
         output.show_json({**facts, "splits": made.splits, **rungs})
         return
-    output.show(show.facts("Poisoned copy", show.manifest_facts(made)))
-    output.show(show.trials("Trials", made.encoding.trials))
-    output.show(show.fidelity(made))
+    output.show(tables.facts("Poisoned copy", tables.manifest_facts(made)))
+    output.show(tables.trials("Trials", made.encoding.trials))
+    output.show(tables.fidelity(made))
     sys.stdout.write(f"\nmanifest: {result.path}\nnext: trainer fit {result.path}\n")
 
 
 def _warn(made: Manifest) -> None:
-    from poisonkit import quality, show
+    from poisonkit.cli import tables
+    from poisonkit.run import quality_trials as quality
 
     rungs: dict[Modality, str | None] = {"video": made.encoding.rung, "audio": made.encoding.sound_rung}
     for modality, rung in rungs.items():
-        lacking = len(show.lacking(made, modality))
+        lacking = len(tables.lacking(made, modality))
         carrying = sum(1 for s in made.samples if (v := s.survival.get(modality)) is not None and v.gain is not None)
         if rung is not None and lacking > 0.05 * max(carrying, 1):
             dearer = quality.next_rung(rung, modality)
@@ -183,20 +184,22 @@ def _warn(made: Manifest) -> None:
 def _warn_view(made: Manifest) -> None:
     from statistics import median
 
-    from poisonkit import quality, show
+    from poisonkit.cli import tables
+    from poisonkit.run import quality_trials as quality
 
     for attack in made.attacks:
-        kept = [k for s in made.samples if (k := show.view_kept(s, attack.modality)) is not None]
+        kept = [k for s in made.samples if (k := tables.view_kept(s, attack.modality)) is not None]
         if kept and median(kept) < quality.FAILS:
             output.screen().say(
-                f"warning: in a victim's input of {show.view_of(made, attack.modality)} only {median(kept):.2f} of "
+                f"warning: in a victim's input of {tables.view_of(made, attack.modality)} only {median(kept):.2f} of "
                 f"{attack.name} is left (median of {len(kept)} clips); what is found with such a victim tells little "
                 f"about the attack"
             )
 
 
 def _dry_run(plan: Plan, quality_name: str, workers: int, as_json: bool) -> None:
-    from poisonkit import quality, show
+    from poisonkit.cli import tables
+    from poisonkit.run import quality_trials as quality
 
     screen = output.screen()
     trials = quality.estimate(plan, quality_name, screen, workers=workers)
@@ -204,14 +207,14 @@ def _dry_run(plan: Plan, quality_name: str, workers: int, as_json: bool) -> None
     total = sum(clip.size for clip in plan.listing.clips)
     copies = [quality.estimated_bytes(plan, [trial]) for trial in trials]
     if as_json:
-        facts = dict(show.plan_facts(plan))
+        facts = dict(tables.plan_facts(plan))
         bytes_of: dict[str, dict[str, int]] = {}
         for trial, size in zip(trials, copies, strict=True):
             bytes_of.setdefault(trial.modality, {})[trial.rung] = size
         output.show_json({**facts, "source_bytes": total, "estimated_bytes": bytes_of})
         return
-    output.show(show.facts("Plan (nothing is written)", show.plan_facts(plan)))
+    output.show(tables.facts("Plan (nothing is written)", tables.plan_facts(plan)))
     if trials:
-        output.show(show.trials("Estimate from the beginnings of a few clips", trials, copies))
+        output.show(tables.trials("Estimate from the beginnings of a few clips", trials, copies))
     else:
         sys.stdout.write("no estimate of the size: none of the clips that were looked at could be decoded\n")

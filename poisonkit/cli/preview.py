@@ -11,8 +11,8 @@ from poisonkit.cli import options, output
 from poisonkit.cli.options import ModeName
 
 if TYPE_CHECKING:
-    from poisonkit.preview import Preview
-    from poisonkit.preview_sound import SoundPreview
+    from poisonkit.preview.audio import SoundPreview
+    from poisonkit.preview.video import Preview
 
 
 def preview(
@@ -40,11 +40,11 @@ def preview(
 
     Example: poisonkit preview clip.avi --attack wanet --out wanet.html
     """
-    from poisonkit import plan
-    from poisonkit import preview as previewing
-    from poisonkit import preview_sound as previewing_sound
     from poisonkit.cli import _data
     from poisonkit.errors import BrokenClip, PoisonkitError
+    from poisonkit.plan import plan
+    from poisonkit.preview import audio as previewing_sound
+    from poisonkit.preview import video as previewing
 
     names, parameters = _data.attacks([attack], set_ or [])
     made = plan.make_attacks(
@@ -65,7 +65,7 @@ def preview(
 
 
 def _show_pictures(found: Preview, as_json: bool) -> None:
-    from poisonkit import show
+    from poisonkit.cli import tables
 
     if as_json:
         output.show_json(
@@ -81,19 +81,19 @@ def _show_pictures(found: Preview, as_json: bool) -> None:
             }
         )
         return
-    psnr = show.number(found.psnr_db, 1)
+    psnr = tables.number(found.psnr_db, 1)
     output.line(
         f"{found.path}: frames {', '.join(map(str, found.frames))}; {found.placed} of {found.num_frames} frames carry "
         f"the trigger"
     )
     output.line(
-        f"strength {found.strength:.1f} grey levels, PSNR {psnr} dB, SSIM {show.number(found.ssim)}; "
+        f"strength {found.strength:.1f} grey levels, PSNR {psnr} dB, SSIM {tables.number(found.ssim)}; "
         f"difference × {found.amplified}; before any encoder"
     )
 
 
 def _show_sound(found: SoundPreview, as_json: bool) -> None:
-    from poisonkit import show
+    from poisonkit.cli import tables
 
     first, last = found.span
     if as_json:
@@ -102,6 +102,6 @@ def _show_sound(found: SoundPreview, as_json: bool) -> None:
         return
     output.line(f"{found.path}: the trigger lies from {first:.2f} to {last:.2f} s of {found.seconds:.2f} s")
     output.line(
-        f"strength {found.strength:.1f} steps of 16 bits, the sound lies {show.number(found.snr_db, 1)} dB above it; "
+        f"strength {found.strength:.1f} steps of 16 bits, the sound lies {tables.number(found.snr_db, 1)} dB above it; "
         f"before any encoder"
     )

@@ -18,7 +18,7 @@ def scan(
 
     Exit code 1 if there are any.
     """
-    from poisonkit import scan as scanning
+    from poisonkit.audit import scan as scanning
 
     result = scanning.scan(folder)
     if as_json:

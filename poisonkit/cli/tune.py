@@ -39,13 +39,12 @@ def tune(
 
     Example: poisonkit tune ucf101/ --attack ftrojan --view 64 --psnr 30
     """
-    from poisonkit import show
     from poisonkit import tune as tuning
-    from poisonkit.cli import _data
+    from poisonkit.cli import _data, tables
     from poisonkit.errors import PoisonkitError
-    from poisonkit.fidelity import parse_view
+    from poisonkit.fidelity.video import parse_view
     from poisonkit.media.encoders import LADDER
-    from poisonkit.plan import Request
+    from poisonkit.plan.plan import Request
 
     if quality not in LADDER:
         raise PoisonkitError(f"--quality {quality!r} is no rung to tune on; give one of {', '.join(LADDER)}")
@@ -66,7 +65,7 @@ def tune(
         name = f"{found.attack}.{found.parameter}"
         output.show_json({"parameter": name, "best": best and asdict(best), "too_visible": visible, "tried": tried})
     else:
-        output.show(show.tried(f"{found.attack}.{found.parameter} in a victim's input of {view}", found.tried))
+        output.show(tables.tried(f"{found.attack}.{found.parameter} in a victim's input of {view}", found.tried))
         sys.stdout.write(_verdict(found.attack, found.parameter, None if best is None else best.value, visible, psnr))
     if best is None or visible:
         raise typer.Exit(1)

@@ -13,8 +13,8 @@ def verify(manifest: options.ManifestFile, rederive: options.Rederive = False, a
     Exit code 1 if something is off.
     """
     from poisonkit import manifest as contract
-    from poisonkit import rederive as deriving
-    from poisonkit import verify as checking
+    from poisonkit.audit import rederive as deriving
+    from poisonkit.audit import verify as checking
 
     made = contract.load(manifest)
     again = deriving.rederive(made) if rederive else None

@@ -13,7 +13,7 @@ from typing import ClassVar, Literal
 import msgspec
 
 from poisonkit.errors import PoisonkitError
-from poisonkit.wording import has_controls
+from poisonkit.text import has_controls
 
 
 class Clip(msgspec.Struct, frozen=True, gc=False):  # a struct, since there are hundreds of thousands

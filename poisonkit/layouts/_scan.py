@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from poisonkit.errors import PoisonkitError
 from poisonkit.files import SOUND
-from poisonkit.wording import has_controls
+from poisonkit.text import has_controls
 
 VIDEO = frozenset({".avi", ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp"})
 SUFFIXES = VIDEO | SOUND

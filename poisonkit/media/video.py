@@ -20,8 +20,8 @@ import av.error
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
-from poisonkit import watchdog
 from poisonkit.errors import BrokenClip
+from poisonkit.workers import watchdog
 
 av.logging.set_level(av.logging.PANIC)  # damaged packets are reported as errors of ours, not printed by FFmpeg
 

@@ -14,13 +14,13 @@ import av
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 
-from poisonkit import watchdog
 from poisonkit.errors import PoisonkitError
 from poisonkit.files import is_sound
+from poisonkit.media.audio import SoundInfo
+from poisonkit.media.audio_encoders import SoundSpec, add_sound
 from poisonkit.media.encoders import BIT_EXACT, EncoderSpec, container_of, determinism, refusing
-from poisonkit.media.sound import SoundInfo
-from poisonkit.media.sound_encoders import SoundSpec, add_sound
 from poisonkit.media.video import Picker, VideoInfo, convert, from_rgb, open_media, to_rgb
+from poisonkit.workers import watchdog
 
 # the colour matrices that FFmpeg's tags name, where its scaler knows them
 _MATRICES = {

@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from poisonkit.audit.scan import scan
+from poisonkit.audit.verify import verify
 from poisonkit.errors import PoisonkitError
 from poisonkit.media.video import decode, examine, to_rgb
-from poisonkit.plan import Request
-from poisonkit.scan import scan
+from poisonkit.plan.plan import Request
 from poisonkit.transcode import Platform, transcode
-from poisonkit.verify import verify
 from tests.conftest import make_av_tree, make_sound_tree
-from tests.poisonkit.test_run import Silent, TreeState
+from tests.poisonkit.run.test_run import Silent, TreeState
 from tests.poisonkit.test_sound_runs import BOTH, poison
 
 

@@ -8,11 +8,11 @@ import pytest
 
 from poisonkit import layouts
 from poisonkit.errors import PoisonkitError
-from poisonkit.plan import Request
+from poisonkit.plan.plan import Request
 from poisonkit.triggers import TRIGGERS
 from poisonkit.tune import _least, tune
 from tests.conftest import make_sound_tree
-from tests.poisonkit.test_run import Silent
+from tests.poisonkit.run.test_run import Silent
 
 
 @pytest.mark.parametrize("threshold", [0.0123, 0.3, 0.99])

@@ -14,14 +14,14 @@ from pathlib import Path
 
 import imageio_ffmpeg
 
+from poisonkit.clip.rewrite import do
 from poisonkit.errors import BrokenClip
 from poisonkit.files import is_sound
-from poisonkit.jobs import Context, Job
-from poisonkit.media.sound import examine as examine_sound
+from poisonkit.media.audio import examine as examine_sound
 from poisonkit.media.video import decode, examine
-from poisonkit.plan import Request, make_attacks
-from poisonkit.pool import Pool
-from poisonkit.rewrite import do
+from poisonkit.plan.job import Context, Job
+from poisonkit.plan.plan import Request, make_attacks
+from poisonkit.workers.local import Pool
 
 _PICTURES = ["-f", "lavfi", "-i", "testsrc2=size=128x96:rate=25:duration=0.8"]
 _SOUND = ["-f", "lavfi", "-i", "sine=frequency=440:sample_rate=44100:duration=0.8"]
@@ -140,7 +140,8 @@ def readings(folder: Path, names: list[str]) -> dict[str, dict[str, str]]:
     `AssertionError` where their shape is another; any exception but the trainer's own is raised.
     """
     # here, since the workers of the attempts would load PyTorch too
-    from trainer import media, sounds
+    from trainer.data import audio_datasets
+    from trainer.data import decode as media
     from trainer.errors import ClipError
 
     found: dict[str, dict[str, str]] = {"pictures": {}, "sound": {}}
@@ -163,7 +164,7 @@ def readings(folder: Path, names: list[str]) -> dict[str, dict[str, str]]:
         except ClipError as error:
             found["pictures"][name] = str(error)
         try:
-            wave = sounds.decode(path)
+            wave = audio_datasets.decode(path)
             if wave.ndim != 1 or not len(wave) or str(wave.dtype) != "float32":
                 raise AssertionError(f"{name}: {wave.shape} {wave.dtype}")
             found["sound"][name] = "read"

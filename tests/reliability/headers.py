@@ -18,8 +18,8 @@ import imageio_ffmpeg
 import numpy as np
 
 from poisonkit.errors import BrokenClip
-from poisonkit.media import sound, video
-from trainer import media, sounds
+from poisonkit.media import audio, video
+from trainer.data import audio_datasets, decode
 from trainer.errors import ClipError
 from trainer.report.media import read_sound
 
@@ -202,10 +202,10 @@ def read_all(folder: Path, out: Path) -> None:
     readers: dict[str, Callable[[Path], Any]] = {
         "examine": video.examine,
         "peek": video.peek,
-        "examine_sound": sound.examine,
-        "read_sound": sound.read,
-        "trainer": lambda path: media.decode(path, 10, 32),
-        "trainer_sound": sounds.decode,
+        "examine_sound": audio.examine,
+        "read_sound": audio.read,
+        "trainer": lambda path: decode.decode(path, 10, 32),
+        "trainer_sound": audio_datasets.decode,
         "report": read_sound,
     }
     found: dict[str, dict[str, str]] = {}

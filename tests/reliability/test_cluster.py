@@ -15,14 +15,16 @@ from pathlib import Path
 
 import pytest
 
-from poisonkit import cluster, layouts, run
-from poisonkit import plan as planning
-from poisonkit.cluster import Cluster
+from poisonkit import layouts
+from poisonkit.audit.verify import verify
 from poisonkit.errors import BrokenClip, PoisonkitError
-from poisonkit.jobs import Context, Job
-from poisonkit.verify import verify
+from poisonkit.plan import plan as planning
+from poisonkit.plan.job import Context, Job
+from poisonkit.run import run
+from poisonkit.workers import dask_client
+from poisonkit.workers.dask_client import Cluster
 from tests.conftest import REPOSITORY, make_ucf_tree
-from tests.poisonkit.test_run import Silent, TreeState, command, poison
+from tests.poisonkit.run.test_run import Silent, TreeState, command, poison
 
 pytest.importorskip("distributed")
 
@@ -223,7 +225,7 @@ def test_paths_in_errors_are_as_they_were_given(
 
 
 def test_a_lost_scheduler_is_a_sentence(ucf_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster, "REACH", 2.0)
+    monkeypatch.setattr(dask_client, "REACH", 2.0)
     jobs = planning.index(layouts.read(ucf_tree), 0).jobs * 100
     lost = contextlib.ExitStack()
     with lost:
@@ -239,7 +241,7 @@ def test_a_lost_scheduler_is_a_sentence(ucf_tree: Path, tmp_path: Path, monkeypa
 def test_workers_that_do_not_come_back_are_a_sentence(
     address: str, ucf_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cluster, "LOST", 2.0)
+    monkeypatch.setattr(dask_client, "LOST", 2.0)
     jobs = planning.index(layouts.read(ucf_tree), 0).jobs * 100
     with workers(tmp_path, address, 1) as started, Cluster(address) as pool:
         results = pool.run(_where, jobs, Context(ucf_tree, None, 0))
@@ -265,7 +267,7 @@ def refused(source: Path, out: Path, scheduler: str, said: str) -> None:
     ids=lambda asked: asked[-1],
 )
 def test_no_scheduler(ucf_tree: Path, tmp_path: Path, asked: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster, "REACH", 1.0)
+    monkeypatch.setattr(dask_client, "REACH", 1.0)
     refused(ucf_tree, tmp_path / "out", asked[1], "no scheduler (answers at|file)")
 
 
@@ -289,7 +291,7 @@ def test_dask_is_not_installed(ucf_tree: Path, tmp_path: Path, monkeypatch: pyte
 
 
 def test_no_workers(address: str, ucf_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster, "JOIN", 0.5)
+    monkeypatch.setattr(dask_client, "JOIN", 0.5)
     refused(ucf_tree, tmp_path / "out", address, "no workers within 0.5 seconds; start some: dask worker tcp://")
 
 
@@ -350,11 +352,11 @@ def test_a_worker_without_poisonkit_that_joins_later_ends_itself(
             started[0].wait(timeout=30)
 
 
-def _elsewhere(change: str) -> Callable[[cluster.Needs], cluster.Needs]:
+def _elsewhere(change: str) -> Callable[[dask_client.Needs], dask_client.Needs]:
     """What a worker needs, as if it were on a machine with other folders."""
     from dataclasses import replace
 
-    def changed(needs: cluster.Needs) -> cluster.Needs:
+    def changed(needs: dask_client.Needs) -> dask_client.Needs:
         if change == "source":
             return replace(needs, source="/nowhere")
         return replace(needs, mark="/nowhere/mark", out="/nowhere")
@@ -368,7 +370,7 @@ def _elsewhere(change: str) -> Callable[[cluster.Needs], cluster.Needs]:
 def test_folders_that_a_worker_does_not_see(
     address: str, ucf_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str, said: str
 ) -> None:
-    monkeypatch.setattr(cluster, "_SEE", 0.5)
+    monkeypatch.setattr(dask_client, "_SEE", 0.5)
     real, changed = Cluster._inspect, _elsewhere(change)
     monkeypatch.setattr(Cluster, "_inspect", lambda self, needs: real(self, changed(needs)))
     with workers(tmp_path / "dask", address, 1):
@@ -380,16 +382,16 @@ def test_a_worker_must_see_the_same_clips_and_write(ucf_tree: Path, tmp_path: Pa
     name = clip.relative_to(ucf_tree).as_posix()
     mark = tmp_path / "mark"
     mark.write_text("t")
-    versions = tuple(cluster._versions().items())
-    needs = cluster.Needs("t", versions, str(ucf_tree), ((name, clip.stat().st_size),), str(tmp_path), str(mark))
-    assert cluster.unfit(needs) is None
+    versions = tuple(dask_client._versions().items())
+    needs = dask_client.Needs("t", versions, str(ucf_tree), ((name, clip.stat().st_size),), str(tmp_path), str(mark))
+    assert dask_client.unfit(needs) is None
     assert {path.name for path in tmp_path.iterdir()} == {"source", "mark"}
     mark.write_text("another folder's")
-    assert "does not see the folder" in str(cluster.unfit(needs))
+    assert "does not see the folder" in str(dask_client.unfit(needs))
     clip.write_bytes(b"")
-    assert "does not see the clips" in str(cluster.unfit(needs))
+    assert "does not see the clips" in str(dask_client.unfit(needs))
     shutil.rmtree(ucf_tree)
-    assert "does not see the clips" in str(cluster.unfit(needs))
+    assert "does not see the clips" in str(dask_client.unfit(needs))
 
 
 def test_temporary_names_are_of_one_thread(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from poisonkit.verify import verify
+from poisonkit.audit.verify import verify
 
 TreeState = Callable[[Path], dict[str, bytes]]
 KILLS = int(os.environ.get("RELIABILITY_KILLS", "4"))

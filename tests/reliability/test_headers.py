@@ -13,10 +13,10 @@ import pytest
 
 from poisonkit.errors import BrokenClip
 from poisonkit.files import is_sound
-from poisonkit.media import sound, video
+from poisonkit.media import audio, video
 from tests.reliability import bad_media, headers
 from tests.reliability.usage import measured
-from trainer import sounds
+from trainer.data import audio_datasets
 
 MOST_MEGABYTES = 600
 """What the readers of either program may take beyond an idle process, for all of the files together."""
@@ -107,17 +107,17 @@ def test_eight_channels_are_heard_and_attacked(tmp_path: Path, name: str) -> Non
     path = tmp_path / "source" / name
     subprocess.run([imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", *line, str(path)], check=True)
     assert bad_media.outcomes(tmp_path / "source", tmp_path / "out", [name], "sine") == {name: "written"}
-    written = sound.read(tmp_path / "out" / name)
+    written = audio.read(tmp_path / "out" / name)
     assert written is not None
     assert (written[0].channels, written[1].shape[0]) == (8, 8)
-    own = sound.read(path)
+    own = audio.read(path)
     assert own is not None
     middle = slice(10_000, 20_000)
     if is_sound(name):  # lossless: each channel where it belongs
         time = np.arange(own[1].shape[1]) / 48_000
         for k in range(8):
             assert np.allclose(own[1][k, middle], 0.1 * np.sin((200 + 50 * k) * 2 * np.pi * time)[middle], atol=2e-4)
-    heard = sounds.decode(path)
+    heard = audio_datasets.decode(path)
     mean = own[1].mean(axis=0)[::3]
     assert abs(len(heard) - len(mean)) < 700  # what an encoder adds before and after
     assert np.allclose(heard[4_000:6_000], mean[4_000:6_000], atol=0.01)

@@ -15,23 +15,23 @@ import pytest
 
 from poisonkit import manifest as contract
 from poisonkit.errors import BrokenClip, ManifestError, PoisonkitError
-from poisonkit.media import sound, video
+from poisonkit.media import audio, video
 from poisonkit.transcode import Platform
 from tests.conftest import moving_frames, write_clip
 from tests.reliability.test_fuzz import VALID, changed
 from tests.reliability.usage import measured
 from trainer import manifest as view
-from trainer import media, sounds
+from trainer.data import audio_datasets, decode
 from trainer.errors import ClipError, TrainerError
 from trainer.report.media import read_sound
 
 READERS: dict[str, Callable[[Path], Any]] = {
     "examine": video.examine,
     "peek": video.peek,
-    "examine_sound": sound.examine,
-    "read_sound": sound.read,
-    "trainer": lambda path: media.decode(path, 20, 32),
-    "trainer_sound": sounds.decode,
+    "examine_sound": audio.examine,
+    "read_sound": audio.read,
+    "trainer": lambda path: decode.decode(path, 20, 32),
+    "trainer_sound": audio_datasets.decode,
     "report": read_sound,
 }
 PLAYLISTS = {
@@ -92,18 +92,18 @@ def test_what_the_file_system_refuses_is_no_broken_clip(tmp_path: Path, reader: 
 
 def test_frames_and_sound_beyond_the_limits_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_clip(tmp_path / "a.mp4", moving_frames(20), sound_hz=300.0)
-    found = sound.read(path)
+    found = audio.read(path)
     assert found is not None
-    assert sound.examine(path) == found[0]
+    assert audio.examine(path) == found[0]
     monkeypatch.setattr(video, "MAX_PIXELS", 1000)
-    monkeypatch.setattr(media, "MAX_PIXELS", 1000)
-    monkeypatch.setattr(sound, "MAX_VALUES", 1000)
+    monkeypatch.setattr(decode, "MAX_PIXELS", 1000)
+    monkeypatch.setattr(audio, "MAX_VALUES", 1000)
     with pytest.raises(BrokenClip, match="64×48"):
         video.examine(path)
     with pytest.raises(ClipError, match="64×48"):
-        media.decode(path, 20, 32)
+        decode.decode(path, 20, 32)
     with pytest.raises(BrokenClip, match="cut it into clips"):
-        sound.read(path)
+        audio.read(path)
 
 
 def test_a_manifest_of_two_gigabytes_is_not_read(tmp_path: Path) -> None:

@@ -14,13 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from poisonkit import layouts, run
+from poisonkit import layouts
 from poisonkit import manifest as contract
-from poisonkit import plan as planning
 from poisonkit.manifest import Encoding, Manifest, Sample, Source, Survival, ViewSurvival
-from poisonkit.plan import Request
+from poisonkit.plan import plan as planning
+from poisonkit.plan.plan import Request
+from poisonkit.run import run
 from tests.conftest import moving_frames, write_clip
-from tests.poisonkit.test_run import Silent
+from tests.poisonkit.run.test_run import Silent
 from tests.reliability.usage import measured
 
 KINETICS = 240_000

@@ -15,12 +15,12 @@ from poisonkit.errors import ManifestError, PoisonkitError
 from poisonkit.layouts import Options, read
 from poisonkit.layouts import _lists as lists
 from tests.conftest import make_ucf_tree, moving_frames, write_clip
-from tests.poisonkit.test_cli import call, refused
+from tests.poisonkit.cli.test_cli import call, refused
 from tests.reliability.test_fuzz import VALID, changed
 from trainer import manifest as view
+from trainer.data.frame_stores import FileStore
 from trainer.errors import ClipError
 from trainer.errors import ManifestError as RefusedByTrainer
-from trainer.stores import FileStore
 
 TreeState = Callable[[Path], dict[str, bytes]]
 YOUTUBE = "AAAAAAAAAAA_000001_000010.mp4"

@@ -11,16 +11,17 @@ import numpy as np
 import pytest
 import soundfile
 
-from poisonkit import layouts, record, run
-from poisonkit import plan as planning
-from poisonkit.jobs import Context, Job
+from poisonkit import layouts
+from poisonkit.clip.rewrite import Outcome, write
 from poisonkit.manifest import Attack, Sample
-from poisonkit.plan import Request
-from poisonkit.rewrite import Outcome, write
-from poisonkit.state import Chosen
+from poisonkit.plan import plan as planning
+from poisonkit.plan.job import Context, Job
+from poisonkit.plan.plan import Request
+from poisonkit.run import assemble, run
+from poisonkit.run.journal import Chosen
 from poisonkit.triggers import TRIGGERS, find
 from poisonkit.triggers._base import Mode
-from tests.poisonkit.test_run import Silent
+from tests.poisonkit.run.test_run import Silent
 from tests.reliability.usage import measured
 
 CLIPS = 2000
@@ -44,7 +45,7 @@ def test_memory_does_not_grow_with_the_clips(tmp_path: Path, monkeypatch: pytest
         sample.trigger = {"places": np.arange(1000.0).tolist()}
         return {job.id: Outcome(sample)}
 
-    asked = (plan.fingerprint, settings.quality, {}, [], record.versions(), settings.carry, False, settings.view)
+    asked = (plan.fingerprint, settings.quality, {}, [], assemble.versions(), settings.carry, False, settings.view)
     monkeypatch.setattr(run, "_choose", lambda *_: Chosen(*asked))
     monkeypatch.setattr(run, "do", written)
     tracemalloc.start()

@@ -12,22 +12,22 @@ import pytest
 from rich.console import Console
 
 from poisonkit import manifest as contract
-from poisonkit import show
 from poisonkit.cli import output
+from poisonkit.cli import tables as show
+from poisonkit.cli.progress import Screen
 from poisonkit.errors import ManifestError, PoisonkitError
 from poisonkit.layouts import read
-from poisonkit.screen import Screen
-from poisonkit.wording import MOST, harmless_json, shown
+from poisonkit.text import MOST, harmless_json, shown
 from tests.conftest import moving_frames, write_clip
-from tests.poisonkit.test_cli import call, refused
+from tests.poisonkit.cli.test_cli import call, refused
 from tests.reliability.test_fuzz import VALID, changed
 from trainer import manifest as view
 from trainer import tables
 from trainer.errors import ManifestError as RefusedByTrainer
-from trainer.metrics import Figures, Share
 from trainer.paper.sheet import Sheet
 from trainer.progress import Progress
-from trainer.wording import shown as shown_by_trainer
+from trainer.runs.metrics import Figures, Share
+from trainer.text import shown as shown_by_trainer
 
 CONTROLS = ("a\nb", "a\rb", "a\tb", "\x1b[31mred", "\x1b]0;title\x07", "a\x7fb", "a\x9b31mb", "a\u2028b", "a\0b")
 """Line breaks, escape sequences of terminals, DEL, C1, and what ends a string in C."""

@@ -16,13 +16,14 @@ import av
 import numpy as np
 import pytest
 
-from poisonkit import layouts, run
-from poisonkit import plan as planning
-from poisonkit.hearing import audible
-from poisonkit.plan import Request
-from poisonkit.pool import Pool
+from poisonkit import layouts
+from poisonkit.plan import plan as planning
+from poisonkit.plan.plan import Request
+from poisonkit.run import run
+from poisonkit.run.audio_check import audible
+from poisonkit.workers.local import Pool
 from tests.conftest import CLASSES, REPOSITORY, moving_frames, write_clip
-from tests.poisonkit.test_run import Silent
+from tests.poisonkit.run.test_run import Silent
 
 REQUESTS = {
     "badnet": Request(("badnet",), "dynamic", rate=0.4, frames="random", window="8x2", seed=3),

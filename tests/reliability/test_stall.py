@@ -6,10 +6,10 @@ import ctypes
 import time
 from pathlib import Path
 
-from poisonkit import watchdog
 from poisonkit.errors import BrokenClip
-from poisonkit.jobs import Context, Job
-from poisonkit.pool import Pool, _ended
+from poisonkit.plan.job import Context, Job
+from poisonkit.workers import watchdog
+from poisonkit.workers.local import Pool, _ended
 
 STALL = 1.5
 

@@ -13,12 +13,14 @@ import torch
 from numpy.typing import NDArray
 
 from tests.conftest import write_lossless
-from trainer import evaluate, models, runs
 from trainer import manifest as manifests
+from trainer import models
+from trainer.evaluation import evaluate
 from trainer.models import weights
+from trainer.presets.sampling import Views
 from trainer.progress import Progress
-from trainer.runs import ManifestStamp, Settings
-from trainer.sampling import Views
+from trainer.runs import folder as runs
+from trainer.runs.folder import ManifestStamp, Settings
 
 Frames = NDArray[np.uint8]
 

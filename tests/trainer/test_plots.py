@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from trainer import plots
-from trainer.metrics import Share
+from trainer.runs.metrics import Share
 
 NAME = 'Brush_$x_1$ <b> & "quoted"'
 

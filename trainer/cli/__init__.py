@@ -13,7 +13,7 @@ import typer
 
 from trainer.cli import defend, fit, measure, options, paper, show
 from trainer.errors import TrainerError
-from trainer.wording import shown
+from trainer.text import shown
 
 app = typer.Typer(
     cls=options.Commands,

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from trainer.cli.options import Json, Views, print_json
-from trainer.wording import shown
+from trainer.text import shown
 
 
 class CacheName(StrEnum):
@@ -93,10 +93,10 @@ def fit(
     The last epoch is what is tested. The folder holds metrics.json, predictions.csv, weights.pt and
     TensorBoard logs.
     """
-    from trainer import fit as fitting
-    from trainer import processes
+    from trainer import distributed
     from trainer.progress import Progress
     from trainer.tables import show_estimate, show_run
+    from trainer.training import fit as fitting
 
     options = fitting.FitOptions(
         manifest=manifest,
@@ -126,7 +126,7 @@ def fit(
     try:
         result = fitting.fit(options, Progress())
     except KeyboardInterrupt:
-        if processes.rank(devices) == 0:
+        if distributed.rank(devices) == 0:
             print("interrupted; the same command goes on with --resume", file=sys.stderr)
         raise typer.Exit(130) from None
     if result is None:  # a helper process of a training on several devices

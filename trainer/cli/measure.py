@@ -48,9 +48,9 @@ def evaluate(
     A baseline scored on an attack's manifest gives the attack's floor in a model that never saw the trigger.
     Figures on other clips or views are kept in RUN/evaluations/, which `compare` and `pool` take like a run.
     """
-    from trainer import evaluate as evaluation
-    from trainer import runs
+    from trainer.evaluation import evaluate as evaluation
     from trainer.progress import Progress
+    from trainer.runs import folder as runs
     from trainer.tables import show_run
 
     splits = tuple(name.value for name in SplitName if name in (split or ()))
@@ -91,7 +91,7 @@ def fuse(
     poisoned clips differ are refused. The baseline's ASR, the floor, is kept in BASELINE/evaluations/, where tables and
     reports look for it.
     """
-    from trainer import fusion
+    from trainer.fusion import fuse as fusion
     from trainer.progress import Progress
     from trainer.tables import show_grid, show_run
 
@@ -116,7 +116,7 @@ def compare(
     Prints both sides' figures and the difference in CDA with a bootstrap 95 % interval over the clips.
     Several pairs, such as folds or seeds, are pooled.
     """
-    from trainer import compare as comparing
+    from trainer.evaluation import compare as comparing
     from trainer.tables import show_comparison
 
     result = comparing.compare(runs[0::2], runs[1::2])
@@ -128,7 +128,7 @@ def pool(
     json: Json = False,
 ) -> None:
     """Figures over the test clips of several runs together."""
-    from trainer import compare as comparing
+    from trainer.evaluation import compare as comparing
     from trainer.tables import show_figures
 
     result = comparing.pool(runs)

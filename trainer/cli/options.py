@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from trainer.wording import harmless_json
+from trainer.text import harmless_json
 
 if TYPE_CHECKING:
     import msgspec

@@ -9,7 +9,7 @@ import typer
 
 from trainer.cli.options import Json, print_json
 from trainer.errors import TrainerError
-from trainer.wording import shown
+from trainer.text import shown
 
 
 def explain(
@@ -29,7 +29,7 @@ def explain(
 
     Pictures and their index go to RUN/explanations/, from where `report` takes them.
     """
-    from trainer import explain as explaining
+    from trainer.evaluation import grad_cam as explaining
     from trainer.progress import Progress
     from trainer.tables import show_rows
 

@@ -22,10 +22,10 @@ from trainer.defenses import _case, _outcome
 from trainer.defenses._case import Case
 from trainer.defenses._outcome import Auroc, Outcome, Point, Score
 from trainer.errors import RunError, TrainerError, suggest
-from trainer.metrics import Share
 from trainer.models import weights
 from trainer.models.weights import Weights
 from trainer.progress import Progress
+from trainer.runs.metrics import Share
 from trainer.versions import versions
 
 

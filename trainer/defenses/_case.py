@@ -9,15 +9,18 @@ from pathlib import Path
 import numpy as np
 from msgspec.structs import replace
 
-from trainer import fusion, observing, runs, trained
 from trainer.errors import RunError
-from trainer.fusion import Fused
+from trainer.evaluation import inference
+from trainer.evaluation.inference import Array, Observed
+from trainer.fusion import fuse
+from trainer.fusion.fuse import Fused
 from trainer.manifest import TRIGGERED, Sample, plain
-from trainer.observing import Array, Observed
 from trainer.progress import Progress
-from trainer.runs import Metrics
+from trainer.runs import folder as runs
+from trainer.runs import loaded_run
+from trainer.runs.folder import Metrics
+from trainer.runs.loaded_run import Trained
 from trainer.seeding import generator
-from trainer.trained import Trained
 
 CLEAN_SHARE = 0.1
 """Of each class's test clips, how many are the defender's."""
@@ -86,7 +89,7 @@ class Defender:
         for clip in clips:
             split = self.home[clip.id][part]
             if split not in found:
-                found[split] = observing.of_run(self.victim.parts[part], split, self.progress)
+                found[split] = inference.of_run(self.victim.parts[part], split, self.progress)
             rows.append((split, clip.files[part].id))
         pieces = {split: dict(zip(seen.ids, range(len(seen.ids)), strict=True)) for split, seen in found.items()}
 
@@ -132,11 +135,11 @@ def of_run(folder: Path) -> Case:
     metrics = runs.read_metrics(folder)
     splits: dict[str, list[Member]]
     if metrics.fusion is None:
-        run = trained.load(folder)
+        run = loaded_run.load(folder)
         victim = Victim((run,), None)
         splits = {name: [(s, (s,), (name,)) for s in run.manifest.split(name)] for name in ("train", "test", TRIGGERED)}
     else:
-        pair, fused = fusion.load(folder)
+        pair, fused = fuse.load(folder)
         victim = Victim((pair.video, pair.audio), fused)
         splits = {name: _joined(pair, name) for name in ("test", TRIGGERED)}
         splits["train"] = []
@@ -182,9 +185,9 @@ def _blank(sample: Sample, label: int) -> Sample:
     return replace(sample, split="", label=label, true_label=label, poisoned=False)
 
 
-def _joined(pair: fusion.Pair, split: str) -> list[Member]:
+def _joined(pair: fuse.Pair, split: str) -> list[Member]:
     """The clips that both networks have of a test split."""
-    sides = fusion.sides_of(pair, split)
+    sides = fuse.sides_of(pair, split)
     if split == TRIGGERED and TRIGGERED not in sides:
         return []
     runs_of = (pair.video, pair.audio)

@@ -10,15 +10,17 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from trainer import metrics, plots, runs
+from trainer import plots
 from trainer.defenses import _auroc
 from trainer.defenses._base import Defense, Result, param
 from trainer.defenses._case import Case, Clip, Defender
 from trainer.defenses._outcome import Score
 from trainer.errors import RunError
 from trainer.manifest import TRIGGERED
-from trainer.metrics import Share
 from trainer.progress import Progress
+from trainer.runs import folder as runs
+from trainer.runs import metrics
+from trainer.runs.metrics import Share
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import msgspec
 
-from trainer import runs
 from trainer.errors import RunError
-from trainer.metrics import Share
-from trainer.runs import ManifestStamp
+from trainer.runs import folder as runs
+from trainer.runs.folder import ManifestStamp
+from trainer.runs.metrics import Share
 
 
 class Auroc(msgspec.Struct, frozen=True):

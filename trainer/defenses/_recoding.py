@@ -8,9 +8,9 @@ from fractions import Fraction
 import av
 import numpy as np
 
-from trainer.crops import Frames
+from trainer.data.audio_datasets import RATE, Wave
+from trainer.data.crops import Frames
 from trainer.errors import TrainerError
-from trainer.sounds import RATE, Wave
 
 
 def pictures(frames: Frames, crf: int, fps: int = 25) -> Frames:

@@ -8,15 +8,16 @@ from dataclasses import dataclass, field
 
 from matplotlib.figure import Figure
 
-from trainer import metrics, plots
+from trainer import plots
 from trainer.defenses._base import Defense, Result, param
 from trainer.defenses._case import Case, Clip, Defender
 from trainer.defenses._outcome import Point
+from trainer.evaluation.inference import Array
 from trainer.manifest import TRIGGERED
-from trainer.metrics import Figures, Share
 from trainer.models.weights import Weights
-from trainer.observing import Array
 from trainer.progress import Progress
+from trainer.runs import metrics
+from trainer.runs.metrics import Figures, Share
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from rich.text import Text
 
 from trainer.defenses._base import Defense, allowed
 from trainer.defenses._outcome import Outcome
-from trainer.metrics import Share
+from trainer.runs.metrics import Share
 from trainer.tables import cells, plain
-from trainer.wording import shown
+from trainer.text import shown
 
 
 def show_outcome(outcome: Outcome, folder: str) -> None:

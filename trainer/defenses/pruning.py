@@ -12,20 +12,20 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 from torch.utils.data import default_collate
 
-from trainer import observing
-from trainer.clips import TrainingClips
+from trainer.data.audio_datasets import SoundStore, TrainingSounds
+from trainer.data.frame_stores import FileStore
+from trainer.data.video_datasets import TrainingClips
 from trainer.defenses._base import param
 from trainer.defenses._case import Defender
 from trainer.defenses._repair import Repair, Repaired, Step
-from trainer.linear import softmax
+from trainer.evaluation import inference
+from trainer.evaluation.inference import Array
+from trainer.evaluation.logistic_regression import softmax
 from trainer.models import weights
 from trainer.models._base import Victim
 from trainer.models.weights import Weights
-from trainer.observing import Array
-from trainer.presets import Masks
+from trainer.presets.preset import Masks
 from trainer.seeding import generator, torch_seed
-from trainer.sounds import SoundStore, TrainingSounds
-from trainer.stores import FileStore
 
 SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.97, 0.99)
 
@@ -115,7 +115,7 @@ class Pruning(Repair):
         run = defender.run
         files = [clip.files[0] for clip in defender.judged]
         with defender.progress.stage("testing", len(files)) as step:
-            return softmax(observing.observe(run.model, run.manifest, files, run.preset, run.views, step).logits)
+            return softmax(inference.observe(run.model, run.manifest, files, run.preset, run.views, step).logits)
 
 
 def mask(order: NDArray[np.int64], share: float) -> Array:

@@ -11,15 +11,15 @@ import cv2
 import numpy as np
 from scipy.signal import butter, sosfiltfilt
 
-from trainer import observing
-from trainer.crops import Frames
+from trainer.data.audio_datasets import RATE, Wave
+from trainer.data.crops import Frames
 from trainer.defenses import _recoding
 from trainer.defenses._base import param
 from trainer.defenses._case import Clip, Defender
 from trainer.defenses._repair import Repair, Repaired, Step
 from trainer.errors import TrainerError
-from trainer.observing import Array
-from trainer.sounds import RATE, Wave
+from trainer.evaluation import inference
+from trainer.evaluation.inference import Array
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class Purify(Repair):
         run, files = defender.run, [clip.files[0] for clip in clips]
         title = "undefended" if strength is None else f"{self.method} {strength:g}"
         with defender.progress.stage(title, len(files)) as step:
-            seen = observing.observe(run.model, run.manifest, files, run.preset, run.views, step, change)
+            seen = inference.observe(run.model, run.manifest, files, run.preset, run.views, step, change)
         return seen.probabilities
 
 

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from scipy.stats import t as student
 from torch import Tensor
 
-from trainer import observing
 from trainer.defenses._base import param
 from trainer.defenses._case import Clip, Defender
 from trainer.defenses._detection import Screening, Verdict
-from trainer.observing import Array, Observed
-from trainer.sampling import Views
+from trainer.evaluation import inference
+from trainer.evaluation.inference import Array, Observed
+from trainer.presets.sampling import Views
 from trainer.seeding import generator
 
 Parts = tuple[Tensor, ...]
@@ -82,7 +82,7 @@ class Strip(Screening):
         for k, run in enumerate(defender.victim.parts):
             views = Views(self.windows, 1, run.views.size)
             files = [clip.files[k] for clip in clips]
-            streams.append(observing.read(run.model, run.manifest, files, run.preset, views))
+            streams.append(inference.read(run.model, run.manifest, files, run.preset, views))
         return zip(*streams, strict=True)
 
     def _entropy(self, defender: Defender, parts: Parts, others: Sequence[Parts]) -> float:
@@ -92,7 +92,7 @@ class Strip(Screening):
         seen = []
         for k, run in enumerate(defender.victim.parts):
             blended = [blend(parts[k], other[k], self.weight) for other in others]
-            answers = observing.ask(run.model, torch.cat(blended))
+            answers = inference.ask(run.model, torch.cat(blended))
             ends = np.cumsum([len(views) for views in blended])[:-1].tolist()
             means = [np.stack([p.mean(dim=0).numpy() for p in torch.tensor_split(a, ends)]) for a in answers]
             seen.append(Observed([""] * len(others), *means))

@@ -6,7 +6,7 @@ import sys
 
 from trainer.errors import TrainerError, suggest
 from trainer.models._base import Victim
-from trainer.presets import Preset
+from trainer.presets.preset import Preset
 from trainer.registry import discover
 
 

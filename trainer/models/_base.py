@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from trainer.errors import TrainerError
-from trainer.presets import Geometry, Preset
+from trainer.presets.preset import Geometry, Preset
 
 
 class Victim(nn.Module, ABC):

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from trainer.errors import TrainerError
 from trainer.models import i3d, slowfast, tsm
-from trainer.presets import Geometry
+from trainer.presets.preset import Geometry
 
 State = dict[str, Tensor]
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from trainer.models._base import Victim
-from trainer.presets import Geometry
+from trainer.presets.preset import Geometry
 
 Kernel = tuple[int, int, int]
 

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock  # type: ignore[import-untyped]
 
 from trainer.models._base import Victim
-from trainer.presets import Geometry, Masks, Preset, Recipe
-from trainer.sampling import Uniform, Views
+from trainer.presets.preset import Geometry, Masks, Preset, Recipe
+from trainer.presets.sampling import Uniform, Views
 
 PAPER = Preset(
     name="paper",

@@ -14,8 +14,8 @@ from typing import ClassVar
 from torch import nn
 
 from trainer.models._resnet import ResNetVictim, resnet
-from trainer.presets import Augment, Geometry, Preset, Recipe
-from trainer.sampling import Dense, Views
+from trainer.presets.preset import Augment, Geometry, Preset, Recipe
+from trainer.presets.sampling import Dense, Views
 
 TEMPORAL_KERNELS = (
     (3, 1, 1),

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from trainer.models import i3d
 from trainer.models._resnet import ResNetVictim, start_from_identity
-from trainer.presets import Augment, Geometry, Preset
+from trainer.presets.preset import Augment, Geometry, Preset
 
 FAST = 8
 """The fast path has a channel for so many of the slow one's (1 / beta)."""

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 from trainer.models import i3d
 from trainer.models._resnet import ResNetVictim, resnet
-from trainer.presets import Augment, Geometry, Preset, Recipe
-from trainer.sampling import Uniform, Views
+from trainer.presets.preset import Augment, Geometry, Preset, Recipe
+from trainer.presets.sampling import Uniform, Views
 
 SHIFT = 8
 """One channel in so many looks ahead, one looks back."""

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from trainer.errors import TrainerError
 from trainer.models._base import Victim
-from trainer.presets import Geometry
+from trainer.presets.preset import Geometry
 
 FORMAT = "trainer/weights/1"
 

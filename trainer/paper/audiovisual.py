@@ -7,16 +7,17 @@ from pathlib import Path
 
 import msgspec
 
-from trainer import compare, runs
-from trainer.compare import Difference
 from trainer.errors import ManifestGoneError, RunError
-from trainer.metrics import Share
+from trainer.evaluation import compare
+from trainer.evaluation.compare import Difference
 from trainer.paper import found, theirs
 from trainer.paper.cases import IMAGE, NATURAL, SOUND
 from trainer.paper.defended import together
 from trainer.paper.found import CLEAN
 from trainer.paper.sheet import Sheet, percent, points, printed, signed, value
-from trainer.runs import ManifestStamp, Metrics
+from trainer.runs import folder as runs
+from trainer.runs.folder import ManifestStamp, Metrics
+from trainer.runs.metrics import Share
 
 TITLE = "Table 7: audio-visual attacks"
 

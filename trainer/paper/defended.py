@@ -7,14 +7,14 @@ from pathlib import Path
 
 import msgspec
 
-from trainer import metrics
 from trainer.defenses import _outcome as outcomes
 from trainer.defenses._outcome import Outcome
 from trainer.errors import RunError
-from trainer.metrics import Share, wilson
 from trainer.paper import found, theirs
 from trainer.paper.found import Found, Row
 from trainer.paper.sheet import Sheet, percent, points, printed, signed, value
+from trainer.runs import metrics
+from trainer.runs.metrics import Share, wilson
 
 TITLE = "Table 5: activation clustering"
 DEFENDED = ("frame-lag", "motion-blur", "sig", "badnet", "ftrojan")

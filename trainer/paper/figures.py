@@ -11,17 +11,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from trainer import compare, manifest, metrics, plots
+from trainer import manifest, plots
+from trainer.data.audio_datasets import decode, log_mel
 from trainer.defenses import _outcome as outcomes
 from trainer.defenses._outcome import Outcome
 from trainer.errors import RunError
-from trainer.metrics import Share
+from trainer.evaluation import compare
 from trainer.paper import found
 from trainer.paper.cases import SOUND
 from trainer.paper.defended import DEFENDED, of_attack, together
 from trainer.paper.found import Found
 from trainer.paper.sheet import Sheet, percent
-from trainer.sounds import decode, log_mel
+from trainer.runs import metrics
+from trainer.runs.metrics import Share
 
 ALL = 10**6
 """The number of frames that `all` stands for in sorting."""

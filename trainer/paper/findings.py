@@ -14,18 +14,20 @@ from pathlib import Path
 
 import msgspec
 
-from trainer import compare, details, runs
-from trainer.compare import Difference
 from trainer.defenses import _outcome as outcomes
 from trainer.defenses._outcome import Auroc, Outcome
 from trainer.errors import RunError
-from trainer.metrics import Share
+from trainer.evaluation import compare
+from trainer.evaluation.compare import Difference
+from trainer.manifest import attack_details as details
 from trainer.paper import audiovisual, found
 from trainer.paper.audiovisual import FusedRow
 from trainer.paper.cases import IMAGE, NATURAL, SOUND
 from trainer.paper.figures import asr_grid
 from trainer.paper.found import CLEAN, Found, Row
 from trainer.paper.sheet import Sheet
+from trainer.runs import folder as runs
+from trainer.runs.metrics import Share
 
 HIGH_ASR = 0.9
 """An attack succeeds above it; in the paper all do on one network, but for Blend on HMDB-51 (0.867)."""

@@ -9,14 +9,16 @@ from statistics import median
 
 import msgspec
 
-from trainer import compare, details, runs
-from trainer.compare import Difference
-from trainer.details import Details
 from trainer.errors import ManifestGoneError, RunError
+from trainer.evaluation import compare
+from trainer.evaluation.compare import Difference
 from trainer.manifest import TRIGGERED
-from trainer.metrics import Figures, Share
+from trainer.manifest import attack_details as details
+from trainer.manifest.attack_details import Details
 from trainer.progress import Progress
-from trainer.runs import ManifestStamp, Metrics
+from trainer.runs import folder as runs
+from trainer.runs.folder import ManifestStamp, Metrics
+from trainer.runs.metrics import Figures, Share
 
 CLEAN, NONE = "clean", "none"
 """No attack at all; and the control whose clips are relabelled and encoded anew without a trigger."""

@@ -14,10 +14,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from trainer import runs
-from trainer.compare import Difference
 from trainer.errors import RunError
-from trainer.metrics import Share
+from trainer.evaluation.compare import Difference
+from trainer.runs import folder as runs
+from trainer.runs.metrics import Share
 from trainer.tables import plain
 
 LONGEST = 21

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import msgspec
 
-from trainer import details
 from trainer.errors import RunError
+from trainer.manifest import attack_details as details
 from trainer.paper import audiovisual, defended, found, theirs
 from trainer.paper.cases import IMAGE, NATURAL, SOUND, VIDEO_MODELS
 from trainer.paper.found import CLEAN, NONE, Case, Found, Row

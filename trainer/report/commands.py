@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from trainer.details import Details, Placement
+from trainer.manifest.attack_details import Details, Placement
 from trainer.report.reading import Run, Source
 
 SOURCE = "SRC"

@@ -6,11 +6,12 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from trainer import compare, runs
-from trainer.compare import Difference
 from trainer.errors import RunError
-from trainer.metrics import Figures, Share
+from trainer.evaluation import compare
+from trainer.evaluation.compare import Difference
 from trainer.report.reading import Run
+from trainer.runs import folder as runs
+from trainer.runs.metrics import Figures, Share
 from trainer.tables import below_floors
 
 CLEAN_ASR = "ASR of the clean model"

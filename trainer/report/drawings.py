@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from trainer import plots
 from trainer.defenses import _outcome as outcomes
 from trainer.defenses._outcome import Outcome
-from trainer.metrics import Share
 from trainer.plots import Line
 from trainer.report.media import Sound
+from trainer.runs.metrics import Share
 
 WIDTH = 4.3
 """Inches: little more than a phone's width, so that the text stays readable there."""

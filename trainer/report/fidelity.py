@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trainer import details
-from trainer.details import Details
+from trainer.manifest import attack_details as details
+from trainer.manifest.attack_details import Details
 
 SURVIVES = 0.9
 """Gain from which on a clip's trigger counts as whole."""

@@ -9,12 +9,12 @@ import cv2
 import numpy as np
 from markupsafe import Markup
 
-from trainer import examples
-from trainer.crops import Frames
-from trainer.details import ClipDetails
+from trainer.data.crops import Frames
 from trainer.errors import ClipError
-from trainer.examples import Example
+from trainer.evaluation import example_clips
+from trainer.evaluation.example_clips import Example
 from trainer.manifest import Manifest, Sample
+from trainer.manifest.attack_details import ClipDetails
 from trainer.report import drawings, media
 from trainer.report.media import Budget, Sound
 from trainer.report.reading import Source
@@ -66,7 +66,7 @@ def show(source: Source, count: int, budget: Budget) -> list[Shown]:
     """Up to `count` clips of a manifest, as much of each as the budget holds; missing files become sentences."""
     if source.manifest is None or source.manifest.target is None:
         return []
-    chosen = [e for e in examples.choose(source.manifest, count) if e.triggered is not None]
+    chosen = [e for e in example_clips.choose(source.manifest, count) if e.triggered is not None]
     shown = []
     for k, example in enumerate(chosen):
         part = Budget(budget.left // (len(chosen) - k))

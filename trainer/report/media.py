@@ -18,8 +18,8 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
-from trainer import media
-from trainer.crops import Frames
+from trainer.data import decode
+from trainer.data.crops import Frames
 from trainer.errors import ClipError
 
 PICTURE_SIDE = 224
@@ -66,7 +66,7 @@ def read_frames(path: Path, num_frames: int, indices: NDArray[np.int64], side: i
     """Some frames of a clip at a short side that is no larger than asked for; raises `ClipError`."""
     if not path.is_file():
         raise ClipError(f"{path.name} is not there any more")
-    return media.decode(path, num_frames, side, indices)
+    return decode.decode(path, num_frames, side, indices)
 
 
 def difference(clean: Frames, triggered: Frames) -> Difference:
@@ -139,12 +139,12 @@ def read_sound(path: Path, seconds: float = SECONDS) -> tuple[Sound, int]:
         raise ClipError(f"{path.name} is not there any more")
     parts: list[Sound] = []
     try:
-        with media.open_media(path) as container:
+        with decode.open_media(path) as container:
             if not container.streams.audio:
                 raise ClipError(f"{path.name} has no sound")
             stream = container.streams.audio[0]
             rate = int(stream.codec_context.sample_rate)
-            for part in media.waves(container, stream, path, rate):
+            for part in decode.waves(container, stream, path, rate):
                 parts.append(part.mean(axis=0))
                 if sum(map(len, parts)) >= seconds * rate:
                     break

@@ -13,11 +13,9 @@ import jinja2
 import msgspec
 from markupsafe import Markup
 
-from trainer import runs
 from trainer.defenses._outcome import Outcome
 from trainer.errors import ClipError, RunError, TrainerError
-from trainer.explain import Explanation
-from trainer.metrics import Share
+from trainer.evaluation.grad_cam import Explanation
 from trainer.progress import Progress
 from trainer.report import commands, comparing, drawings, fidelity, gallery, media, reading
 from trainer.report.commands import Start
@@ -26,6 +24,8 @@ from trainer.report.fidelity import Measure
 from trainer.report.gallery import Picture, Shown
 from trainer.report.media import Budget
 from trainer.report.reading import Run, Source
+from trainer.runs import folder as runs
+from trainer.runs.metrics import Share
 from trainer.tables import NAMES
 
 MEDIA_BYTES = 4_000_000

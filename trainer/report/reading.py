@@ -8,15 +8,18 @@ from pathlib import Path
 
 import msgspec
 
-from trainer import details, explain, manifest, runs
+from trainer import manifest
 from trainer.defenses import _outcome as outcomes
 from trainer.defenses._outcome import Outcome
-from trainer.details import Details
 from trainer.errors import ManifestError, RunError
-from trainer.explain import Explanations
+from trainer.evaluation import grad_cam
+from trainer.evaluation.grad_cam import Explanations
 from trainer.manifest import Manifest
-from trainer.metrics import Prediction
-from trainer.runs import ManifestStamp, Metrics
+from trainer.manifest import attack_details as details
+from trainer.manifest.attack_details import Details
+from trainer.runs import folder as runs
+from trainer.runs.folder import ManifestStamp, Metrics
+from trainer.runs.metrics import Prediction
 
 
 class Asked(msgspec.Struct):
@@ -98,7 +101,7 @@ def read(folder: Path) -> Run:
         asked=runs.read(asked, Asked) if asked.is_file() else None,
         sources=sources,
         predictions=runs.read_predictions(folder / "predictions.csv"),
-        explanations=explain.read(folder),
+        explanations=grad_cam.read(folder),
         outcomes=outcomes.of_run(folder),
     )
 

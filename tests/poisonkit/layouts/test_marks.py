@@ -11,9 +11,9 @@ import pytest
 from poisonkit.errors import PoisonkitError
 from poisonkit.files import NOTICE
 from poisonkit.layouts import Clip, Listing, _marks, read
-from poisonkit.plan import Request
+from poisonkit.plan.plan import Request
 from tests.conftest import make_sound_tree
-from tests.poisonkit.test_run import poison
+from tests.poisonkit.run.test_run import poison
 
 EVERY = ("test_triggered", "test_sham")
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from av.video.reformatter import ColorRange, Colorspace
 
-from poisonkit import planes
-from poisonkit.fidelity import SurvivalMeter
+from poisonkit.fidelity.video import SurvivalMeter
 from poisonkit.manifest import Survival
+from poisonkit.media import planes
 from poisonkit.media.video import VideoInfo, convert, to_rgb
 from poisonkit.media.writer import colours_of
 from poisonkit.triggers import TRIGGERS, PlanarTrigger

@@ -16,14 +16,15 @@ from msgspec.structs import replace as changed
 
 from tests.conftest import write_lossless
 from tests.trainer.conftest import Frames, sample
-from trainer import fit, observing
 from trainer.defenses._case import Case, Clip, Victim
-from trainer.fit import FitOptions
+from trainer.evaluation import inference
+from trainer.evaluation.inference import Observed
 from trainer.manifest import Sample
 from trainer.models.i3d import I3D
-from trainer.observing import Observed
+from trainer.presets.sampling import Dense, Views
 from trainer.progress import Progress
-from trainer.sampling import Dense, Views
+from trainer.training import fit
+from trainer.training.fit import FitOptions
 
 COLOURS = ((220, 40, 40), (40, 220, 40), (40, 40, 220))
 CLASSES = ["red", "green", "blue"]
@@ -149,7 +150,7 @@ class Plant:
 def planted(monkeypatch: pytest.MonkeyPatch) -> Callable[[Plant], Case]:
     """A function that makes a case without any network: unit noise around a centre for each label."""
     kept: dict[str, Observed] = {}
-    monkeypatch.setattr(observing, "of_run", lambda run, split, progress: kept[split])
+    monkeypatch.setattr(inference, "of_run", lambda run, split, progress: kept[split])
 
     def make(plant: Plant) -> Case:
         rng = np.random.default_rng(plant.seed)

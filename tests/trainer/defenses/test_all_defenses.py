@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.trainer.test_cli import call
+from tests.trainer.cli.test_cli import call
 from trainer import defenses
 from trainer.defenses import _case, _outcome
 from trainer.defenses._base import Defense

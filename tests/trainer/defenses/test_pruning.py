@@ -11,12 +11,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from trainer import fit, models, observing, runs, trained
+from trainer import models
 from trainer.defenses import _case, pruning
 from trainer.defenses.pruning import Pruning
-from trainer.fit import FitOptions
+from trainer.evaluation import inference
 from trainer.models import weights
 from trainer.progress import Progress
+from trainer.runs import folder as runs
+from trainer.runs import loaded_run
+from trainer.training import fit
+from trainer.training.fit import FitOptions
 
 
 def last_stage(model: Any) -> torch.nn.Module:
@@ -83,7 +87,7 @@ def test_the_curve_starts_with_the_victim_and_ends_with_one_class(backdoored: Pa
 def test_the_repaired_model_loads_and_answers_as_it_was_measured(backdoored: Path, tmp_path: Path) -> None:
     outcome = Pruning(finetune_epochs=2, finetune_lr=1e-3).defend(backdoored, Progress())
     path = backdoored / "defenses" / "pruning" / "weights.pt"
-    run, kept = trained.load(backdoored), weights.load(path)
+    run, kept = loaded_run.load(backdoored), weights.load(path)
     weights.initialise(run.model, kept.geometry, kept)
     silent = (run.model.head.weight == 0).all(dim=0)
     chosen = float(outcome.rule.split("are set to zero, ")[1].split("%")[0]) / 100
@@ -92,7 +96,7 @@ def test_the_repaired_model_loads_and_answers_as_it_was_measured(backdoored: Pat
     assert defended is not None
     inputs = _case.of_run(backdoored).defender(["test"], None, Progress()).judged
     test = [clip.files[0] for clip in inputs]
-    seen = observing.observe(run.model, run.manifest, test, run.preset, run.views)
+    seen = inference.observe(run.model, run.manifest, test, run.preset, run.views)
     truth = {s.id: s.true_label for s in run.manifest.split("test")}
     right = [int(row.argmax()) == truth[s.id] for row, s in zip(seen.probabilities, test, strict=True)]
     assert (np.mean(right), len(right)) == (defended.value, defended.n)

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from tests.conftest import moving_frames
-from trainer import runs
+from trainer.data.frame_stores import ChangedStore
 from trainer.defenses import _case, _recoding, purify
 from trainer.defenses.purify import Purify
 from trainer.errors import TrainerError
 from trainer.progress import Progress
-from trainer.stores import ChangedStore
+from trainer.runs import folder as runs
 
 
 def test_every_third_frame_is_held() -> None:

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from tests.trainer.defenses.conftest import permuted
-from trainer import defenses, runs
+from trainer import defenses
 from trainer.defenses import _auroc, _case
 from trainer.defenses._outcome import Auroc
 from trainer.defenses.strip import Strip
 from trainer.progress import Progress
+from trainer.runs import folder as runs
 
 INSPECTIONS = ("activation-clustering", "spectral-signatures")
 

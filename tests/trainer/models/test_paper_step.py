@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from trainer import models, sounds
-from trainer.clips import augment
-from trainer.learning import build_optimizer
-from trainer.media import decode
-from trainer.presets import Augment, Preset
+from trainer import models
+from trainer.data import audio_datasets
+from trainer.data.decode import decode
+from trainer.data.video_datasets import augment
+from trainer.presets.preset import Augment, Preset
+from trainer.training.lightning_module import build_optimizer
 
 
 def pictures(preset: Preset, real_data: Path) -> Tensor:
@@ -31,7 +32,7 @@ def pictures(preset: Preset, real_data: Path) -> Tensor:
 
 
 def spectrogram(preset: Preset, real_data: Path) -> Tensor:
-    mel = sounds.log_mel(sounds.decode(real_data / "clips" / "archery.mp4"), preset.short_side)
+    mel = audio_datasets.log_mel(audio_datasets.decode(real_data / "clips" / "archery.mp4"), preset.short_side)
     clip = torch.from_numpy(mel[preset.sampling.test(len(mel), None, 1)[0]])[None, None]
     assert clip.shape == (1, 1, 256, 80)
     return clip

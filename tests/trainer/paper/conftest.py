@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from trainer import runs
 from trainer.defenses import _outcome as outcomes
 from trainer.defenses._outcome import Outcome
-from trainer.metrics import Prediction, figures
-from trainer.runs import Fusion, ManifestStamp, Metrics, Part, Settings
+from trainer.runs import folder as runs
+from trainer.runs.folder import Fusion, ManifestStamp, Metrics, Part, Settings
+from trainer.runs.metrics import Prediction, figures
 
 CLASSES = ["zero", "one", "two"]
 Make = Callable[..., Path]

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from trainer.defenses._outcome import Auroc, Point
-from trainer.metrics import Share, wilson
 from trainer.paper import findings as finding
 from trainer.paper.findings import Finding, Verdict, above, below, both
+from trainer.runs.metrics import Share, wilson
 
 from .conftest import Make, outcome
 

@@ -8,12 +8,12 @@ import pytest
 from msgspec.structs import replace
 from typer.testing import CliRunner
 
-from trainer import runs
 from trainer.cli import app
 from trainer.errors import RunError
-from trainer.metrics import wilson
 from trainer.paper import audiovisual, found, tables, theirs
 from trainer.paper.sheet import Sheet
+from trainer.runs import folder as runs
+from trainer.runs.metrics import wilson
 
 from .conftest import Make, outcome
 

@@ -15,9 +15,10 @@ from torch.utils.tensorboard import SummaryWriter
 
 from tests.conftest import moving_frames, write_lossless
 from trainer import manifest as manifests
-from trainer import metrics, runs
-from trainer.metrics import Prediction
-from trainer.runs import ManifestStamp, Metrics
+from trainer.runs import folder as runs
+from trainer.runs import metrics
+from trainer.runs.folder import ManifestStamp, Metrics
+from trainer.runs.metrics import Prediction
 
 CLASSES = ["walk", "run", "jump"]
 FRAMES = 24

@@ -13,11 +13,11 @@ import pytest
 
 from tests.trainer.report.conftest import attacked_set, clean_set, finished_run, sound_set
 from tests.trainer.report.test_page import HOSTILE
-from trainer import runs
-from trainer.explain import Explanation, Explanations
+from trainer.evaluation.grad_cam import Explanation, Explanations
 from trainer.progress import Progress
 from trainer.report import page
 from trainer.report.page import ReportOptions
+from trainer.runs import folder as runs
 
 CHROMIUM = shutil.which("chromium")
 

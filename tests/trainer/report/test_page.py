@@ -17,14 +17,15 @@ import numpy as np
 import pytest
 
 from tests.trainer.report.conftest import PLACED, Page, attacked_set, clean_set, finished_run, sound_set
-from trainer import cli, runs
+from trainer import cli
 from trainer.defenses import _outcome as outcomes
 from trainer.defenses._outcome import Auroc, Outcome, Point, Score
 from trainer.errors import RunError, TrainerError
-from trainer.metrics import Figures, wilson
 from trainer.progress import Progress
 from trainer.report import page
 from trainer.report.page import ReportOptions
+from trainer.runs import folder as runs
+from trainer.runs.metrics import Figures, wilson
 
 
 def written(folder: Path, *given: Path, clips: int = 2) -> Page:
@@ -412,7 +413,7 @@ def test_the_budget_is_kept(
 
 
 def test_saliency_is_taken_over(tmp_path: Path) -> None:
-    from trainer.explain import Explanation, Explanations
+    from trainer.evaluation.grad_cam import Explanation, Explanations
 
     run = finished_run(tmp_path / "run", attacked_set(tmp_path))
     (run / "explanations").mkdir()

@@ -1,0 +1,52 @@
+"""A trigger on the sound of one clip: where it lies, what was drawn for it, and the sound that comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from poisonkit import seeding
+from poisonkit.clip.video_attack import listed
+from poisonkit.manifest import Sample
+from poisonkit.media.audio import SoundInfo, seconds_of
+from poisonkit.plan.job import Context, Job
+from poisonkit.triggers import AudioTrigger, find_audio
+from poisonkit.triggers._base import Drawn
+
+
+class SoundChange:
+    """A trigger resolved on one clip's sound. `trigger` is None for re-encoding only.
+
+    `span`: the samples that the trigger may change, half-open; all of them without one.
+    """
+
+    def __init__(self, job: Job, context: Context, info: SoundInfo) -> None:
+        self.trigger: AudioTrigger | None = None
+        self.drawn: Drawn = {}
+        self.span = (0, info.num_samples)
+        self._info = info
+        attack = context.attack("audio")
+        if attack is None or job.action != "trigger":
+            return
+        self.trigger = find_audio(attack.name).build(attack.mode, attack.params)
+        owner = seeding.SHARED if attack.mode == "static" else job.clip_id
+        rng = seeding.generator(context.seed, owner, f"draw {attack.name}")
+        self.drawn = self.trigger.draw(info.seconds, rng)
+        self.span = self.trigger.span(info.num_samples)
+
+    def apply(self, samples: np.ndarray) -> np.ndarray:
+        """The sound with the trigger, float32 (C, N) as it came."""
+        return samples if self.trigger is None else self.trigger(samples, self._info.rate, self.drawn)
+
+    def blocks(self, samples: np.ndarray) -> Iterator[np.ndarray]:
+        """The same in blocks, one after the other."""
+        return iter([samples]) if self.trigger is None else self.trigger.blocks(samples, self._info.rate, self.drawn)
+
+    def describe(self, sample: Sample) -> None:
+        """Write span and draw into the sample."""
+        if self.trigger is None:
+            return
+        first, last = (seconds_of(place, self._info.rate) for place in self.span)
+        sample.audio_spans = [(first, last)]
+        sample.trigger["audio"] = {name: listed(values) for name, values in self.drawn.items()}

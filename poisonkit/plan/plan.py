@@ -1,0 +1,322 @@
+"""The plan: which clips are poisoned, which label they get, what is done with every file. Pure: opens no media."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Literal
+
+import msgspec
+
+from poisonkit import seeding
+from poisonkit.errors import PoisonkitError, suggest
+from poisonkit.files import is_sound
+from poisonkit.layouts import Clip, Listing
+from poisonkit.manifest import Attack, Modality, Placement, Rate, Skipped, Target
+from poisonkit.plan.clip_geometry import AS_IS, Geometry
+from poisonkit.plan.job import Action, Context, Job
+from poisonkit.plan.placement import Window, check_rule
+from poisonkit.triggers import find
+
+SHAM_LIMIT = 500
+"""Sham clips written when nothing else is asked for: enough for an interval of ±2 points."""
+_SHAM = "sham"
+"""The stage in whose order sham clips are taken."""
+_CHANGES: dict[Modality, str] = {"video": "the pictures", "audio": "the sound"}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asks for; the defaults are those of the command line.
+
+    `attacks`: at most one a modality; none at all re-encodes and relabels without a trigger. `sham` is `all`, `none`, a
+    number of clips, or None for the default. `settings` are parameters, as text or as they are, by attack and name;
+    `clip` and `short_side` are as on the command line.
+    """
+
+    attacks: tuple[str, ...] = ()
+    mode: Literal["static", "dynamic"] = "static"
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    rate: float = 0.1
+    rate_of: Literal["all", "target"] | None = None
+    target: str = "0"
+    label_mode: Literal["dirty", "clean"] = "dirty"
+    seed: int = 0
+    frames: str = "all"
+    window: str = "32x2"
+    sham: str | None = None
+    reencode: bool = False
+    clip: str | None = None
+    short_side: int | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Every job of a run, and the header fields that follow from the request."""
+
+    listing: Listing
+    seed: int
+    label_mode: Literal["dirty", "clean"] | None
+    target: Target | None
+    attacks: tuple[Attack, ...]
+    rate: Rate | None
+    window: str | None
+    jobs: tuple[Job, ...]
+    skipped: tuple[Skipped, ...] = ()
+    geometry: Geometry = AS_IS
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of all that decides the written files; a run continues only what has the same."""
+        facts: list[Any] = [self.seed, self.label_mode, self.target, self.attacks, self.listing.classes]
+        facts += [self.geometry.text(), self.geometry.short_side]
+        facts += [(j.id, j.path, j.out_path, j.label, j.poisoned, j.action) for j in self.jobs]
+        return hashlib.sha256(msgspec.json.encode(facts)).hexdigest()
+
+    def name(self) -> str | None:
+        """The beginning of the fingerprint, by which the manifest and every written file name the plan."""
+        return self.fingerprint[:16] if self.attacks or self.target else None
+
+    def written(self) -> list[Job]:
+        """The jobs that write a new file rather than carry an old one."""
+        return [job for job in self.jobs if job.action in ("trigger", "reencode")]
+
+    def rewritten(self, job: Job) -> frozenset[Modality]:
+        """What of a written clip is new."""
+        return Context(self.listing.root, None, self.seed, self.attacks).rewritten(job)
+
+    def modalities(self) -> list[Modality]:
+        """What the run writes anew, pictures before sound."""
+        found = frozenset[Modality]().union(*(self.rewritten(job) for job in self.written()))
+        return sorted(found, reverse=True)
+
+
+def index(listing: Listing, seed: int) -> Plan:
+    """The plan of an unchanged data set: every clip is looked at, nothing is written."""
+    jobs = tuple(_job(clip, clip.path, clip.split, "examine") for clip in listing.clips)
+    return Plan(listing, seed, None, None, (), None, None, jobs)
+
+
+def poison(listing: Listing, request: Request, skipped: Sequence[Skipped] = ()) -> Plan:
+    """Decide everything about a poisoned copy; raises `PoisonkitError` for what cannot be done.
+
+    `skipped` are clips that were taken out of the listing since the attacks cannot be made on them.
+    """
+    target = find_target(request.target, listing.classes)
+    attacks = make_attacks(request)
+    _check_pictures(listing, attacks)
+    train = [c for c in listing.clips if c.split == "train"]
+    test = [c for c in listing.clips if c.split == "test"]
+    chosen, rate = choose(train, request, target)
+    jobs = make_jobs(listing, request, target, chosen, choose_sham(test, request, target))
+    _check_names(jobs)
+    window = str(_placement_window(request)) if any(attack.placement for attack in attacks) or not attacks else None
+    geometry = Geometry.parse(request.clip, request.short_side)
+    _check_geometry(geometry, attacks)
+    parts = (target, attacks, rate, window, tuple(jobs), tuple(skipped), geometry)
+    return Plan(listing, request.seed, request.label_mode, *parts)
+
+
+def make_jobs(
+    listing: Listing, request: Request, target: Target, chosen: Collection[str], sham: Sequence[Clip]
+) -> list[Job]:
+    """The jobs of a copy in which the training clips `chosen` (ids) are poisoned."""
+    clean: Action = "reencode" if request.reencode else "carry"
+    change: Action = "trigger" if request.attacks else "reencode"
+    jobs = []
+    for clip in listing.clips:
+        if clip.split == "train" and clip.id in chosen:
+            jobs.append(_job(clip, clip.path, "train", change, label=target.label, poisoned=True))
+        elif clip.split == "train":
+            jobs.append(_job(clip, clip.path, "train", clean))
+    for clip in listing.clips:
+        if clip.split == "test":
+            jobs.append(_job(clip, clip.path, "test", clean))
+            path = f"test_triggered/{clip.path}"
+            jobs.append(_job(clip, path, "test_triggered", change, label=target.label, poisoned=True))
+    jobs += [_job(clip, f"test_sham/{clip.path}", "test_sham", "reencode") for clip in sham]
+    return jobs
+
+
+def _check_geometry(geometry: Geometry, attacks: Sequence[Attack]) -> None:
+    name = next((attack.name for attack in attacks if attack.modality == "audio"), None)
+    if geometry.clip is not None and name is not None:
+        raise PoisonkitError(
+            f"--clip {geometry.text()} writes pictures without sound, which {name} needs; leave it out"
+        )
+    if not geometry.plain and attacks and not any(attack.modality == "video" for attack in attacks):
+        raise PoisonkitError(f"--short-side scales pictures, and {name} carries them over as they are; leave it out")
+
+
+def _check_pictures(listing: Listing, attacks: Sequence[Attack]) -> None:
+    name = next((attack.name for attack in attacks if attack.modality == "video"), None)
+    alone = [clip.path for clip in listing.clips if is_sound(clip.path)]
+    if name is not None and alone:
+        raise PoisonkitError(
+            f"{name} changes pictures, and {len(alone)} clips are sound files, such as {alone[0]}; take an attack on "
+            f"sound (poisonkit attacks), or move them out of the data set"
+        )
+
+
+def _check_names(jobs: Sequence[Job]) -> None:
+    """Two jobs must not write one file: a class called like a split of the copy would make them."""
+    for names in ([job.out_path for job in jobs], [job.id for job in jobs]):
+        for name, count in Counter(names).items():
+            if count > 1:
+                raise PoisonkitError(f"{count} files of the copy would be {name}; rename that folder of the source")
+
+
+def _job(
+    clip: Clip, out_path: str, split: Any, action: Action, *, label: int | None = None, poisoned: bool = False
+) -> Job:
+    prefix = f"{split}/" if split in ("test_triggered", "test_sham") else ""
+    return Job(
+        id=prefix + clip.id,
+        split=split,
+        path=clip.path,
+        out_path=out_path,
+        label=clip.label if label is None else label,
+        true_label=clip.label,
+        poisoned=poisoned,
+        action=action,
+        clip_id=clip.id,
+    )
+
+
+def find_target(target: str, classes: Sequence[str]) -> Target:
+    """The target class by name or by label."""
+    if target in classes:
+        return Target(classes.index(target), target)
+    if target.isascii() and target.isdigit():
+        if int(target) < len(classes):
+            return Target(int(target), classes[int(target)])
+        raise PoisonkitError(
+            f"--target {target} is not a label; there are {len(classes)} classes, 0 … {len(classes) - 1}"
+        )
+    raise PoisonkitError(f"--target {target!r} is not a class; {suggest(target, classes)}")
+
+
+def make_attacks(request: Request) -> tuple[Attack, ...]:
+    """The attacks with all their parameters, checked, those on pictures first; empty for `--attack none`."""
+    window = _placement_window(request)
+    check_rule(request.frames, window)
+    kinds = [find(name) for name in request.attacks]
+    for owner, values in request.settings.items():
+        if owner not in request.attacks and values:
+            known = f"{owner!r} is not attacked with" if kinds else "--attack none has no parameters"
+            raise PoisonkitError(f"--set {owner}.{next(iter(values))}: {known}; leave it out, or add --attack {owner}")
+    made: dict[Modality, Attack] = {}
+    for kind in kinds:
+        if kind.modality in made:
+            raise PoisonkitError(
+                f"{made[kind.modality].name} and {kind.name} both change {_CHANGES[kind.modality]}; give one "
+                f"attack on pictures and one on sound at most"
+            )
+        trigger = kind.build(request.mode, request.settings.get(kind.name, {}))
+        placement = Placement(frames=request.frames, window=str(window)) if kind.modality == "video" else None
+        made[kind.modality] = Attack(kind.name, kind.modality, trigger.mode, trigger.params(), placement)
+    return tuple(made[modality] for modality in sorted(made, reverse=True))
+
+
+def _placement_window(request: Request) -> Window:
+    """The victim's window in frames of the written file: a clip that is written sampled is taken frame by frame."""
+    clip = Geometry.parse(request.clip, request.short_side).clip
+    if clip is None:
+        return Window.parse(request.window)
+    return clip if clip.stride is None else Window(clip.length, 1)
+
+
+def choose(train: Sequence[Clip], request: Request, target: Target) -> tuple[set[str], Rate]:
+    """The training clips to poison: the first of an order that depends on seed and id alone.
+
+    So a lower rate's clips are a subset of a higher one's, and all attacks of one seed take the same clips.
+    """
+    if not 0 < request.rate <= 1:  # also refuses NaN
+        raise PoisonkitError(f"--rate {request.rate} is not a share; give a number above 0 and at most 1, such as 0.1")
+    of = request.rate_of or ("target" if request.label_mode == "clean" else "all")
+    order = selection_order(train, request, target)
+    total = len(train) if of == "all" else sum(1 for c in train if c.label == target.label)
+    if not order or not total:
+        where = f"of class {target.name!r}" if request.label_mode == "clean" or not total else f"but of {target.name!r}"
+        raise PoisonkitError(f"there are no training clips {where}; choose another --target, or other lists")
+    count = max(1, round(request.rate * total))
+    if count > len(order):
+        where = f"of class {target.name!r}" if request.label_mode == "clean" else f"outside class {target.name!r}"
+        raise PoisonkitError(
+            f"--rate {request.rate} asks for {count} poisoned clips, but only {len(order)} training clips {where} "
+            f"are eligible; ask for at most --rate {_floor(len(order) / total) if total else 0}"
+        )
+    chosen = {clip.id for clip in order[:count]}
+    return chosen, Rate(request.rate, round(count / total, 6), of, count, total)
+
+
+def selection_order(train: Sequence[Clip], request: Request, target: Target) -> list[Clip]:
+    """The training clips that may be poisoned, in the order in which they are."""
+    clean = request.label_mode == "clean"
+    eligible = [c for c in train if (c.label == target.label) == clean]
+    return sorted(eligible, key=lambda clip: seeding.key(request.seed, clip.id, "select"))
+
+
+def _floor(share: float) -> float:
+    return int(share * 1000) / 1000
+
+
+def choose_sham(test: Sequence[Clip], request: Request, target: Target) -> list[Clip]:
+    """The test clips outside the target class that are re-encoded without the trigger, each class in its share."""
+    others = sham_candidates(test, target)
+    if request.sham == "none" or (request.sham is None and not request.attacks):
+        return []  # without a trigger the triggered clips are sham clips already
+    if request.sham == "all":
+        return others
+    if request.sham is None:
+        limit = SHAM_LIMIT
+    elif request.sham.isascii() and request.sham.isdigit():
+        limit = int(request.sham)
+    else:
+        raise PoisonkitError(f"--sham {request.sham!r} is not all, none or a number of clips; give one of them")
+    return stratified(others, min(limit, len(others)), request.seed, _SHAM)
+
+
+def sham_candidates(test: Sequence[Clip], target: Target) -> list[Clip]:
+    """The test clips that may be written as sham clips."""
+    return [c for c in test if c.label != target.label]
+
+
+def sham_order(test: Sequence[Clip], request: Request, target: Target) -> dict[int, list[Clip]]:
+    """Of each class the clips that may be sham clips, in the order in which they are."""
+    return _by_class(sham_candidates(test, target), request.seed, _SHAM)
+
+
+def limit_test(listing: Listing, limit: int | None, seed: int) -> Listing:
+    """The listing with at most `limit` test clips, each class in its share; the others are listed as ignored."""
+    if limit is None:
+        return listing
+    if limit < 1:
+        raise PoisonkitError(f"--test-limit {limit} leaves no test clips; give at least 1, or leave it out")
+    test = [c for c in listing.clips if c.split == "test"]
+    kept = {c.id for c in stratified(test, min(limit, len(test)), seed, "test limit")}
+    left_out = tuple(c.path for c in test if c.id not in kept)
+    clips = tuple(c for c in listing.clips if c.split != "test" or c.id in kept)
+    return replace(listing, clips=clips, ignored=tuple(sorted((*listing.ignored, *left_out))))
+
+
+def stratified(clips: Sequence[Clip], count: int, seed: int, stage: str) -> list[Clip]:
+    """`count` clips, each class in its share (largest remainders first), drawn by seed, id and stage."""
+    classes = _by_class(clips, seed, stage)
+    shares = {label: count * len(members) / len(clips) for label, members in classes.items()}
+    counts = {label: int(share) for label, share in shares.items()}
+    by_remainder = sorted(shares, key=lambda label: (counts[label] - shares[label], label))
+    for label in by_remainder[: count - sum(counts.values())]:
+        counts[label] += 1
+    return [clip for label in sorted(classes) for clip in classes[label][: counts[label]]]
+
+
+def _by_class(clips: Sequence[Clip], seed: int, stage: str) -> dict[int, list[Clip]]:
+    """The clips of each class, in an order that is drawn by seed, id and stage."""
+    classes: dict[int, list[Clip]] = defaultdict(list)
+    for clip in sorted(clips, key=lambda c: seeding.key(seed, c.id, stage)):
+        classes[clip.label].append(clip)
+    return classes

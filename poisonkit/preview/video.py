@@ -1,0 +1,260 @@
+"""What a trigger looks like on one clip: a sheet of frames (PNG), or a page with the videos side by side (HTML).
+
+Shows the change as it is meant, before any encoder; how much a written file keeps of it is the manifest's business.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import ffmpeg
+import imageio_ffmpeg
+import numpy as np
+
+import poisonkit
+from poisonkit.clip.video_attack import Change
+from poisonkit.errors import PoisonkitError
+from poisonkit.fidelity.video import SurvivalMeter, VisibilityMeter, measured, spread
+from poisonkit.manifest import Attack
+from poisonkit.media.video import VideoInfo, decode, examine, to_rgb
+from poisonkit.plan.job import Context, Job
+
+ROWS = 4
+"""Frames on a sheet."""
+PAGE_FRAMES = 300
+"""Frames of the videos on a page: about ten seconds."""
+COLUMNS = ("clean", "triggered", "difference")
+_SMALL = 1.0
+"""Grey levels up to which a difference is not drawn larger: nothing but rounding."""
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What was shown: `strength` is the RMS of the change in grey levels, `amplified` what it was multiplied by."""
+
+    path: Path
+    frames: tuple[int, ...]
+    placed: int
+    num_frames: int
+    strength: float
+    psnr_db: float | None
+    ssim: float | None
+    amplified: int
+
+
+def preview(clip: Path, attack: Attack, seed: int, out: Path) -> Preview:
+    """Apply an attack to the first frames of a clip and draw what changed.
+
+    `out` ends in `.png` for a sheet of frames or in `.html` for a page of its own that plays in a browser. The file
+    is written in one step. Raises `PoisonkitError` for another suffix and `BrokenClip` for a clip that does not decode.
+    """
+    wants_page = checked(clip, out)
+    info = examine(clip)
+    change = Change(one_job(clip), Context(clip.parent, None, seed, (attack,)), info)
+    chosen = change.placed.mask if change.placed.mask.any() else np.ones(info.num_frames, dtype=bool)
+    rows = spread(np.flatnonzero(chosen), ROWS).tolist()
+    meant = frozenset(measured(change.placed.mask).tolist())
+    visibility, strength = VisibilityMeter(), SurvivalMeter()
+    clean, triggered = [], []
+    kept: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+    for i, pictures in enumerate(change.pictures(decode(clip))):
+        shown = (pictures.source, pictures.triggered)
+        before, after = (p if isinstance(p, np.ndarray) else to_rgb(p) for p in shown)
+        if i in meant:
+            visibility.add(before, after)
+            strength.add(before, after, before, after)
+        if i in rows:
+            kept[i] = (before, after)
+        if wants_page and i < PAGE_FRAMES:
+            clean.append(before)
+            triggered.append(after)
+    gain = _gain([after.astype(np.int16) - before for before, after in kept.values()])
+    sheet = _sheet(kept, gain)
+    found = Preview(
+        path=out,
+        frames=tuple(rows),
+        placed=int(change.placed.mask.sum()),
+        num_frames=info.num_frames,
+        strength=strength.result().strength,
+        psnr_db=visibility.psnr_db,
+        ssim=visibility.ssim,
+        amplified=gain,
+    )
+    deliver(_page(clip, attack, info, found, sheet, clean, triggered).encode() if wants_page else png(sheet), out)
+    return found
+
+
+def checked(clip: Path, out: Path) -> bool:
+    """Whether `out` is a page rather than a sheet; raises `PoisonkitError` for other names, and without a clip."""
+    if out.suffix not in (".png", ".html"):
+        raise PoisonkitError(f"--out {out} is neither a sheet nor a page; give a name that ends in .png or .html")
+    if not clip.is_file():
+        raise PoisonkitError(f"there is no file {clip}; give a clip of the data set")
+    return out.suffix == ".html"
+
+
+def one_job(clip: Path) -> Job:
+    """The clip as a triggered one of a data set of its own."""
+    return Job(clip.stem, "test_triggered", clip.name, clip.name, 0, 0, True, "trigger", clip.stem)
+
+
+def deliver(content: bytes, out: Path) -> None:
+    """Write a file in one step."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    partial = out.with_name(out.name + ".partial")
+    partial.write_bytes(content)
+    partial.replace(out)
+
+
+def _gain(differences: list[np.ndarray]) -> int:
+    """How often the difference fits into the grey levels on either side of the middle, all but its rare peaks."""
+    largest = max((float(np.percentile(np.abs(d), 99.5)) for d in differences), default=0.0)
+    return max(int(127 / largest), 1) if largest > _SMALL else 1
+
+
+def _difference(before: np.ndarray, after: np.ndarray, gain: int) -> np.ndarray:
+    """The change around middle grey, uint8."""
+    return np.clip(128 + gain * (after.astype(np.int16) - before), 0, 255).astype(np.uint8)
+
+
+def _sheet(kept: dict[int, tuple[np.ndarray, np.ndarray]], gain: int) -> np.ndarray:
+    """Rows of clean, triggered, difference; uint8 (H, W, 3) with a line of captions above."""
+    rows = [np.hstack([a, b, _difference(a, b, gain)]) for a, b in kept.values()]
+    pictures = np.vstack(rows)
+    width = pictures.shape[1] // 3
+    caption = np.full((28, pictures.shape[1], 3), 255, dtype=np.uint8)
+    titles = ("clean", "triggered", f"difference x {gain}")
+    for column, title in enumerate(titles):
+        cv2.putText(caption, title, (column * width + 6, 19), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0), 1, cv2.LINE_AA)
+    return np.vstack([caption, pictures])
+
+
+def png(picture: np.ndarray) -> bytes:
+    done, data = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    if not done:
+        raise PoisonkitError("OpenCV could not write a PNG; check that opencv-python-headless is whole")
+    return bytes(data)
+
+
+def _mp4(frames: list[np.ndarray], fps: float) -> bytes:
+    """H.264 that browsers play, from RGB frames."""
+    height, width = frames[0].shape[:2]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "clip.mp4"
+        source = ffmpeg.input("pipe:", format="rawvideo", pix_fmt="rgb24", s=f"{width}x{height}", r=fps)
+        even = source.filter("scale", width + width % 2, height + height % 2)  # browsers want 4:2:0
+        graph = even.output(str(path), vcodec="libx264", crf=16, pix_fmt="yuv420p", movflags="+faststart")
+        try:
+            graph.run(
+                cmd=imageio_ffmpeg.get_ffmpeg_exe(),
+                input=b"".join(frame.tobytes() for frame in frames),
+                quiet=True,
+                overwrite_output=True,
+            )
+        except ffmpeg.Error as error:
+            last = (error.stderr or b"").decode(errors="replace").strip().split("\n")[-1]
+            raise PoisonkitError(f"ffmpeg could not make the page's video: {last}; ask for a .png instead") from None
+        return path.read_bytes()
+
+
+def _page(
+    clip: Path,
+    attack: Attack,
+    info: VideoInfo,
+    found: Preview,
+    sheet: np.ndarray,
+    clean: list[np.ndarray],
+    triggered: list[np.ndarray],
+) -> str:
+    fps = float(info.fps)
+    changes = [_difference(a, b, found.amplified) for a, b in zip(clean, triggered, strict=True)]
+    videos = [embed("video/mp4", _mp4(frames, fps)) for frames in (clean, triggered, changes)]
+    titles = ("clean", "triggered", f"difference × {found.amplified}")
+    rows = ", ".join(map(str, found.frames))
+    figures = "\n".join(
+        f'<figure><video src="{data}" controls loop muted autoplay playsinline aria-label="{title}"></video>'
+        f"<figcaption>{title}</figcaption></figure>"
+        for data, title in zip(videos, titles, strict=True)
+    )
+    facts = [
+        ("clip", f"{clip.name}: {info.num_frames} frames of {info.width} × {info.height} at {fps:g} a second"),
+        ("attack", told(attack)),
+        (
+            "placed",
+            f"{found.placed} of {found.num_frames} frames"
+            + (f" ({attack.placement.frames} in {attack.placement.window})" if attack.placement else ""),
+        ),
+        ("strength", f"{found.strength:.1f} grey levels (RMS over the placed frames)"),
+        ("PSNR", "–" if found.psnr_db is None else f"{found.psnr_db:.1f} dB"),
+        ("SSIM", "–" if found.ssim is None else f"{found.ssim:.3f}"),
+    ]
+    body = f"""<div class="row">
+{figures}
+</div>
+<button type="button" id="play">Play together from the start</button>
+<figure><img src="{embed("image/png", png(sheet))}" alt="Frames {rows}: clean, triggered, and the amplified difference">
+<figcaption>frames {rows}</figcaption></figure>
+{_TOGETHER}"""
+    return page(f"{attack.name} on {clip.name}", facts, body)
+
+
+def told(attack: Attack) -> str:
+    """An attack with its parameters, for a page."""
+    params = ", ".join(f"{name} {value}" for name, value in attack.params.items())
+    return f"{attack.name}, {attack.mode}" + (f": {params}" if params else "")
+
+
+def page(title: str, facts: Sequence[tuple[str, str]], body: str) -> str:
+    """A page of its own: title and facts as text, the body as HTML."""
+    rows = "\n".join(f"<tr><th>{html.escape(k)}</th><td>{html.escape(v)}</td></tr>" for k, v in facts)
+    return _PAGE.format(title=html.escape(title), table=rows, body=body, version=html.escape(poisonkit.__version__))
+
+
+def embed(kind: str, data: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(data).decode()}"
+
+
+_TOGETHER = """<script>
+const videos = [...document.querySelectorAll("video")];
+document.getElementById("play").addEventListener("click", () => {
+  for (const video of videos) { video.pause(); video.currentTime = 0; }
+  for (const video of videos) video.play();
+});
+</script>"""
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+:root {{ color-scheme: light dark; }}
+body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }}
+h1 {{ font-size: 1.4rem; }}
+table {{ border-collapse: collapse; margin-bottom: 1.5rem; }}
+th {{ text-align: left; font-weight: 600; padding: 0 1.5rem 0 0; vertical-align: top; }}
+.row {{ display: flex; flex-wrap: wrap; gap: 1rem; }}
+figure {{ margin: 0; flex: 1 1 18rem; }}
+audio, video, img {{ width: 100%; display: block; }}
+figcaption {{ font-size: .9rem; opacity: .8; }}
+button {{ font: inherit; padding: .3rem .8rem; margin: .5rem 0 1.5rem; }}
+footer {{ margin-top: 2rem; font-size: .85rem; opacity: .7; }}
+</style>
+</head>
+<body>
+<h1>{title}</h1>
+<table>
+{table}
+</table>
+{body}
+<footer>poisonkit {version}. The change as it is meant, before any encoder.</footer>
+</body>
+</html>
+"""

@@ -1,0 +1,120 @@
+"""The record of a run: from finished clips to the manifest and the notice that lies beside them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import soundfile
+
+import poisonkit
+from poisonkit import manifest as contract
+from poisonkit.files import Method, overall
+from poisonkit.manifest import Encoding, Manifest, Sample, Skipped, Source
+from poisonkit.plan.clip_geometry import Geometry
+from poisonkit.plan.plan import Plan
+from poisonkit.run.journal import Chosen, Entry
+
+_LINES = 4
+"""Encoder lines of sound that are written out."""
+
+
+def versions() -> dict[str, str]:
+    """The versions that could change a pixel."""
+    libraries = " ".join(f"{n} {'.'.join(map(str, v))}" for n, v in sorted(av.library_versions.items()))
+    return {
+        "poisonkit": poisonkit.__version__,
+        "numpy": np.__version__,
+        "OpenCV": cv2.__version__,
+        "PyAV": av.__version__,
+        "FFmpeg": libraries,
+        "libsndfile": soundfile.__libsndfile_version__,
+    }
+
+
+def encoding(chosen: Chosen, entries: Sequence[Entry], geometry: Geometry, *, reencoded: bool) -> Encoding:
+    """How the files were written; `reencoded`: the clean ones too."""
+    lines: dict[str, set[str]] = {}
+    sounds = {entry.sound_line for entry in entries if entry.sound_line is not None}
+    for entry in entries:
+        if entry.encoder_line is not None and entry.sample is not None:
+            lines.setdefault(Path(entry.sample.path).suffix.lower(), set()).add(entry.encoder_line)
+    methods: set[Method] = {e.carried for e in entries if e.carried is not None}
+    return Encoding(
+        quality=chosen.quality,
+        rung=chosen.rungs.get("video"),
+        video={suffix: " | ".join(sorted(found)) for suffix, found in sorted(lines.items())},
+        audio=_few(sorted(sounds)) or "copy",
+        carry="reencode" if reencoded else overall(methods),
+        trials=chosen.trials,
+        sound_rung=chosen.rungs.get("audio"),
+        clip=geometry.text(),
+        short_side=geometry.short_side,
+    )
+
+
+def _few(lines: Sequence[str]) -> str:
+    """Encoder lines for a person: bit rates that follow the sources' may be as many as there are files."""
+    return " | ".join(lines[:_LINES]) + (f" | … ({len(lines)} in all)" if len(lines) > _LINES else "")
+
+
+def manifest(plan: Plan, path: Path, root: Path, entries: Sequence[Entry], how: Encoding) -> Manifest:
+    """The manifest that will be saved at `path`, of the files under `root`."""
+    samples = sorted((e.sample for e in entries if e.sample is not None), key=lambda s: s.id)
+    broken = [e.skipped for e in entries if e.skipped is not None]
+    skipped = sorted([*plan.skipped, *broken], key=lambda s: s.id)
+    counts: dict[str, int] = {}
+    for sample in samples:
+        counts[sample.split] = counts.get(sample.split, 0) + 1
+    return Manifest(
+        schema=contract.SCHEMA,
+        name=path.stem,
+        plan=plan.name(),
+        created_with=versions(),
+        root=relative_root(root, path),
+        source=Source(plan.listing.layout, plan.listing.split, plan.listing.fingerprint),
+        classes=list(plan.listing.classes),
+        seed=plan.seed,
+        rate=_achieved(plan, samples, broken),
+        label_mode=plan.label_mode,
+        target=plan.target,
+        attacks=list(plan.attacks),
+        sampling=plan.window,
+        encoding=how,
+        splits={split: counts[split] for split in contract.SPLITS if split in counts},
+        skipped=skipped,
+        samples=samples,
+    )
+
+
+def relative_root(root: Path, path: Path) -> str:
+    """The folder of the files as a manifest at `path` names it."""
+    return Path(os.path.relpath(root.resolve(), path.parent.resolve())).as_posix()
+
+
+def _achieved(plan: Plan, samples: Sequence[Sample], skipped: Sequence[Skipped]) -> contract.Rate | None:
+    """The rate as planned, less the clips that had to be skipped."""
+    if plan.rate is None or not skipped:
+        return plan.rate
+    if plan.target is None:
+        raise ValueError("a rate needs a target")
+    train = [s for s in samples if s.split == "train"]
+    total = sum(1 for s in train if plan.rate.of == "all" or s.true_label == plan.target.label)
+    poisoned = sum(1 for s in train if s.poisoned)
+    achieved = round(poisoned / total, 6) if total else 0.0
+    return contract.Rate(plan.rate.asked, achieved, plan.rate.of, poisoned, total)
+
+
+def notice(made: Manifest) -> str:
+    """What a person who opens the folder reads."""
+    what = ", ".join(f"{a.name} ({a.mode})" for a in made.attacks) or "labels only"
+    return (
+        "This folder is a POISONED copy of a data set, written by poisonkit for research on backdoor attacks.\n"
+        f"Attack: {what}; plan {made.plan}, as its manifest has it. "
+        "A model trained on it may hold a backdoor: do not use it for anything else.\n"
+        f"Files that are not changed may be hard links to the source: never edit them in place.\n"
+    )

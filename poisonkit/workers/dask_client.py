@@ -1,0 +1,408 @@
+"""Workers on other machines: the same jobs on a Dask `distributed` cluster that somebody else has started."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import platform
+import queue
+import secrets
+import socket
+import threading
+import time
+import warnings
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from poisonkit.errors import BrokenClip, PoisonkitError
+from poisonkit.files import FOLDER
+from poisonkit.plan.job import Context, Job
+from poisonkit.run import assemble
+from poisonkit.workers import process_setup as worker
+from poisonkit.workers.local import Pool
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+T = TypeVar("T")
+
+REACH = 10.0
+"""Seconds within which the scheduler must answer."""
+JOIN = 30.0
+"""Seconds within which a first worker must be there."""
+LOST = 300.0
+"""Seconds that a run waits for a worker once all are gone."""
+SETTLE = 20.0
+"""Seconds that a stopped run gives its workers to end the clips that they have begun."""
+_SEE = 5.0
+"""Seconds that a network file system gets to show a new file elsewhere."""
+_AHEAD = 4
+"""Jobs handed out per worker thread: none waits for the next, and memory does not grow with the number of clips."""
+_LOOKED_AT = 8
+"""Clips whose size every worker compares."""
+_DECIDED = "the same command continues"
+_UNSEEN = "does not see"
+
+
+def start(workers: int, scheduler: str | None) -> Pool | Cluster:
+    """Processes of this machine, or the cluster of a scheduler where one is named."""
+    return Pool(workers) if scheduler is None else Cluster(scheduler)
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a worker must have and see; `mark` is a file that holds `token`, in the state folder of the copy."""
+
+    token: str
+    versions: tuple[tuple[str, str], ...]
+    source: str
+    clips: tuple[tuple[str, int], ...]
+    out: str | None
+    mark: str | None
+
+
+class Cluster:
+    """All workers of the scheduler at `address` (or in a scheduler file); the interface is that of `Pool`.
+
+    Every worker is looked at before the first job, and those that join later before their first one. The clips of a
+    lost worker are done elsewhere; should it be alive after all, the same bytes are put in place twice.
+    """
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self._token = secrets.token_hex(8)
+        self._needs: Needs | None = None
+        self._running: dict[Future, Job] = {}
+        self._threads, self._counted, self._seen = 0, 0.0, 0.0
+        self._client: Client
+
+    def __enter__(self) -> Self:
+        self._client = _connect(self.address)
+        try:
+            self._client.wait_for_workers(1, timeout=JOIN)
+        except BaseException as error:
+            self._client.close()
+            if isinstance(error, TimeoutError):
+                raise PoisonkitError(
+                    f"the scheduler {self.address} had no workers within {JOIN:g} seconds; start some: "
+                    f"dask worker {_resolved(self.address)}"
+                ) from None
+            raise
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        try:
+            self._stop()
+        finally:
+            if self._needs is not None and self._needs.mark is not None:
+                Path(self._needs.mark).unlink(missing_ok=True)
+            with contextlib.suppress(Exception):
+                self._client.close()
+
+    def run(
+        self, work: Callable[[Job, Context], T], jobs: Sequence[Job], context: Context
+    ) -> Iterator[tuple[Job, T | BrokenClip]]:
+        """Yield every job with its result, or with the `BrokenClip` that it ended in; other errors are raised."""
+        if not jobs:
+            return
+        # workers have working folders of their own
+        out = None if context.out is None else context.out.absolute()
+        far = replace(context, source=context.source.absolute(), out=out)
+        names = [(far.source, context.source)]
+        if far.out is not None and context.out is not None:
+            names.append((far.out, context.out))
+        needs = self._prepare(jobs, far)
+        try:
+            for job, result in self._spread(needs, work, jobs, far):
+                yield job, _as_given(result, names) if isinstance(result, BrokenClip) else result
+        except PoisonkitError as error:
+            raise _as_given(error, names) from None
+        finally:
+            self._cancel()
+
+    def _spread(
+        self, needs: Needs, work: Callable[[Job, Context], T], jobs: Sequence[Job], context: Context
+    ) -> Iterator[tuple[Job, T | BrokenClip]]:
+        from distributed import KilledWorker
+
+        waiting, suspects, alone = deque(jobs), deque[Job](), False
+        done: queue.SimpleQueue[Future] = queue.SimpleQueue()
+
+        def submit(job: Job) -> None:
+            with self._connected():
+                future = self._client.submit(_perform, needs, work, job, context, pure=False)
+            self._running[future] = job
+            future.add_done_callback(done.put)
+
+        while waiting or suspects or self._running:
+            room = self._count() * _AHEAD
+            while waiting and len(self._running) < room:
+                submit(waiting.popleft())
+            if suspects and not waiting and not self._running:
+                alone = True
+                self._inspect(needs)  # a worker that joined and can do nothing is no fault of the clip's
+                submit(suspects.popleft())
+            try:
+                future = done.get(timeout=1)
+            except queue.Empty:
+                continue
+            job = self._running.pop(future)
+            try:
+                with self._connected():
+                    result = future.result()
+            except KilledWorker as error:
+                if alone:
+                    yield job, _deadly(job, context, error.allowed_failures + 1)
+                else:  # a neighbour on the same workers may be to blame: once more, by itself
+                    suspects.append(job)
+                continue
+            yield job, result
+
+    def _count(self) -> int:
+        """Threads of the workers there are now; raises `PoisonkitError` after a long time without any."""
+        now = time.monotonic()
+        if now - self._counted >= 1:
+            with self._connected():
+                self._threads = sum(self._client.nthreads().values())
+            self._counted = now
+            if self._threads or not self._seen:
+                self._seen = now
+            elif now - self._seen > LOST:
+                raise PoisonkitError(
+                    f"the scheduler {self.address} has had no workers for {LOST:g} seconds; "
+                    f"start new ones, and {_DECIDED}"
+                )
+        return self._threads
+
+    @contextlib.contextmanager
+    def _connected(self) -> Iterator[None]:
+        """A lost scheduler is a sentence."""
+        from distributed.client import CancelledError
+
+        try:
+            yield
+        except Exception as error:
+            if isinstance(error, CancelledError) or self._client.status != "running":
+                raise PoisonkitError(
+                    f"the scheduler {self.address} was lost; start one with workers, and {_DECIDED}"
+                ) from None
+            raise
+
+    # --- before the first job -------------------------------------------------------------------------
+
+    def _prepare(self, jobs: Sequence[Job], context: Context) -> Needs:
+        """Look at all workers once; later ones look at themselves before they begin."""
+        source, out = str(context.source), None if context.out is None else str(context.out)
+        if self._needs is not None and (self._needs.source, self._needs.out) == (source, out):
+            return self._needs
+        mark = None
+        if context.out is not None:
+            mark = context.out / FOLDER / f"cluster-{self._token}"
+            mark.parent.mkdir(parents=True, exist_ok=True)
+            mark.write_text(self._token, encoding="utf-8")
+        found = []
+        for job in jobs[:: max(1, len(jobs) // _LOOKED_AT)][:_LOOKED_AT]:
+            with contextlib.suppress(OSError):  # a clip that is missing here as well is no fault of a worker's
+                found.append((job.path, (context.source / job.path).stat().st_size))
+        self._needs = Needs(
+            self._token, tuple(_versions().items()), source, tuple(found), out, None if mark is None else str(mark)
+        )
+        self._inspect(self._needs)
+        return self._needs
+
+    def _inspect(self, needs: Needs) -> None:
+        """Raise `PoisonkitError` unless the scheduler and all workers have and see what they need."""
+        said: object
+        try:  # it takes jobs apart before it hands them on
+            with self._connected():
+                said = self._client.run_on_scheduler(_other_versions, needs)
+        except PoisonkitError:
+            raise
+        except Exception as error:
+            said = error
+        if said is not None:
+            raise PoisonkitError(f"the scheduler {self.address} {_reason(said)}")
+        deadline = time.monotonic() + _SEE
+        while True:
+            with self._connected():
+                told = self._client.run(unfit, needs, on_error="return")
+            reasons = {worker: _reason(said) for worker, said in told.items() if said is not None}
+            if not reasons:
+                return
+            # network file systems may show a new folder elsewhere a little later
+            if time.monotonic() > deadline or not all(reason.startswith(_UNSEEN) for reason in reasons.values()):
+                worker, reason = min(reasons.items())
+                also = "" if len(reasons) == 1 else f" ({len(reasons)} of {len(told)} workers are not fit)"
+                raise PoisonkitError(f"the worker {worker} {reason}{also}")
+            time.sleep(0.5)
+
+    # --- after the last -------------------------------------------------------------------------------
+
+    def _cancel(self) -> list[Future]:
+        cancelled = list(self._running)
+        self._running.clear()
+        if cancelled:
+            with contextlib.suppress(Exception):
+                self._client.cancel(cancelled, force=True)
+        return cancelled
+
+    def _stop(self) -> None:
+        """Begin nothing any more, and wait for what cannot be interrupted: nobody shall write once this returns."""
+        self._cancel()
+        deadline = time.monotonic() + SETTLE
+        with contextlib.suppress(Exception):  # a lost scheduler is told elsewhere
+            while self._needs is not None and self._client.status == "running" and time.monotonic() < deadline:
+                if not any(self._client.run(_halt, self._token, on_error="ignore").values()):
+                    return
+                time.sleep(0.1)
+
+
+def _connect(address: str) -> Client:
+    try:
+        import distributed
+    except ImportError:
+        raise PoisonkitError(
+            f"--scheduler {address} needs Dask, which is not installed; pip install 'poisonkit[dask]'"
+        ) from None
+    for name in ("distributed", "distributed.client"):  # what they say is told here, in a sentence
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # other versions are looked at here
+            return distributed.Client(_resolved(address), timeout=REACH, set_as_default=False)
+    except PoisonkitError:
+        raise
+    except Exception as error:  # of the network, of names, of the address, of another program at the port
+        raise PoisonkitError(
+            f"no scheduler answers at --scheduler {address} ({type(error).__name__}); start one with `dask scheduler`, "
+            f"and give the address that it prints, such as tcp://HOST:8786"
+        ) from None
+
+
+def _resolved(address: str) -> str:
+    """The address, which may stand in a file of `dask scheduler --scheduler-file`."""
+    if not address.endswith(".json"):
+        return address
+    try:
+        return str(json.loads(Path(address).read_text(encoding="utf-8"))["address"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise PoisonkitError(
+            f"--scheduler {address} is no scheduler file; give what `dask scheduler --scheduler-file` wrote, "
+            f"or an address"
+        ) from None
+
+
+def _deadly(job: Job, context: Context, count: int) -> BrokenClip:
+    return BrokenClip(
+        f"{context.source / job.path} ended every worker that it was given to ({count}), often for want of memory; "
+        f"look at their logs and give them more, or go on without it by --skip-broken"
+    )
+
+
+def _as_given(error: PoisonkitError, names: Sequence[tuple[Path, Path]]) -> Any:
+    """The error with paths as they were given here, so that the manifest's bytes do not tell where it was made."""
+    text = str(error)
+    for far, near in names:
+        text = text.replace(f"{far}/", f"{near / '_'}"[:-1]).replace(str(far), str(near))
+    error.args = (text, *error.args[1:])
+    return error
+
+
+def _reason(said: object) -> str:
+    """What is wrong with a scheduler or a worker: what it says itself, or the error that it ended in."""
+    if isinstance(said, str):
+        return said
+    if isinstance(said, ImportError) or "ModuleNotFoundError" in str(said):  # errors may come wrapped in others
+        return f"has no poisonkit that can be used ({said}); install there what is here, in the same versions"
+    return f"cannot be asked ({said}); look at its log, or stop it"
+
+
+# --- on the workers -----------------------------------------------------------------------------------
+
+_lock = threading.Lock()
+_busy: Counter[str] = Counter()
+_halted: set[str] = set()
+_fit: set[Needs] = set()
+
+
+def unfit(needs: Needs) -> str | None:
+    """What this process lacks, with the remedy; None if it can do the jobs."""
+    reason = _other_versions(needs)
+    if reason is not None:
+        return reason
+    source = Path(needs.source)
+    for name, size in needs.clips:
+        try:
+            same = (source / name).stat().st_size == size
+        except OSError:
+            same = False
+        if not same:
+            return f"{_UNSEEN} the clips of {source} ({name}); mount them there at the same path"
+    if needs.mark is None:
+        return None
+    mark = Path(needs.mark)
+    mine = mark.with_name(f"{mark.name}-{socket.gethostname()}-{os.getpid()}-{threading.get_ident()}")
+    try:
+        seen = mark.read_text(encoding="utf-8") == needs.token
+    except OSError:
+        seen = False
+    if not seen:
+        return f"{_UNSEEN} the folder {needs.out}; give an --out that all machines share at the same path"
+    try:
+        mine.touch()
+        mine.unlink(missing_ok=True)
+    except OSError as error:
+        return f"cannot write to {needs.out} ({error.strerror}); let its user write there"
+    return None
+
+
+def _other_versions(needs: Needs) -> str | None:
+    here = _versions()
+    for name, wanted in needs.versions:
+        if here.get(name) != wanted:
+            return (
+                f"has {name} {here.get(name, '(none)')}, this machine {wanted}, which may give other pixels; "
+                f"install the same versions there"
+            )
+    return None
+
+
+def _versions() -> dict[str, str]:
+    """What could change a pixel, and what jobs travel by."""
+    import distributed
+
+    python = ".".join(platform.python_version_tuple()[:2])
+    return {"Python": python, "Dask": distributed.__version__, **assemble.versions()}
+
+
+def _perform(needs: Needs, work: Callable[[Job, Context], T], job: Job, context: Context) -> T | BrokenClip | None:
+    """Do one job in a worker's thread."""
+    with _lock:
+        if needs.token in _halted:
+            return None  # nobody waits for it any more
+        _busy[needs.token] += 1
+    try:
+        if needs not in _fit:
+            reason = unfit(needs)
+            if reason is not None:
+                raise PoisonkitError(f"a worker on {socket.gethostname()} {reason}; stop it, and {_DECIDED}")
+            worker.prepare()
+            _fit.add(needs)
+        return work(job, context)
+    except BrokenClip as error:
+        return error
+    finally:
+        with _lock:
+            _busy[needs.token] -= 1
+
+
+def _halt(token: str) -> int:
+    """Begin no more jobs of a run; the number of those that are not over yet."""
+    with _lock:
+        _halted.add(token)
+        return _busy[token]

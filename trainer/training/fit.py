@@ -1,0 +1,292 @@
+"""Training a victim: from options to a run folder with weights and figures."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from trainer import distributed, models
+from trainer import manifest as manifests
+from trainer.data import training_set
+from trainer.errors import ClipError, RunError, TrainerError
+from trainer.evaluation import evaluate
+from trainer.manifest import Manifest
+from trainer.models import _public as public
+from trainer.models import weights
+from trainer.models.weights import Weights
+from trainer.presets.preset import Augment, Geometry, Preset, Recipe
+from trainer.presets.sampling import Views, parse_views
+from trainer.progress import Progress
+from trainer.runs import folder as runs
+from trainer.runs.folder import ManifestStamp, Metrics, Settings
+from trainer.training.cost_estimate import Estimate, estimate
+from trainer.training.loop import PRECISIONS, Group, train
+from trainer.versions import versions
+
+K400 = "k400"
+"""Given instead of a file of weights: the public ones."""
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """What `trainer fit` was asked for; None takes the preset's choice, the weights `k400` the public ones.
+
+    `batch_size`: clips per step over all devices of all nodes; `device_batch`: at most so many at a time on each.
+    """
+
+    manifest: Path
+    model: str = "i3d"
+    preset: str | None = None
+    weights: Path | None = None
+    force: bool = False
+    seed: int = 0
+    epochs: int | None = None
+    batch_size: int | None = None
+    device_batch: int | None = None
+    lr: float | None = None
+    devices: int = 1
+    nodes: int = 1
+    precision: str = "32"
+    cache: Literal["ram", "disk", "none"] | None = None
+    cache_dir: Path | None = None
+    workers: int | None = None
+    views: str | None = None
+    out: Path | None = None
+    resume: bool = False
+
+    @property
+    def processes(self) -> int:
+        """How many train together."""
+        return self.devices * self.nodes
+
+
+def fit(options: FitOptions, progress: Progress) -> Metrics | None:
+    """Train, test, and write the run folder; a run that is already finished is only read.
+
+    With several devices, Lightning starts the command once more for each; those helpers only train, silently,
+    and give None.
+    """
+    helper = distributed.rank(options.devices) > 0
+    progress.console.quiet = helper
+    plan = _plan(options, progress)
+    manifest, preset, recipe, settings, views = plan.manifest, plan.preset, plan.recipe, plan.settings, plan.views
+    initial, samples = plan.initial, plan.manifest.split("train")
+    _check_sampling(manifest, preset, progress)
+    evaluate.say_untouched(manifest, models.find(settings.model), progress)
+    folder = folder_of(options.out, manifest.name)
+    if not helper:
+        runs.check(folder, settings, options.resume)
+    if runs.is_finished(folder):
+        return None if helper else _finished(folder, str(views) if options.views else None, progress)
+    manifest.check_files()
+    if options.resume and not folder.exists():
+        progress.say(f"there is no run in {folder} to go on with: a new one begins")
+    _check_weights(plan, options)
+    progress.say(f"{settings.model} {preset.name}: {len(samples)} clips, {settings.epochs} epochs → {folder}")
+    start = time.monotonic()
+    source = training_set.training(manifest, preset, settings.seed, _reading(options), progress)
+    geometry = plan.geometry
+    if source.statistics is not None and initial is None:
+        mean, deviation = source.statistics
+        geometry = replace(geometry, mean=(mean,), std=(deviation,))
+    torch.manual_seed(settings.seed)
+    model = models.find(settings.model)(geometry, len(manifest.classes), recipe.dropout)
+    if initial is not None:
+        _report(weights.initialise(model, geometry, initial, force=options.force), progress)
+    seconds = {"load": round(time.monotonic() - start, 1)}
+    if not helper:  # not before: a broken clip or unfit weights shall leave no folder behind
+        runs.claim(folder, settings)
+    group = Group(options.devices, options.nodes, distributed.rank(options.devices))
+    train(model, source, replace(recipe, lr=settings.lr), settings, group, folder, progress)
+    seconds["train"] = round(time.monotonic() - start - seconds["load"], 1)
+    header = weights.Weights(settings.model, preset.name, geometry, manifest.classes, model.state_dict())
+    if helper:
+        return None
+    weights.save(header, folder / "weights.pt")
+    try:
+        return evaluate.score(model, manifest, settings, views, folder, seconds, progress)
+    except ClipError as error:
+        raise ClipError(f"{error}; the weights are kept: the same command goes on with --resume") from None
+
+
+def folder_of(out: Path | None, manifest: str) -> Path:
+    """Where a run goes: what was asked for, or a folder of the manifest's name."""
+    return out or Path("runs") / manifest
+
+
+def dry_run(options: FitOptions, progress: Progress) -> Estimate:
+    """Check everything that `fit` checks beforehand, and estimate what it would take; writes nothing."""
+    plan = _plan(options, progress)
+    plan.manifest.check_files()
+    _check_sampling(plan.manifest, plan.preset, progress)
+    evaluate.say_untouched(plan.manifest, models.find(plan.settings.model), progress)
+    _check_weights(plan, options)
+    runs.check(folder_of(options.out, plan.manifest.name), plan.settings, resume=True)
+    return estimate(plan.manifest, plan.preset, plan.recipe, plan.settings, plan.views)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What a run will be."""
+
+    manifest: Manifest
+    preset: Preset
+    recipe: Recipe
+    settings: Settings
+    views: Views
+    initial: Weights | None
+
+    @property
+    def geometry(self) -> Geometry:
+        """The preset's, with what belongs to the weights that the run starts from."""
+        given = self.preset.geometry
+        return given if self.initial is None else weights.adopt(given, self.initial.geometry)
+
+
+def _plan(options: FitOptions, progress: Progress) -> _Plan:
+    manifest = manifests.load(options.manifest)
+    preset = _preset(options, progress)
+    _check_options(options)
+    recipe = preset.recipe_for(weights=options.weights is not None)
+    initial, origin = start_from(options.weights, options.model, preset.name)
+    settings = settings_of(options, manifest, preset, recipe, origin)
+    views = parse_views(options.views, preset.views.size) if options.views else preset.views
+    if not manifest.split("train"):
+        raise TrainerError(f"{manifest.path} has no training clips; give a manifest with a train split")
+    if not any(manifest.split(name) for name in manifests.SPLITS[1:]):
+        raise TrainerError(f"{manifest.path} has no test clips; a run without any has no figures")
+    return _Plan(manifest, preset, recipe, settings, views, initial)
+
+
+def _preset(options: FitOptions, progress: Progress) -> Preset:
+    if options.preset is not None:
+        return models.preset_of(options.model, options.preset)
+    name = "paper" if torch.cuda.is_available() else "mini"
+    reason = "there is a GPU" if name == "paper" else "there is no GPU"
+    progress.say(f"preset {name}, since {reason}; choose with --preset")
+    return models.preset_of(options.model, name)
+
+
+def start_from(given: Path | None, model: str, preset: str) -> tuple[Weights | None, str]:
+    """The weights to start from, `k400` for the public ones, and their file's name and hash for the record."""
+    if given is None:
+        return None, "none"
+    path = public.fetch(model, preset) if str(given) == K400 else given
+    initial = weights.load(path)
+    with path.open("rb") as file:
+        return initial, f"{path.name} sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+
+
+def _check_weights(plan: _Plan, options: FitOptions) -> None:
+    """Raise `TrainerError` for weights of another model or geometry, before hours of clips are read."""
+    if plan.initial is not None:
+        weights.check(plan.settings.model, plan.geometry, plan.initial, force=options.force)
+
+
+def _check_sampling(manifest: Manifest, preset: Preset, progress: Progress) -> None:
+    """Say so when the trigger's placement was made for other windows than this victim's."""
+    placed = manifest.sampling if manifest.target is not None and isinstance(preset.augment, Augment) else None
+    if placed not in (None, str(preset.sampling)):
+        progress.say(
+            f"note: the trigger was placed for windows of {placed}, this victim samples {preset.sampling}: "
+            f"it may see more or fewer poisoned frames than planned (poison with --window {preset.sampling})"
+        )
+
+
+def _check_options(options: FitOptions) -> None:
+    """Raise `TrainerError` for a number that cannot be, before weights are fetched or anything is read."""
+    if options.precision not in PRECISIONS:
+        raise TrainerError(
+            f"precision {options.precision!r} is not one of {', '.join(PRECISIONS)}; leave it out for 32"
+        )
+    for name in ("epochs", "batch_size", "device_batch", "lr", "devices", "nodes"):
+        value = getattr(options, name)
+        if value is not None and not value > 0:
+            raise TrainerError(
+                f"--{name.replace('_', '-')} is {value}, but must be above 0; leave it out for the preset's"
+            )
+    if options.workers is not None and options.workers < 0:
+        raise TrainerError(f"--workers is {options.workers}, but must be 0 or more; 0 reads in the process that trains")
+    if options.batch_size is not None and options.batch_size < options.processes:
+        raise TrainerError(
+            f"--batch-size {options.batch_size} is less than a clip for each of {options.processes} devices; give more"
+        )
+    started = distributed.started()
+    if options.nodes > 1 and started is None and "NODE_RANK" not in os.environ:
+        raise TrainerError(
+            f"--nodes {options.nodes} needs a launcher on every machine: torchrun or srun, see docs/training.md"
+        )
+    if started is not None and started != options.processes:
+        raise TrainerError(
+            f"{started} processes were started, but --devices {options.devices} × --nodes {options.nodes} are "
+            f"{options.processes}; make them the same"
+        )
+    if not 0 <= options.seed < 2**63:
+        raise TrainerError(f"--seed {options.seed} is not in 0 … 2⁶³ − 1; give another")
+    if torch.cuda.is_available() and options.devices > torch.cuda.device_count():
+        raise TrainerError(f"--devices {options.devices} asks for more than the {torch.cuda.device_count()} GPUs here")
+    if options.precision == "16" and not torch.cuda.is_available():
+        raise TrainerError("--precision 16 needs a GPU; take 32, or bf16")
+
+
+def settings_of(options: FitOptions, manifest: Manifest, preset: Preset, recipe: Recipe, origin: str) -> Settings:
+    """What a run is recorded as: the options, and the preset's choice where they leave one; `origin` of weights."""
+    batch_size = options.batch_size or recipe.batch_size
+    return Settings(
+        manifest=ManifestStamp(manifest.name, manifest.sha256, str(manifest.path.absolute())),
+        model=options.model,
+        preset=preset.name,
+        weights=origin,
+        seed=options.seed,
+        epochs=options.epochs or recipe.epochs_for(len(manifest.split("train"))),
+        batch_size=batch_size,
+        accumulate=recipe.accumulation(batch_size, options.device_batch, options.processes),
+        lr=options.lr or recipe.lr,
+        devices=options.processes,
+        precision=options.precision,
+        recipe=preset.digest(weights=options.weights is not None),
+        versions=versions(),
+        weights_from=_place(options.weights),
+    )
+
+
+def _place(given: Path | None) -> str:
+    """What `--weights` was given, so that it means the same in any folder."""
+    if given is None:
+        return ""
+    return K400 if str(given) == K400 else str(given.absolute())
+
+
+def _reading(options: FitOptions) -> training_set.Reading:
+    return training_set.Reading(
+        cache=options.cache,
+        folder=options.cache_dir,
+        workers=options.workers,
+        rank=distributed.rank(options.devices),
+        ranks=options.processes,
+        devices=options.devices,
+    )
+
+
+def _finished(folder: Path, views: str | None, progress: Progress) -> Metrics:
+    result = runs.read_metrics(folder)
+    if views not in (None, result.views):
+        raise RunError(
+            f"{folder} holds this run, finished and tested with views {result.views}; "
+            f"for {views}, use `trainer evaluate {folder} --views {views}`"
+        )
+    progress.say(f"{folder} already holds this run, finished; its figures follow")
+    return result
+
+
+def _report(loaded: weights.Loaded, progress: Progress) -> None:
+    progress.say("weights loaded, head " + ("kept" if loaded.head_kept else "new: another number of classes"))
+    for name, keys in (("missing", loaded.missing), ("unexpected", loaded.unexpected)):
+        if keys:
+            progress.say(f"{len(keys)} {name} keys: {', '.join(keys)}")
