@@ -112,8 +112,8 @@ def test_a_clip_written_sampled_is_taken_frame_by_frame(source: Path, tmp_path: 
 
 def test_manifests_of_sound_are_read_by_the_trainer(tmp_path: Path) -> None:
     from tests.conftest import make_sound_tree
-    from tests.poisonkit.test_sound_runs import SINE
-    from tests.poisonkit.test_sound_runs import poison as poison_sound
+    from tests.poisonkit.run.test_audio_runs import SINE
+    from tests.poisonkit.run.test_audio_runs import poison as poison_sound
 
     poison_sound(make_sound_tree(tmp_path / "source"), tmp_path / "out", SINE)
     made = manifests.load(tmp_path / "out.json")

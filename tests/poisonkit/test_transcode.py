@@ -14,8 +14,8 @@ from poisonkit.media.video import decode, examine, to_rgb
 from poisonkit.plan.plan import Request
 from poisonkit.transcode import Platform, transcode
 from tests.conftest import make_av_tree, make_sound_tree
+from tests.poisonkit.run.test_audio_runs import BOTH, poison
 from tests.poisonkit.run.test_run import Silent, TreeState
-from tests.poisonkit.test_sound_runs import BOTH, poison
 
 
 @pytest.fixture

@@ -20,8 +20,8 @@ from poisonkit.run import run
 from poisonkit.triggers import TRIGGERS
 from tests.conftest import make_av_tree, make_sound_tree, make_ucf_tree
 from tests.poisonkit.cli.test_cli import call
+from tests.poisonkit.run.test_audio_runs import poison as poison_sound
 from tests.poisonkit.run.test_run import Silent, poison
-from tests.poisonkit.test_sound_runs import poison as poison_sound
 
 Change = Callable[[dict[str, Any]], None]
 SETTINGS = {"sine": {"start": "0.3", "stop": "0.7"}}
