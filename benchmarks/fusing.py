@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmarks.copies import clean, poisoned, source, trained
 from benchmarks.measuring import Asked, Figure, command, ratios, seconds, taking_turns
 from trainer.evaluation import inference
-from trainer.fusion import fuse
+from trainer.fusion.grid import grid
 from trainer.manifest import SHAM, TRIGGERED
 from trainer.progress import Progress
 from trainer.runs import loaded_run as finished
@@ -36,13 +36,13 @@ def figures(asked: Asked) -> Iterator[Figure]:
         forget(asked.folder)
         return seconds(lambda: look([*folders[0], *folders[1]], quiet))
 
-    def grid() -> float:
+    def fused() -> float:
         forget(asked.folder)
         out = asked.folder / "fused"
         shutil.rmtree(out, ignore_errors=True)
-        return seconds(lambda: fuse.grid(folders[0], folders[1], "late", "logits", out, quiet))
+        return seconds(lambda: grid(folders[0], folders[1], "late", "logits", out, quiet))
 
-    taken = taking_turns({"looks": looks, "grid": grid}, asked.rounds)
+    taken = taking_turns({"looks": looks, "grid": fused}, asked.rounds)
     yield Figure(
         "fused 9 × 3 grid ÷ one look of each network", GRID, ratios(taken["grid"], taken["looks"]), at_least=False
     )

@@ -23,11 +23,12 @@ from av.video.reformatter import Interpolation, VideoReformatter
 
 from benchmarks.copies import clean, source
 from benchmarks.measuring import Asked, Figure, command, ratios
-from poisonkit.media.video import LENIENT
+from poisonkit.media.container import LENIENT
 from trainer import models
 from trainer.data.crops import short_side_size
 from trainer.data.frame_stores import DiskStore, FileStore, RamStore, Store
-from trainer.data.video_datasets import EpochBatches, TrainingClips, TrainingLoader
+from trainer.data.loader import EpochBatches, TrainingLoader
+from trainer.data.video_datasets import TrainingClips
 from trainer.presets.preset import Preset
 from trainer.seeding import generator
 

@@ -22,11 +22,13 @@ import torch
 from rich.console import Console
 
 from poisonkit import layouts
-from poisonkit.cli import tables
+from poisonkit.cli import table_layout
 from poisonkit.demo import MOTIONS, make_demo
 from poisonkit.layouts import Listing
 from poisonkit.plan.plan import Plan
-from poisonkit.run import assemble, run
+from poisonkit.run import run
+from poisonkit.run.settings import Settings
+from poisonkit.versions import versions
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,7 @@ def clips(folder: Path, data: Path | None, size: tuple[int, int], count: int) ->
 def copy_rate(plan: Plan, folder: Path, **settings: Any) -> float:
     """Clips per second at which a copy is written into a folder, from which it is taken away again."""
     clock = Clock()
-    place = run.Settings(folder / "copy", folder / "copy.json", force=True, **settings)
+    place = Settings(folder / "copy", folder / "copy.json", force=True, **settings)
     run.poison(plan, place, clock)
     shutil.rmtree(place.out)
     place.manifest.unlink()
@@ -153,7 +155,7 @@ def machine() -> str:
         names = [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if "model name" in line]
         model = names[0] if names else model
     cores = len(os.sched_getaffinity(0))
-    made = assemble.versions()
+    made = versions()
     return (
         f"{model}, {cores} cores; Python {platform.python_version()}, torch {torch.__version__}, numpy "
         f"{np.__version__}, OpenCV {cv2.__version__}, PyAV {made['PyAV']} ({made['FFmpeg'].split()[1]}), "
@@ -165,7 +167,7 @@ def report(figures: Iterable[Figure], title: str) -> int:
     """Print the figures; returns the exit code, 1 where a bar is missed."""
     found = list(figures)
     numbers = ("median", "least", "most", "bar")
-    table = tables.table(title, "figure", *numbers, "", numbers=numbers)
+    table = table_layout.table(title, "figure", *numbers, "", numbers=numbers)
     for figure in found:
         table.add_row(figure.name, *_cells(figure), "holds" if figure.holds else "MISSED")
     console = Console(width=None if sys.stdout.isatty() else 140)

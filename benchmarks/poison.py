@@ -24,7 +24,8 @@ from poisonkit.media.encoders import container_of, determinism, encoder
 from poisonkit.media.video import examine
 from poisonkit.plan import plan as planning
 from poisonkit.plan.job import Job
-from poisonkit.plan.plan import Plan, Request
+from poisonkit.plan.plan import Plan
+from poisonkit.plan.request import Request
 
 SIZE = (640, 360)
 WORKERS = 2

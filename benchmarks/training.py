@@ -20,8 +20,8 @@ from benchmarks.copies import clean, source
 from benchmarks.measuring import Asked, Figure, command, ratios, seconds, taking_turns
 from trainer import models
 from trainer.data import training_set
+from trainer.data.loader import Key
 from trainer.data.training_set import Reading, Source
-from trainer.data.video_datasets import Key
 from trainer.evaluation import inference
 from trainer.manifest import Manifest
 from trainer.models import weights
@@ -29,8 +29,9 @@ from trainer.models._base import Victim
 from trainer.presets.preset import Preset
 from trainer.presets.sampling import parse_views
 from trainer.progress import Progress
-from trainer.training.fit import FitOptions, settings_of
+from trainer.training.fit import settings_of
 from trainer.training.loop import Group, train
+from trainer.training.options import FitOptions
 
 MODEL, STEP, VIEWS = "i3d", 0.95, 0.9
 TESTED = 16

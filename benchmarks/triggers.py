@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from rich.console import Console
 
-from poisonkit.cli import tables
+from poisonkit.cli import table_layout
 from poisonkit.triggers import TRIGGERS, PixelTrigger
 
 LIMITS = {"sig": 0.2, "blend": 0.2, "badnet": 0.2, "ftrojan": 0.4, "wanet": 0.6}
@@ -28,7 +28,7 @@ def main() -> int:
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     cv2.setNumThreads(1)
     frames = np.random.default_rng(0).integers(0, 256, (CHUNK, HEIGHT, WIDTH, 3), dtype=np.uint8)
-    table = tables.table(
+    table = table_layout.table(
         "ms per frame of 256×320, one core (medians)",
         "trigger",
         "static",

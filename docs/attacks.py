@@ -24,12 +24,15 @@ from poisonkit.clip.video_attack import Change
 from poisonkit.fidelity.audio import power_db
 from poisonkit.manifest import Attack
 from poisonkit.media import audio
-from poisonkit.media.video import decode, examine, to_rgb
+from poisonkit.media.colour import to_rgb
+from poisonkit.media.video import decode, examine
 from poisonkit.plan.job import Context
-from poisonkit.plan.plan import Request, make_attacks
+from poisonkit.plan.plan import make_attacks
+from poisonkit.plan.request import Request
 from poisonkit.preview.video import one_job
 from poisonkit.triggers import TRIGGERS, Trigger
-from poisonkit.triggers._base import Mode, allowed
+from poisonkit.triggers._base import Mode
+from poisonkit.triggers._params import allowed
 
 DOCS = Path(__file__).resolve().parent
 PAGES = DOCS / "attacks"

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
-from poisonkit.cli.tables import number, view_kept
+from poisonkit.cli.table_layout import number
+from poisonkit.fidelity.summary import LISTED, view_kept
 from poisonkit.manifest import Manifest, Modality, Sample, load, root_of
-from poisonkit.run.quality_trials import LISTED
 
 HEAD = """# What is left of every trigger
 

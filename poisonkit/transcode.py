@@ -15,18 +15,21 @@ import msgspec
 import numpy as np
 
 from poisonkit import manifest as contract
-from poisonkit.clip.rewrite import tag
+from poisonkit.clip.comment_tag import tag
 from poisonkit.errors import BrokenClip, PoisonkitError
 from poisonkit.fidelity.audio import SoundSurvivalMeter
 from poisonkit.fidelity.video import SurvivalMeter, ViewMeter, difference, measured
 from poisonkit.files import NOTICE, is_sound, sha256
 from poisonkit.manifest import Encoding, Manifest, Sample
 from poisonkit.media import audio
-from poisonkit.media.video import READ_OPTIONS, decode, examine, to_rgb
+from poisonkit.media.colour import to_rgb
+from poisonkit.media.container import READ_OPTIONS
+from poisonkit.media.video import decode, examine
 from poisonkit.plan.job import Context, Job
 from poisonkit.plan.placement import from_runs, to_runs
+from poisonkit.progress import Reporter
 from poisonkit.run import assemble
-from poisonkit.run.run import Reporter
+from poisonkit.versions import versions
 from poisonkit.workers import watchdog
 from poisonkit.workers.local import Pool
 
@@ -272,7 +275,7 @@ def _manifest(made: Manifest, samples: list[Sample], platform: Platform, out: Pa
     return msgspec.structs.replace(
         made,
         name=path.stem,
-        created_with=assemble.versions(),
+        created_with=versions(),
         root=assemble.relative_root(out, path),
         rate=None,
         encoding=encoding,

@@ -14,12 +14,14 @@ import msgspec
 
 from poisonkit.clip.rewrite import write
 from poisonkit.errors import BrokenClip, PoisonkitError
+from poisonkit.fidelity import summary
 from poisonkit.layouts import Listing
 from poisonkit.manifest import Attack, Rung, Sample
 from poisonkit.plan.job import Context, Job
-from poisonkit.plan.plan import Plan, Request, make_attacks, poison
+from poisonkit.plan.plan import Plan, make_attacks, poison
+from poisonkit.plan.request import Request
+from poisonkit.progress import Reporter
 from poisonkit.run import quality_trials
-from poisonkit.run.run import Reporter
 from poisonkit.triggers import find
 from poisonkit.workers.local import Pool
 
@@ -62,7 +64,7 @@ def tune(
     reporter: Reporter,
     *,
     workers: int,
-    passes: float = quality_trials.FAILS,
+    passes: float = summary.FAILS,
 ) -> Tuned:
     """Search the least value of the one attack's strength whose view survival reaches `passes` (median of the clips).
 

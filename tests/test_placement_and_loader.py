@@ -11,7 +11,7 @@ import pytest
 
 from poisonkit import manifest as contract
 from poisonkit.plan.placement import Window, from_runs, place
-from poisonkit.plan.plan import Request
+from poisonkit.plan.request import Request
 from tests.conftest import write_lossless
 from tests.poisonkit.run.test_run import poison
 from tests.trainer.conftest import coded_frames
@@ -67,9 +67,10 @@ def _agree(source: Path, folder: Path, rule: str, window: str, sampling: Samplin
     from poisonkit import layouts
     from poisonkit.plan import plan as planning
     from poisonkit.run import run
+    from poisonkit.run.settings import Settings
     from tests.poisonkit.run.test_run import Silent
 
-    settings = run.Settings(out=source, manifest=folder / "clean.json", workers=0)
+    settings = Settings(out=source, manifest=folder / "clean.json", workers=0)
     run.index(planning.index(layouts.read(source), 0), settings, Silent())
     store = store_of(folder / "clean.json")
     preset = replace(EXACT, sampling=sampling)

@@ -19,11 +19,12 @@ from poisonkit.manifest import Attack, Manifest, Rate, Sample, Target
 from poisonkit.media.audio import SoundInfo, seconds_of
 from poisonkit.media.video import VideoInfo
 from poisonkit.plan import plan as planning
+from poisonkit.plan import selection
 from poisonkit.plan.clip_geometry import Geometry
 from poisonkit.plan.job import Context, Job
-from poisonkit.plan.plan import Request
-from poisonkit.run import assemble
+from poisonkit.plan.request import Request
 from poisonkit.triggers import find_audio
+from poisonkit.versions import versions
 
 _PADDING = 4096
 """Samples by which a written sound may be longer or shorter than the source's: an encoder's delay and last block."""
@@ -70,7 +71,7 @@ def rederive(manifest: Manifest) -> Rederived:
 
 
 def _notes(manifest: Manifest) -> list[str]:
-    here = assemble.versions()
+    here = versions()
     return [
         f"the manifest was made with {name} {manifest.created_with.get(name, 'of no known version')}, here is {version}"
         for name, version in here.items()
@@ -90,15 +91,15 @@ def _plan(manifest: Manifest, rate: Rate, target: Target) -> tuple[list[str], di
     problems = list(_header_problems(manifest, attacks))
     if manifest.skipped:
         # the label of a clip that was left out is not known, but it moved no other clip's place in the order
-        order = planning.selection_order(train, request, target)
+        order = selection.selection_order(train, request, target)
         count = sum(1 for s in manifest.samples if s.split == "train" and s.poisoned)
         problems += _rate_problems(manifest, rate, count, _total(train, rate, target))
         chosen, sham = {clip.id for clip in order[:count]}, _sham(manifest, test, request, target)
     else:
-        chosen, again = planning.choose(train, request, target)
+        chosen, again = selection.choose(train, request, target)
         if again != rate:
             problems.append(f"the header's rate is {_rate(rate)}, from its clips follows {_rate(again)}")
-        sham = planning.choose_sham(test, request, target)
+        sham = selection.choose_sham(test, request, target)
     return problems, {job.id: job for job in planning.make_jobs(listing, request, target, chosen, sham)}
 
 
@@ -174,7 +175,7 @@ def _rate(rate: Rate) -> str:
 
 def _sham(manifest: Manifest, test: list[Clip], request: Request, target: Target) -> list[Clip]:
     """Of each class as many sham clips as there are, from the beginning of its order."""
-    order = planning.sham_order(test, request, target)
+    order = selection.sham_order(test, request, target)
     labels = {f"test_sham/{clip.id}": clip.label for members in order.values() for clip in members}
     taken = [s.id for s in manifest.samples if s.split == "test_sham"] + [skip.id for skip in manifest.skipped]
     counts = Counter(labels[name] for name in taken if name in labels)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from poisonkit.errors import PoisonkitError
 from poisonkit.layouts import Listing, Options, class_names, read
-from poisonkit.plan.plan import limit_test
+from poisonkit.plan.selection import limit_test
 from poisonkit.workers.local import available_cores
 
 

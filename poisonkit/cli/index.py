@@ -24,12 +24,13 @@ def index(
     as_json: options.Json = False,
 ) -> None:
     """Write a manifest of the unchanged data set: the baseline. Nothing is copied."""
-    from poisonkit.cli import _data, tables
+    from poisonkit.cli import _data, table_layout, tables
     from poisonkit.plan import plan as planning
     from poisonkit.run import run
+    from poisonkit.run.settings import Settings
 
     listing = _data.listing(source, layout, annotations, split, seed, classes, test_limit)
-    settings = run.Settings(
+    settings = Settings(
         out=source,
         manifest=manifest or Path("manifests") / f"{source.resolve().name}.json",
         skip_broken=skip_broken,
@@ -46,5 +47,5 @@ def index(
     if as_json:
         output.show_json({"manifest": str(settings.manifest), "splits": made.splits})
         return
-    output.show(tables.facts("Data set", tables.manifest_facts(made)))
+    output.show(table_layout.facts("Data set", tables.manifest_facts(made)))
     sys.stdout.write(f"\nmanifest: {settings.manifest}\nnext: trainer fit {settings.manifest}\n")

@@ -38,8 +38,9 @@ def inspect(
     import msgspec
 
     from poisonkit import manifest as contract
-    from poisonkit.cli import tables
+    from poisonkit.cli import table_layout, tables
     from poisonkit.fidelity import lpips as perceived
+    from poisonkit.fidelity import summary
     from poisonkit.fidelity.visibility import Views, sight
     from poisonkit.plan.placement import Window
 
@@ -49,12 +50,12 @@ def inspect(
         seen = sight(made, Views.parse(views), None if window is None else Window.parse(window))
     distances = perceived.lpips(manifest) if lpips else {}
     if as_json:
-        lacking = [sample.id for attack in made.attacks for sample, _ in tables.lacking(made, attack.modality)]
+        lacking = [sample.id for attack in made.attacks for sample, _ in summary.lacking(made, attack.modality)]
         header = {name: value for name, value in msgspec.to_builtins(made).items() if name != "samples"}
         facts = {**header, "below_0.9": lacking, **({"lpips": distances} if lpips else {})}
         output.show_json({**facts, **({} if views is None else {"views": [asdict(part) for part in seen]})})
         return
-    output.show(tables.facts(str(manifest), tables.manifest_facts(made)))
+    output.show(table_layout.facts(str(manifest), tables.manifest_facts(made)))
     if made.encoding.trials:
         output.show(tables.trials("Trials", made.encoding.trials))
     output.show(tables.fidelity(made))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from poisonkit.layouts import Listing
     from poisonkit.manifest import Attack, Manifest, Modality, Skipped
     from poisonkit.plan.plan import Plan
-    from poisonkit.run.run import Settings
+    from poisonkit.run.settings import Settings
 
 
 def poison(
@@ -61,12 +61,14 @@ def poison(
     from poisonkit.cli import _data
     from poisonkit.fidelity.video import parse_view
     from poisonkit.plan import plan as planning
-    from poisonkit.run import run
+    from poisonkit.plan.request import Request
+    from poisonkit.run import preflight
+    from poisonkit.run.settings import Settings
 
     count = _data.workers(workers, scheduler)
     listing = _data.listing(source, layout, annotations, split, seed, classes, test_limit)
     names, parameters = _data.attacks(attack, set_ or [])
-    request = planning.Request(
+    request = Request(
         attacks=names,
         mode=mode.value,
         settings=parameters,
@@ -88,7 +90,7 @@ def poison(
     plan = planning.poison(listing, request, skipped)
     ending = "-dynamic" if mode is ModeName.dynamic else ""
     folder = out or Path(f"{source.resolve().name}-{'-'.join(a.name for a in made) or 'none'}{ending}")
-    settings = run.Settings(
+    settings = Settings(
         out=folder,
         manifest=manifest or Path("manifests") / f"{folder.name}.json",
         quality=quality,
@@ -102,7 +104,7 @@ def poison(
         survival=survival,
     )
     if dry_run:
-        run.check_places(plan, settings)
+        preflight.check_places(plan, settings)
         _dry_run(plan, quality, settings.workers, as_json)
         _say_there(plan, settings)
         return
@@ -111,10 +113,10 @@ def poison(
 
 def _say_there(plan: Plan, settings: Settings) -> None:
     """What the run itself would find where its copy goes."""
-    from poisonkit.run import run
+    from poisonkit.run import preflight
 
     try:
-        if run.finished_before(plan, settings) is not None:
+        if preflight.finished_before(plan, settings) is not None:
             output.screen().say(f"note: {settings.out} holds this very copy already")
     except PoisonkitError as error:
         output.screen().say(f"note: the run itself would be refused: {error}")
@@ -134,7 +136,7 @@ def _audible(
 
 
 def _poison(plan: Plan, settings: Settings, as_json: bool) -> None:
-    from poisonkit.cli import _data, tables
+    from poisonkit.cli import _data, table_layout, tables
     from poisonkit.files import FOLDER
     from poisonkit.run import run
 
@@ -159,19 +161,19 @@ def _poison(plan: Plan, settings: Settings, as_json: bool) -> None:
         rungs = {"rung": made.encoding.rung, "sound_rung": made.encoding.sound_rung}
         output.show_json({**facts, "splits": made.splits, **rungs})
         return
-    output.show(tables.facts("Poisoned copy", tables.manifest_facts(made)))
+    output.show(table_layout.facts("Poisoned copy", tables.manifest_facts(made)))
     output.show(tables.trials("Trials", made.encoding.trials))
     output.show(tables.fidelity(made))
     sys.stdout.write(f"\nmanifest: {result.path}\nnext: trainer fit {result.path}\n")
 
 
 def _warn(made: Manifest) -> None:
-    from poisonkit.cli import tables
+    from poisonkit.fidelity import summary
     from poisonkit.run import quality_trials as quality
 
     rungs: dict[Modality, str | None] = {"video": made.encoding.rung, "audio": made.encoding.sound_rung}
     for modality, rung in rungs.items():
-        lacking = len(tables.lacking(made, modality))
+        lacking = len(summary.lacking(made, modality))
         carrying = sum(1 for s in made.samples if (v := s.survival.get(modality)) is not None and v.gain is not None)
         if rung is not None and lacking > 0.05 * max(carrying, 1):
             dearer = quality.next_rung(rung, modality)
@@ -184,21 +186,20 @@ def _warn(made: Manifest) -> None:
 def _warn_view(made: Manifest) -> None:
     from statistics import median
 
-    from poisonkit.cli import tables
-    from poisonkit.run import quality_trials as quality
+    from poisonkit.fidelity import summary
 
     for attack in made.attacks:
-        kept = [k for s in made.samples if (k := tables.view_kept(s, attack.modality)) is not None]
-        if kept and median(kept) < quality.FAILS:
+        kept = [k for s in made.samples if (k := summary.view_kept(s, attack.modality)) is not None]
+        if kept and median(kept) < summary.FAILS:
             output.screen().say(
-                f"warning: in a victim's input of {tables.view_of(made, attack.modality)} only {median(kept):.2f} of "
+                f"warning: in a victim's input of {summary.view_of(made, attack.modality)} only {median(kept):.2f} of "
                 f"{attack.name} is left (median of {len(kept)} clips); what is found with such a victim tells little "
                 f"about the attack"
             )
 
 
 def _dry_run(plan: Plan, quality_name: str, workers: int, as_json: bool) -> None:
-    from poisonkit.cli import tables
+    from poisonkit.cli import table_layout, tables
     from poisonkit.run import quality_trials as quality
 
     screen = output.screen()
@@ -213,7 +214,7 @@ def _dry_run(plan: Plan, quality_name: str, workers: int, as_json: bool) -> None
             bytes_of.setdefault(trial.modality, {})[trial.rung] = size
         output.show_json({**facts, "source_bytes": total, "estimated_bytes": bytes_of})
         return
-    output.show(tables.facts("Plan (nothing is written)", tables.plan_facts(plan)))
+    output.show(table_layout.facts("Plan (nothing is written)", tables.plan_facts(plan)))
     if trials:
         output.show(tables.trials("Estimate from the beginnings of a few clips", trials, copies))
     else:

@@ -43,13 +43,12 @@ def preview(
     from poisonkit.cli import _data
     from poisonkit.errors import BrokenClip, PoisonkitError
     from poisonkit.plan import plan
+    from poisonkit.plan.request import Request
     from poisonkit.preview import audio as previewing_sound
     from poisonkit.preview import video as previewing
 
     names, parameters = _data.attacks([attack], set_ or [])
-    made = plan.make_attacks(
-        plan.Request(attacks=names, mode=mode.value, settings=parameters, frames=frames, window=window)
-    )
+    made = plan.make_attacks(Request(attacks=names, mode=mode.value, settings=parameters, frames=frames, window=window))
     if not made:
         raise PoisonkitError("--attack none changes nothing that could be shown; name a trigger")
     suffix = "-dynamic" if mode is ModeName.dynamic else ""
@@ -65,7 +64,7 @@ def preview(
 
 
 def _show_pictures(found: Preview, as_json: bool) -> None:
-    from poisonkit.cli import tables
+    from poisonkit.cli import table_layout
 
     if as_json:
         output.show_json(
@@ -81,19 +80,19 @@ def _show_pictures(found: Preview, as_json: bool) -> None:
             }
         )
         return
-    psnr = tables.number(found.psnr_db, 1)
+    psnr = table_layout.number(found.psnr_db, 1)
     output.line(
         f"{found.path}: frames {', '.join(map(str, found.frames))}; {found.placed} of {found.num_frames} frames carry "
         f"the trigger"
     )
     output.line(
-        f"strength {found.strength:.1f} grey levels, PSNR {psnr} dB, SSIM {tables.number(found.ssim)}; "
+        f"strength {found.strength:.1f} grey levels, PSNR {psnr} dB, SSIM {table_layout.number(found.ssim)}; "
         f"difference × {found.amplified}; before any encoder"
     )
 
 
 def _show_sound(found: SoundPreview, as_json: bool) -> None:
-    from poisonkit.cli import tables
+    from poisonkit.cli import table_layout
 
     first, last = found.span
     if as_json:
@@ -102,6 +101,6 @@ def _show_sound(found: SoundPreview, as_json: bool) -> None:
         return
     output.line(f"{found.path}: the trigger lies from {first:.2f} to {last:.2f} s of {found.seconds:.2f} s")
     output.line(
-        f"strength {found.strength:.1f} steps of 16 bits, the sound lies {tables.number(found.snr_db, 1)} dB above it; "
-        f"before any encoder"
+        f"strength {found.strength:.1f} steps of 16 bits, the sound lies {table_layout.number(found.snr_db, 1)} dB "
+        f"above it; before any encoder"
     )

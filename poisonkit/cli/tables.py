@@ -5,19 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from statistics import mean, median
-from typing import Any
 
-from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from poisonkit.cli.table_layout import number, plain, size, table
+from poisonkit.fidelity.summary import LISTED, _by_survival, median_of, view_kept, view_of
 from poisonkit.fidelity.visibility import Sight
 from poisonkit.manifest import Attack, Manifest, Modality, Sample, Trial
 from poisonkit.plan.plan import Plan
-from poisonkit.run.quality_trials import LISTED
-from poisonkit.text import shown
 from poisonkit.triggers import Trigger
-from poisonkit.triggers._base import allowed
+from poisonkit.triggers._params import allowed
 from poisonkit.tune import Tried
 
 WORST = 10
@@ -25,53 +24,6 @@ WORST = 10
 _LEAST = 3
 """Clips listed where nothing is wrong with any."""
 _WHAT: dict[Modality, str] = {"video": "pictures", "audio": "sound"}
-
-
-def plain(text: str, style: str = "") -> Text:
-    """A cell or a title of a table, no word of which is markup."""
-    return Text(shown(text), style=style)
-
-
-class _Fitting(Table):
-    """A table in which no number is ever broken: a narrow screen breaks its heads, or turns rows into columns."""
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        def width(made: Table) -> int:
-            return made.__rich_measure__(console, options.update(max_width=10_000)).maximum
-
-        if width(self) <= options.max_width:
-            yield from super().__rich_console__(console, options)
-            return
-        heads = [str(column.header) for column in self.columns]
-        cells = [list(column.cells) for column in self.columns]
-        right = [column.justify == "right" for column in self.columns]
-        broken = Table(**_look(self.title))
-        for head, number in zip(heads, right, strict=True):
-            _column(broken, head.replace(" ", "\n").replace("≥\n", "≥ "), number)
-        for row in zip(*cells, strict=True):
-            broken.add_row(*row)
-        turned = Table(**_look(self.title))
-        for k, head in enumerate([heads[0], *map(str, cells[0])]):
-            turned.add_column(head, justify="right" if k else "left", overflow="fold")
-        for head, values in zip(heads[1:], cells[1:], strict=True):
-            turned.add_row(head, *values)
-        yield broken if width(broken) <= max(options.max_width, width(turned) - 1) else turned
-
-
-def _look(title: Any) -> dict[str, Any]:
-    return {"title": title, "title_justify": "left", "header_style": "bold", "box": None, "pad_edge": False}
-
-
-def _column(made: Table, head: str, number: bool) -> None:
-    made.add_column(head, justify="right" if number else "left", overflow="fold", no_wrap=number)
-
-
-def table(title: str, *columns: str, numbers: Sequence[str] = ()) -> Table:
-    """A plain table; `numbers` are right-aligned columns."""
-    made = (_Fitting if numbers else Table)(**_look(plain(title, "bold")))
-    for column in columns:
-        _column(made, column, column in numbers)
-    return made
 
 
 def trigger_list(triggers: dict[str, type[Trigger]]) -> Table:
@@ -150,16 +102,6 @@ def _settings(params: Mapping[str, object]) -> str:
     return " ".join(f"{k}={v}" for k, v in params.items())
 
 
-def facts(title: str, rows: Sequence[tuple[str, str]]) -> Table:
-    """Names and values."""
-    made = Table(**_look(plain(title, "bold")), show_header=False)
-    made.add_column(style="dim", no_wrap=True)
-    made.add_column(overflow="fold")
-    for name, value in rows:
-        made.add_row(plain(name), plain(value))
-    return made
-
-
 def trials(title: str, rows: Sequence[Trial], copies: Sequence[int] | None = None) -> Table:
     """What each rung kept of the trigger; `copies`: bytes of all written files on each rung."""
     columns = [
@@ -186,19 +128,6 @@ def trials(title: str, rows: Sequence[Trial], copies: Sequence[int] | None = Non
         ]
         made.add_row(*map(plain, cells), *([size(copies[i])] if copies is not None else []))
     return made
-
-
-def size(count: float) -> str:
-    """Bytes for people, in powers of 1,000."""
-    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if count >= factor:
-            return f"{count / factor:.1f} {unit}"
-    return f"{count:.0f} bytes"
-
-
-def number(value: float | None, digits: int = 3) -> str:
-    """A number, or a dash where there is none."""
-    return "–" if value is None else f"{value:.{digits}f}"
 
 
 def manifest_facts(manifest: Manifest) -> list[tuple[str, str]]:
@@ -276,12 +205,15 @@ def _fidelity(manifest: Manifest, modality: Modality) -> Table:
         good = sum(1 for g, c in zip(gains, correlations, strict=True) if min(g, c) >= LISTED)
         if modality == "video":
             visible = [
-                number(_median([s.psnr_db for s in samples]), 1),
-                number(_median([s.ssim for s in samples]), 4),
+                number(median_of([s.psnr_db for s in samples]), 1),
+                number(median_of([s.ssim for s in samples]), 4),
                 str(max((s.linf for s in samples if s.linf is not None), default="–")),
             ]
         else:
-            visible = [number(_median([s.snr_db for s in samples]), 1), number(_median([s.lsd_db for s in samples]), 1)]
+            visible = [
+                number(median_of([s.snr_db for s in samples]), 1),
+                number(median_of([s.lsd_db for s in samples]), 1),
+            ]
         made.add_row(
             plain(name),
             str(len(samples)),
@@ -291,8 +223,8 @@ def _fidelity(manifest: Manifest, modality: Modality) -> Table:
             number(median(correlations) if correlations else None),
             number(min(correlations, default=None)),
             f"{good}/{len(gains)}" if gains else "–",
-            *([number(_median([s.gain_p10 for s in kept]))] if single else []),
-            *([number(_median([view_kept(s, modality) for s in samples]), 2)] if view else []),
+            *([number(median_of([s.gain_p10 for s in kept]))] if single else []),
+            *([number(median_of([view_kept(s, modality) for s in samples]), 2)] if view else []),
             *visible,
         )
     return made
@@ -307,17 +239,6 @@ def _written(manifest: Manifest, modality: Modality) -> dict[str, list[Sample]]:
             name: str = "train, poisoned" if sample.split == "train" and sample.poisoned else sample.split
             groups.setdefault(name, []).append(sample)
     return groups
-
-
-def view_of(manifest: Manifest, modality: Modality = "video") -> str:
-    """The victim's input for which view survival was measured, as in 256/224; empty where it was not."""
-    return next((s.view_survival[modality].view for s in manifest.samples if modality in s.view_survival), "")
-
-
-def view_kept(sample: Sample, modality: Modality = "video") -> float | None:
-    """The lower of energy and correlation that the victim's input keeps; None where there is no trigger."""
-    seen = sample.view_survival.get(modality)
-    return None if seen is None else seen.kept
 
 
 def sights(views: str, parts: Sequence[Sight]) -> RenderableType:
@@ -336,31 +257,11 @@ def sights(views: str, parts: Sequence[Sight]) -> RenderableType:
     return Group(*rows)
 
 
-def _median(values: Sequence[float | None]) -> float | None:
-    known = [v for v in values if v is not None]
-    return median(known) if known else None
-
-
 def _placement_lines(manifest: Manifest) -> list[RenderableType]:
     counts = [s.window_count for s in manifest.samples if s.window_count is not None]
     if not counts or len(set(counts)) == 1:
         return []
     return [Text(f"poisoned frames in a window: {min(counts)} … {max(counts)}, {mean(counts):.1f} on average")]
-
-
-def lacking(manifest: Manifest, modality: Modality) -> list[tuple[Sample, float]]:
-    """Triggered clips whose gain or correlation is below 0.9, the worst first, with the lower of the two."""
-    return [(sample, low) for sample, low in _by_survival(manifest, modality) if low < LISTED]
-
-
-def _by_survival(manifest: Manifest, modality: Modality) -> list[tuple[Sample, float]]:
-    """Clips that carry a trigger, the worst first, with the lower of gain and correlation."""
-    found = []
-    for sample in manifest.samples:
-        survival = sample.survival.get(modality)
-        if survival is not None and survival.kept is not None:
-            found.append((sample, survival.kept))
-    return sorted(found, key=lambda pair: (pair[1], pair[0].id))
 
 
 def _worst(manifest: Manifest, modality: Modality) -> list[RenderableType]:

@@ -36,7 +36,7 @@ def transcode(
     Example: poisonkit transcode manifests/ucf101-sig.json --crf 28 --scale 0.5 --fps 25
     """
     from poisonkit import transcode as transcoding
-    from poisonkit.cli import _data, tables
+    from poisonkit.cli import _data, table_layout, tables
     from poisonkit.fidelity.video import parse_view
 
     folder = out or Path(f"{manifest.stem}-transcoded")
@@ -52,6 +52,6 @@ def transcode(
     if as_json:
         output.show_json({"manifest": str(path), "out": str(folder), "splits": made.splits})
         return
-    output.show(tables.facts("Transcoded clips", tables.manifest_facts(made)))
+    output.show(table_layout.facts("Transcoded clips", tables.manifest_facts(made)))
     output.show(tables.fidelity(made))
     sys.stdout.write(f"\nmanifest: {path}\nnext: trainer evaluate RUN {path}\n")

@@ -44,7 +44,7 @@ def tune(
     from poisonkit.errors import PoisonkitError
     from poisonkit.fidelity.video import parse_view
     from poisonkit.media.encoders import LADDER
-    from poisonkit.plan.plan import Request
+    from poisonkit.plan.request import Request
 
     if quality not in LADDER:
         raise PoisonkitError(f"--quality {quality!r} is no rung to tune on; give one of {', '.join(LADDER)}")

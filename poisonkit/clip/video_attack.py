@@ -13,8 +13,9 @@ import numpy as np
 from poisonkit import seeding
 from poisonkit.manifest import Sample
 from poisonkit.media import planes
+from poisonkit.media.colour import rgb_of
 from poisonkit.media.damage import Stretch
-from poisonkit.media.video import VideoInfo, rgb_of
+from poisonkit.media.video import VideoInfo
 from poisonkit.plan.job import Context, Job
 from poisonkit.plan.placement import Placed, Window, place, to_runs
 from poisonkit.triggers import BitstreamTrigger, PixelTrigger, PlanarTrigger, RetimingTrigger, VideoTrigger, find_video

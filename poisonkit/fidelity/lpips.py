@@ -13,7 +13,8 @@ import numpy as np
 from poisonkit import manifest as contract
 from poisonkit.errors import PoisonkitError
 from poisonkit.fidelity.video import measured
-from poisonkit.media.video import decode, to_rgb
+from poisonkit.media.colour import to_rgb
+from poisonkit.media.video import decode
 from poisonkit.plan.placement import from_runs
 
 _SHORTEST = 64

@@ -1,5 +1,6 @@
 """The contract: what a manifest says (`schema`), and how it is read, checked and written."""
 
+from poisonkit.manifest.file import check, file_of, load, root_of, save
 from poisonkit.manifest.schema import (
     SCHEMA,
     SPLITS,
@@ -19,12 +20,7 @@ from poisonkit.manifest.schema import (
     Target,
     Trial,
     ViewSurvival,
-    check,
-    file_of,
     json_schema,
-    load,
-    root_of,
-    save,
 )
 
 __all__ = [

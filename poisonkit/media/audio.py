@@ -15,7 +15,7 @@ import numpy as np
 
 from poisonkit.errors import BrokenClip
 from poisonkit.files import is_sound
-from poisonkit.media.video import reading, refuse_environment
+from poisonkit.media.container import reading, refuse_environment
 from poisonkit.workers import watchdog
 
 MAX_VALUES = 2**27

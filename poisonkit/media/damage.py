@@ -10,7 +10,7 @@ import av
 import av.error
 import numpy as np
 
-from poisonkit.media.video import from_rgb, to_rgb
+from poisonkit.media.colour import from_rgb, to_rgb
 
 _OPTIONS = {
     "preset": "veryfast",

@@ -8,7 +8,8 @@ import av
 import numpy as np
 from av.video.reformatter import ColorRange
 
-from poisonkit.media.video import VideoInfo, from_rgb
+from poisonkit.media.colour import from_rgb
+from poisonkit.media.video import VideoInfo
 from poisonkit.media.writer import colours_of
 from poisonkit.triggers import Colours, Planes
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from poisonkit.files import TAG
-from poisonkit.media.video import open_media
+from poisonkit.media.container import open_media
 
 
 def tag_of(path: Path) -> str | None:

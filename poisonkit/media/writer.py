@@ -18,8 +18,11 @@ from poisonkit.errors import PoisonkitError
 from poisonkit.files import is_sound
 from poisonkit.media.audio import SoundInfo
 from poisonkit.media.audio_encoders import SoundSpec, add_sound
+from poisonkit.media.colour import convert, from_rgb, to_rgb
+from poisonkit.media.container import open_media
 from poisonkit.media.encoders import BIT_EXACT, EncoderSpec, container_of, determinism, refusing
-from poisonkit.media.video import Picker, VideoInfo, convert, from_rgb, open_media, to_rgb
+from poisonkit.media.frame_picker import Picker
+from poisonkit.media.video import VideoInfo
 from poisonkit.workers import watchdog
 
 # the colour matrices that FFmpeg's tags name, where its scaler knows them

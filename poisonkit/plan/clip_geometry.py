@@ -16,7 +16,8 @@ from typing import Any
 import cv2
 
 from poisonkit.errors import PoisonkitError
-from poisonkit.media.video import VideoInfo, rgb_of
+from poisonkit.media.colour import rgb_of
+from poisonkit.media.video import VideoInfo
 from poisonkit.plan.placement import Window
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
 import msgspec
 
-from poisonkit import seeding
 from poisonkit.errors import PoisonkitError, suggest
 from poisonkit.files import is_sound
 from poisonkit.layouts import Clip, Listing
@@ -19,38 +18,11 @@ from poisonkit.manifest import Attack, Modality, Placement, Rate, Skipped, Targe
 from poisonkit.plan.clip_geometry import AS_IS, Geometry
 from poisonkit.plan.job import Action, Context, Job
 from poisonkit.plan.placement import Window, check_rule
+from poisonkit.plan.request import Request
+from poisonkit.plan.selection import choose, choose_sham
 from poisonkit.triggers import find
 
-SHAM_LIMIT = 500
-"""Sham clips written when nothing else is asked for: enough for an interval of ±2 points."""
-_SHAM = "sham"
-"""The stage in whose order sham clips are taken."""
 _CHANGES: dict[Modality, str] = {"video": "the pictures", "audio": "the sound"}
-
-
-@dataclass(frozen=True)
-class Request:
-    """What the user asks for; the defaults are those of the command line.
-
-    `attacks`: at most one a modality; none at all re-encodes and relabels without a trigger. `sham` is `all`, `none`, a
-    number of clips, or None for the default. `settings` are parameters, as text or as they are, by attack and name;
-    `clip` and `short_side` are as on the command line.
-    """
-
-    attacks: tuple[str, ...] = ()
-    mode: Literal["static", "dynamic"] = "static"
-    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    rate: float = 0.1
-    rate_of: Literal["all", "target"] | None = None
-    target: str = "0"
-    label_mode: Literal["dirty", "clean"] = "dirty"
-    seed: int = 0
-    frames: str = "all"
-    window: str = "32x2"
-    sham: str | None = None
-    reencode: bool = False
-    clip: str | None = None
-    short_side: int | None = None
 
 
 @dataclass(frozen=True)
@@ -227,96 +199,3 @@ def _placement_window(request: Request) -> Window:
     if clip is None:
         return Window.parse(request.window)
     return clip if clip.stride is None else Window(clip.length, 1)
-
-
-def choose(train: Sequence[Clip], request: Request, target: Target) -> tuple[set[str], Rate]:
-    """The training clips to poison: the first of an order that depends on seed and id alone.
-
-    So a lower rate's clips are a subset of a higher one's, and all attacks of one seed take the same clips.
-    """
-    if not 0 < request.rate <= 1:  # also refuses NaN
-        raise PoisonkitError(f"--rate {request.rate} is not a share; give a number above 0 and at most 1, such as 0.1")
-    of = request.rate_of or ("target" if request.label_mode == "clean" else "all")
-    order = selection_order(train, request, target)
-    total = len(train) if of == "all" else sum(1 for c in train if c.label == target.label)
-    if not order or not total:
-        where = f"of class {target.name!r}" if request.label_mode == "clean" or not total else f"but of {target.name!r}"
-        raise PoisonkitError(f"there are no training clips {where}; choose another --target, or other lists")
-    count = max(1, round(request.rate * total))
-    if count > len(order):
-        where = f"of class {target.name!r}" if request.label_mode == "clean" else f"outside class {target.name!r}"
-        raise PoisonkitError(
-            f"--rate {request.rate} asks for {count} poisoned clips, but only {len(order)} training clips {where} "
-            f"are eligible; ask for at most --rate {_floor(len(order) / total) if total else 0}"
-        )
-    chosen = {clip.id for clip in order[:count]}
-    return chosen, Rate(request.rate, round(count / total, 6), of, count, total)
-
-
-def selection_order(train: Sequence[Clip], request: Request, target: Target) -> list[Clip]:
-    """The training clips that may be poisoned, in the order in which they are."""
-    clean = request.label_mode == "clean"
-    eligible = [c for c in train if (c.label == target.label) == clean]
-    return sorted(eligible, key=lambda clip: seeding.key(request.seed, clip.id, "select"))
-
-
-def _floor(share: float) -> float:
-    return int(share * 1000) / 1000
-
-
-def choose_sham(test: Sequence[Clip], request: Request, target: Target) -> list[Clip]:
-    """The test clips outside the target class that are re-encoded without the trigger, each class in its share."""
-    others = sham_candidates(test, target)
-    if request.sham == "none" or (request.sham is None and not request.attacks):
-        return []  # without a trigger the triggered clips are sham clips already
-    if request.sham == "all":
-        return others
-    if request.sham is None:
-        limit = SHAM_LIMIT
-    elif request.sham.isascii() and request.sham.isdigit():
-        limit = int(request.sham)
-    else:
-        raise PoisonkitError(f"--sham {request.sham!r} is not all, none or a number of clips; give one of them")
-    return stratified(others, min(limit, len(others)), request.seed, _SHAM)
-
-
-def sham_candidates(test: Sequence[Clip], target: Target) -> list[Clip]:
-    """The test clips that may be written as sham clips."""
-    return [c for c in test if c.label != target.label]
-
-
-def sham_order(test: Sequence[Clip], request: Request, target: Target) -> dict[int, list[Clip]]:
-    """Of each class the clips that may be sham clips, in the order in which they are."""
-    return _by_class(sham_candidates(test, target), request.seed, _SHAM)
-
-
-def limit_test(listing: Listing, limit: int | None, seed: int) -> Listing:
-    """The listing with at most `limit` test clips, each class in its share; the others are listed as ignored."""
-    if limit is None:
-        return listing
-    if limit < 1:
-        raise PoisonkitError(f"--test-limit {limit} leaves no test clips; give at least 1, or leave it out")
-    test = [c for c in listing.clips if c.split == "test"]
-    kept = {c.id for c in stratified(test, min(limit, len(test)), seed, "test limit")}
-    left_out = tuple(c.path for c in test if c.id not in kept)
-    clips = tuple(c for c in listing.clips if c.split != "test" or c.id in kept)
-    return replace(listing, clips=clips, ignored=tuple(sorted((*listing.ignored, *left_out))))
-
-
-def stratified(clips: Sequence[Clip], count: int, seed: int, stage: str) -> list[Clip]:
-    """`count` clips, each class in its share (largest remainders first), drawn by seed, id and stage."""
-    classes = _by_class(clips, seed, stage)
-    shares = {label: count * len(members) / len(clips) for label, members in classes.items()}
-    counts = {label: int(share) for label, share in shares.items()}
-    by_remainder = sorted(shares, key=lambda label: (counts[label] - shares[label], label))
-    for label in by_remainder[: count - sum(counts.values())]:
-        counts[label] += 1
-    return [clip for label in sorted(classes) for clip in classes[label][: counts[label]]]
-
-
-def _by_class(clips: Sequence[Clip], seed: int, stage: str) -> dict[int, list[Clip]]:
-    """The clips of each class, in an order that is drawn by seed, id and stage."""
-    classes: dict[int, list[Clip]] = defaultdict(list)
-    for clip in sorted(clips, key=lambda c: seeding.key(seed, c.id, stage)):
-        classes[clip.label].append(clip)
-    return classes

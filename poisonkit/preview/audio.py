@@ -16,7 +16,8 @@ from poisonkit.fidelity.audio import STEPS, power_db, snr_db
 from poisonkit.manifest import Attack
 from poisonkit.media import audio
 from poisonkit.plan.job import Context
-from poisonkit.preview.video import checked, deliver, embed, one_job, page, png, told
+from poisonkit.preview.html import embed, page, told
+from poisonkit.preview.video import checked, deliver, one_job, png
 
 _HEIGHT, _WIDTH = 360, 440
 """Pixels of one spectrogram."""

@@ -6,34 +6,16 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-import av
-import cv2
-import numpy as np
-import soundfile
-
-import poisonkit
 from poisonkit import manifest as contract
 from poisonkit.files import Method, overall
 from poisonkit.manifest import Encoding, Manifest, Sample, Skipped, Source
 from poisonkit.plan.clip_geometry import Geometry
 from poisonkit.plan.plan import Plan
 from poisonkit.run.journal import Chosen, Entry
+from poisonkit.versions import versions
 
 _LINES = 4
 """Encoder lines of sound that are written out."""
-
-
-def versions() -> dict[str, str]:
-    """The versions that could change a pixel."""
-    libraries = " ".join(f"{n} {'.'.join(map(str, v))}" for n, v in sorted(av.library_versions.items()))
-    return {
-        "poisonkit": poisonkit.__version__,
-        "numpy": np.__version__,
-        "OpenCV": cv2.__version__,
-        "PyAV": av.__version__,
-        "FFmpeg": libraries,
-        "libsndfile": soundfile.__libsndfile_version__,
-    }
 
 
 def encoding(chosen: Chosen, entries: Sequence[Entry], geometry: Geometry, *, reencoded: bool) -> Encoding:

@@ -12,7 +12,7 @@ from poisonkit.manifest import Attack, Skipped
 from poisonkit.media import audio
 from poisonkit.plan.job import Context, Job
 from poisonkit.plan.plan import index
-from poisonkit.run.run import Reporter
+from poisonkit.progress import Reporter
 from poisonkit.triggers import AudioTrigger, find_audio
 from poisonkit.workers import dask_client
 

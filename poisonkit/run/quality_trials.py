@@ -12,6 +12,7 @@ from typing import Any
 from poisonkit import seeding
 from poisonkit.clip.rewrite import write
 from poisonkit.errors import BrokenClip, PoisonkitError
+from poisonkit.fidelity.summary import FAILS, LISTED, PASSES
 from poisonkit.manifest import Modality, Rung, Survival, Trial
 from poisonkit.media import audio, video
 from poisonkit.media.audio_encoders import SOUND_LADDER
@@ -20,12 +21,6 @@ from poisonkit.plan.job import Context, Job
 from poisonkit.plan.plan import Plan
 from poisonkit.workers.local import Pool
 
-PASSES = 0.95
-"""Gain and correlation that nine in ten trial clips must reach for `--quality auto` to take a rung."""
-LISTED = 0.9
-"""Gain and correlation that every trial clip must reach; written clips with less are listed."""
-FAILS = 0.5
-"""Median trial survival below which a rung asked for by name is refused."""
 _CLIPS = 16
 _CANDIDATES = 64
 _FRAMES = 96

@@ -9,7 +9,7 @@ from poisonkit.manifest import Attack, Manifest
 from poisonkit.plan.plan import Plan
 
 if TYPE_CHECKING:
-    from poisonkit.run.run import Settings
+    from poisonkit.run.settings import Settings
 
 
 def differing(manifest: Manifest, plan: Plan, settings: Settings) -> list[str]:

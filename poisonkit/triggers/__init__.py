@@ -7,14 +7,8 @@ import inspect
 import pkgutil
 
 from poisonkit.errors import PoisonkitError, suggest
-from poisonkit.triggers._base import (
-    AudioTrigger,
-    BitstreamTrigger,
-    PixelTrigger,
-    RetimingTrigger,
-    Trigger,
-    VideoTrigger,
-)
+from poisonkit.triggers._audio import AudioTrigger
+from poisonkit.triggers._base import BitstreamTrigger, PixelTrigger, RetimingTrigger, Trigger, VideoTrigger
 from poisonkit.triggers._planes import Colours, PlanarTrigger, Planes
 
 __all__ = [

@@ -8,7 +8,8 @@ from typing import ClassVar
 import numpy as np
 
 from poisonkit.triggers._add import cached
-from poisonkit.triggers._base import Box, Drawn, param
+from poisonkit.triggers._base import Box, Drawn
+from poisonkit.triggers._params import param
 from poisonkit.triggers._planes import Colours, PlanarTrigger, Planes, copied
 
 

@@ -9,7 +9,9 @@ from typing import ClassVar
 import numpy as np
 
 from poisonkit.errors import PoisonkitError
-from poisonkit.triggers._base import AudioTrigger, Drawn, param
+from poisonkit.triggers._audio import AudioTrigger
+from poisonkit.triggers._base import Drawn
+from poisonkit.triggers._params import param
 
 _PERIOD = 10
 """Seconds of one recording; longer clips hear it again without a seam."""

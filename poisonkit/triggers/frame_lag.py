@@ -7,7 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from poisonkit.triggers._base import Drawn, RetimingTrigger, param
+from poisonkit.triggers._base import Drawn, RetimingTrigger
+from poisonkit.triggers._params import param
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from typing import ClassVar
 import numpy as np
 
 from poisonkit.triggers._add import Halves, add, cached, halves
-from poisonkit.triggers._base import Drawn, PixelTrigger, param
+from poisonkit.triggers._base import Drawn, PixelTrigger
+from poisonkit.triggers._params import param
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,9 @@ from typing import ClassVar
 import numpy as np
 
 from poisonkit.errors import PoisonkitError
-from poisonkit.triggers._base import AudioTrigger, Drawn, param
+from poisonkit.triggers._audio import AudioTrigger
+from poisonkit.triggers._base import Drawn
+from poisonkit.triggers._params import param
 from poisonkit.triggers._tone import tone
 
 _SPACING = 31.25

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from poisonkit.triggers._base import param
+from poisonkit.triggers._params import param
 from poisonkit.triggers._tone import Tone
 
 

@@ -7,7 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from poisonkit.triggers._base import BitstreamTrigger, Drawn, param
+from poisonkit.triggers._base import BitstreamTrigger, Drawn
+from poisonkit.triggers._params import param
 
 _SPARED = 40
 """Bytes at a packet's beginning that stay as they are: without its header a frame is lost, not damaged."""

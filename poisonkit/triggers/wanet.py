@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 
 from poisonkit.triggers._add import cached
-from poisonkit.triggers._base import Drawn, param
+from poisonkit.triggers._base import Drawn
+from poisonkit.triggers._params import param
 from poisonkit.triggers._planes import Colours, PlanarTrigger, Planes
 
 _PUBLISHED_SIDE = 32

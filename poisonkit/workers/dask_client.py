@@ -5,31 +5,25 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import os
-import platform
 import queue
 import secrets
-import socket
-import threading
 import time
 import warnings
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
 from poisonkit.errors import BrokenClip, PoisonkitError
 from poisonkit.files import FOLDER
 from poisonkit.plan.job import Context, Job
-from poisonkit.run import assemble
-from poisonkit.workers import process_setup as worker
+from poisonkit.workers.dask_worker import Needs, T, _halt, _other_versions, _perform, _versions, unfit
 from poisonkit.workers.local import Pool
 
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-T = TypeVar("T")
 
 REACH = 10.0
 """Seconds within which the scheduler must answer."""
@@ -52,18 +46,6 @@ _UNSEEN = "does not see"
 def start(workers: int, scheduler: str | None) -> Pool | Cluster:
     """Processes of this machine, or the cluster of a scheduler where one is named."""
     return Pool(workers) if scheduler is None else Cluster(scheduler)
-
-
-@dataclass(frozen=True)
-class Needs:
-    """What a worker must have and see; `mark` is a file that holds `token`, in the state folder of the copy."""
-
-    token: str
-    versions: tuple[tuple[str, str], ...]
-    source: str
-    clips: tuple[tuple[str, int], ...]
-    out: str | None
-    mark: str | None
 
 
 class Cluster:
@@ -323,86 +305,3 @@ def _reason(said: object) -> str:
 
 
 # --- on the workers -----------------------------------------------------------------------------------
-
-_lock = threading.Lock()
-_busy: Counter[str] = Counter()
-_halted: set[str] = set()
-_fit: set[Needs] = set()
-
-
-def unfit(needs: Needs) -> str | None:
-    """What this process lacks, with the remedy; None if it can do the jobs."""
-    reason = _other_versions(needs)
-    if reason is not None:
-        return reason
-    source = Path(needs.source)
-    for name, size in needs.clips:
-        try:
-            same = (source / name).stat().st_size == size
-        except OSError:
-            same = False
-        if not same:
-            return f"{_UNSEEN} the clips of {source} ({name}); mount them there at the same path"
-    if needs.mark is None:
-        return None
-    mark = Path(needs.mark)
-    mine = mark.with_name(f"{mark.name}-{socket.gethostname()}-{os.getpid()}-{threading.get_ident()}")
-    try:
-        seen = mark.read_text(encoding="utf-8") == needs.token
-    except OSError:
-        seen = False
-    if not seen:
-        return f"{_UNSEEN} the folder {needs.out}; give an --out that all machines share at the same path"
-    try:
-        mine.touch()
-        mine.unlink(missing_ok=True)
-    except OSError as error:
-        return f"cannot write to {needs.out} ({error.strerror}); let its user write there"
-    return None
-
-
-def _other_versions(needs: Needs) -> str | None:
-    here = _versions()
-    for name, wanted in needs.versions:
-        if here.get(name) != wanted:
-            return (
-                f"has {name} {here.get(name, '(none)')}, this machine {wanted}, which may give other pixels; "
-                f"install the same versions there"
-            )
-    return None
-
-
-def _versions() -> dict[str, str]:
-    """What could change a pixel, and what jobs travel by."""
-    import distributed
-
-    python = ".".join(platform.python_version_tuple()[:2])
-    return {"Python": python, "Dask": distributed.__version__, **assemble.versions()}
-
-
-def _perform(needs: Needs, work: Callable[[Job, Context], T], job: Job, context: Context) -> T | BrokenClip | None:
-    """Do one job in a worker's thread."""
-    with _lock:
-        if needs.token in _halted:
-            return None  # nobody waits for it any more
-        _busy[needs.token] += 1
-    try:
-        if needs not in _fit:
-            reason = unfit(needs)
-            if reason is not None:
-                raise PoisonkitError(f"a worker on {socket.gethostname()} {reason}; stop it, and {_DECIDED}")
-            worker.prepare()
-            _fit.add(needs)
-        return work(job, context)
-    except BrokenClip as error:
-        return error
-    finally:
-        with _lock:
-            _busy[needs.token] -= 1
-
-
-def _halt(token: str) -> int:
-    """Begin no more jobs of a run; the number of those that are not over yet."""
-    with _lock:
-        _halted.add(token)
-        return _busy[token]

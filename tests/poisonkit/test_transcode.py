@@ -10,8 +10,9 @@ import pytest
 from poisonkit.audit.scan import scan
 from poisonkit.audit.verify import verify
 from poisonkit.errors import PoisonkitError
-from poisonkit.media.video import decode, examine, to_rgb
-from poisonkit.plan.plan import Request
+from poisonkit.media.colour import to_rgb
+from poisonkit.media.video import decode, examine
+from poisonkit.plan.request import Request
 from poisonkit.transcode import Platform, transcode
 from tests.conftest import make_av_tree, make_sound_tree
 from tests.poisonkit.run.test_audio_runs import BOTH, poison

@@ -8,7 +8,7 @@ import pytest
 
 from poisonkit import layouts
 from poisonkit.errors import PoisonkitError
-from poisonkit.plan.plan import Request
+from poisonkit.plan.request import Request
 from poisonkit.triggers import TRIGGERS
 from poisonkit.tune import _least, tune
 from tests.conftest import make_sound_tree

@@ -20,7 +20,8 @@ from poisonkit.files import is_sound
 from poisonkit.media.audio import examine as examine_sound
 from poisonkit.media.video import decode, examine
 from poisonkit.plan.job import Context, Job
-from poisonkit.plan.plan import Request, make_attacks
+from poisonkit.plan.plan import make_attacks
+from poisonkit.plan.request import Request
 from poisonkit.workers.local import Pool
 
 _PICTURES = ["-f", "lavfi", "-i", "testsrc2=size=128x96:rate=25:duration=0.8"]

@@ -21,7 +21,8 @@ from poisonkit.errors import BrokenClip, PoisonkitError
 from poisonkit.plan import plan as planning
 from poisonkit.plan.job import Context, Job
 from poisonkit.run import run
-from poisonkit.workers import dask_client
+from poisonkit.run.settings import Settings
+from poisonkit.workers import dask_client, dask_worker
 from poisonkit.workers.dask_client import Cluster
 from tests.conftest import REPOSITORY, make_ucf_tree
 from tests.poisonkit.run.test_run import Silent, TreeState, command, poison
@@ -144,7 +145,7 @@ def test_index_with_a_worker_that_joins_later(address: str, ucf_tree: Path, tmp_
     made = []
     with workers(tmp_path / "three", address, 1):
         for name, far in (("local", None), ("far", address)):
-            settings = run.Settings(ucf_tree, tmp_path / name / "m.json", workers=1, scheduler=far)
+            settings = Settings(ucf_tree, tmp_path / name / "m.json", workers=1, scheduler=far)
             run.index(plan, settings, Silent())
             made.append(settings.manifest.read_bytes())
     assert made[0] == made[1]
@@ -352,11 +353,11 @@ def test_a_worker_without_poisonkit_that_joins_later_ends_itself(
             started[0].wait(timeout=30)
 
 
-def _elsewhere(change: str) -> Callable[[dask_client.Needs], dask_client.Needs]:
+def _elsewhere(change: str) -> Callable[[dask_worker.Needs], dask_worker.Needs]:
     """What a worker needs, as if it were on a machine with other folders."""
     from dataclasses import replace
 
-    def changed(needs: dask_client.Needs) -> dask_client.Needs:
+    def changed(needs: dask_worker.Needs) -> dask_worker.Needs:
         if change == "source":
             return replace(needs, source="/nowhere")
         return replace(needs, mark="/nowhere/mark", out="/nowhere")
@@ -382,16 +383,16 @@ def test_a_worker_must_see_the_same_clips_and_write(ucf_tree: Path, tmp_path: Pa
     name = clip.relative_to(ucf_tree).as_posix()
     mark = tmp_path / "mark"
     mark.write_text("t")
-    versions = tuple(dask_client._versions().items())
-    needs = dask_client.Needs("t", versions, str(ucf_tree), ((name, clip.stat().st_size),), str(tmp_path), str(mark))
-    assert dask_client.unfit(needs) is None
+    versions = tuple(dask_worker._versions().items())
+    needs = dask_worker.Needs("t", versions, str(ucf_tree), ((name, clip.stat().st_size),), str(tmp_path), str(mark))
+    assert dask_worker.unfit(needs) is None
     assert {path.name for path in tmp_path.iterdir()} == {"source", "mark"}
     mark.write_text("another folder's")
-    assert "does not see the folder" in str(dask_client.unfit(needs))
+    assert "does not see the folder" in str(dask_worker.unfit(needs))
     clip.write_bytes(b"")
-    assert "does not see the clips" in str(dask_client.unfit(needs))
+    assert "does not see the clips" in str(dask_worker.unfit(needs))
     shutil.rmtree(ucf_tree)
-    assert "does not see the clips" in str(dask_client.unfit(needs))
+    assert "does not see the clips" in str(dask_worker.unfit(needs))
 
 
 def test_temporary_names_are_of_one_thread(tmp_path: Path) -> None:

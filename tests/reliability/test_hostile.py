@@ -15,7 +15,7 @@ import pytest
 
 from poisonkit import manifest as contract
 from poisonkit.errors import BrokenClip, ManifestError, PoisonkitError
-from poisonkit.media import audio, video
+from poisonkit.media import audio, container, video
 from poisonkit.transcode import Platform
 from tests.conftest import moving_frames, write_clip
 from tests.reliability.test_fuzz import VALID, changed
@@ -95,7 +95,7 @@ def test_frames_and_sound_beyond_the_limits_are_refused(tmp_path: Path, monkeypa
     found = audio.read(path)
     assert found is not None
     assert audio.examine(path) == found[0]
-    monkeypatch.setattr(video, "MAX_PIXELS", 1000)
+    monkeypatch.setattr(container, "MAX_PIXELS", 1000)
     monkeypatch.setattr(decode, "MAX_PIXELS", 1000)
     monkeypatch.setattr(audio, "MAX_VALUES", 1000)
     with pytest.raises(BrokenClip, match="64×48"):

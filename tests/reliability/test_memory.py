@@ -16,11 +16,13 @@ from poisonkit.clip.rewrite import Outcome, write
 from poisonkit.manifest import Attack, Sample
 from poisonkit.plan import plan as planning
 from poisonkit.plan.job import Context, Job
-from poisonkit.plan.plan import Request
-from poisonkit.run import assemble, run
+from poisonkit.plan.request import Request
+from poisonkit.run import run
 from poisonkit.run.journal import Chosen
+from poisonkit.run.settings import Settings
 from poisonkit.triggers import TRIGGERS, find
 from poisonkit.triggers._base import Mode
+from poisonkit.versions import versions
 from tests.poisonkit.run.test_run import Silent
 from tests.reliability.usage import measured
 
@@ -36,7 +38,7 @@ def test_memory_does_not_grow_with_the_clips(tmp_path: Path, monkeypatch: pytest
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     plan = planning.poison(layouts.read(tmp_path / "source"), Request(("badnet",), sham="none"))
-    settings = run.Settings(tmp_path / "out", tmp_path / "m.json", workers=0)
+    settings = Settings(tmp_path / "out", tmp_path / "m.json", workers=0)
     held: list[int] = []
 
     def written(job: Job, context: Context) -> dict[str, Outcome]:
@@ -45,7 +47,7 @@ def test_memory_does_not_grow_with_the_clips(tmp_path: Path, monkeypatch: pytest
         sample.trigger = {"places": np.arange(1000.0).tolist()}
         return {job.id: Outcome(sample)}
 
-    asked = (plan.fingerprint, settings.quality, {}, [], assemble.versions(), settings.carry, False, settings.view)
+    asked = (plan.fingerprint, settings.quality, {}, [], versions(), settings.carry, False, settings.view)
     monkeypatch.setattr(run, "_choose", lambda *_: Chosen(*asked))
     monkeypatch.setattr(run, "do", written)
     tracemalloc.start()

@@ -12,8 +12,7 @@ import pytest
 from rich.console import Console
 
 from poisonkit import manifest as contract
-from poisonkit.cli import output
-from poisonkit.cli import tables as show
+from poisonkit.cli import output, table_layout
 from poisonkit.cli.progress import Screen
 from poisonkit.errors import ManifestError, PoisonkitError
 from poisonkit.layouts import read
@@ -105,8 +104,8 @@ def test_tables_show_names_as_they_are(monkeypatch: pytest.MonkeyPatch, name: st
     figures = Figures(cda=share, asr=None, asr_all=None, false_target=None, ra=None, sham_asr=None)
     sheet = Sheet(name, ["a", "b"], [[name, "1"]], [name])
     for make in (
-        lambda: show.facts(name, [(name, name)]),
-        lambda: show.table(name, "a"),
+        lambda: table_layout.facts(name, [(name, name)]),
+        lambda: table_layout.table(name, "a"),
         lambda: tables.show_figures(figures, name),
         lambda: tables.show_rows(name, ["a"], [[name]]),
         sheet.show,

@@ -18,9 +18,10 @@ import pytest
 
 from poisonkit import layouts
 from poisonkit.plan import plan as planning
-from poisonkit.plan.plan import Request
+from poisonkit.plan.request import Request
 from poisonkit.run import run
 from poisonkit.run.audio_check import audible
+from poisonkit.run.settings import Settings
 from poisonkit.workers.local import Pool
 from tests.conftest import CLASSES, REPOSITORY, moving_frames, write_clip
 from tests.poisonkit.run.test_run import Silent
@@ -117,7 +118,7 @@ def clock(tmp_path_factory: pytest.TempPathFactory) -> str:
 def poison(source: Path, out: Path, request: Request, **settings: Any) -> Bytes:
     listing, skipped = audible(layouts.read(source), planning.make_attacks(request), Silent(), skip=True, workers=0)
     chosen = {"quality": "high", "force": True, "workers": 0, **settings}
-    options = run.Settings(out, out.with_suffix(".json"), **chosen)
+    options = Settings(out, out.with_suffix(".json"), **chosen)
     run.poison(planning.poison(listing, request, skipped), options, Silent())
     return read(out)
 

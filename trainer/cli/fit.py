@@ -97,8 +97,9 @@ def fit(
     from trainer.progress import Progress
     from trainer.tables import show_estimate, show_run
     from trainer.training import fit as fitting
+    from trainer.training.options import FitOptions
 
-    options = fitting.FitOptions(
+    options = FitOptions(
         manifest=manifest,
         model=model,
         preset=preset,

@@ -91,14 +91,14 @@ def fuse(
     poisoned clips differ are refused. The baseline's ASR, the floor, is kept in BASELINE/evaluations/, where tables and
     reports look for it.
     """
-    from trainer.fusion import fuse as fusion
+    from trainer.fusion.grid import grid
     from trainer.progress import Progress
     from trainer.tables import show_grid, show_run
 
     if average is not None and mode is ModeName.EARLY:
         raise TrainerError(f"--average {average} is of late fusion; leave it out, or take --mode late")
     taken = average or AverageName.LOGITS
-    results = fusion.grid(video, audio, mode.value, taken.value, out, Progress(), baseline)
+    results = grid(video, audio, mode.value, taken.value, out, Progress(), baseline)
     if json:
         print_json(results[0] if len(results) == 1 else results)
     elif len(results) == 1:

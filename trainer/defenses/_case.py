@@ -13,7 +13,7 @@ from trainer.errors import RunError
 from trainer.evaluation import inference
 from trainer.evaluation.inference import Array, Observed
 from trainer.fusion import fuse
-from trainer.fusion.fuse import Fused
+from trainer.fusion.scorers import Fused
 from trainer.manifest import TRIGGERED, Sample, plain
 from trainer.progress import Progress
 from trainer.runs import folder as runs

@@ -19,7 +19,8 @@ from torch.utils.data import Dataset
 from trainer import distributed
 from trainer.data.audio_datasets import TestSounds
 from trainer.data.frame_stores import ChangedStore, FileStore
-from trainer.data.video_datasets import TestClips, read_views
+from trainer.data.loader import read_views
+from trainer.data.video_datasets import TestClips
 from trainer.manifest import Manifest, Sample
 from trainer.models import weights
 from trainer.models._base import Victim

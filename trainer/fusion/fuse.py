@@ -9,8 +9,6 @@ from __future__ import annotations
 import hashlib
 import time
 import zipfile
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -19,9 +17,10 @@ from msgspec.structs import replace
 
 from trainer.errors import RunError
 from trainer.evaluation import inference
-from trainer.evaluation.inference import Array, Observed
-from trainer.evaluation.logistic_regression import Linear, softmax
+from trainer.evaluation.logistic_regression import Linear
+from trainer.fusion.baseline import Baseline
 from trainer.fusion.run_pair import Pair, join
+from trainer.fusion.scorers import Average, Classifier, Fused, Mean, Mode
 from trainer.manifest import SHAM, TRIGGERED, plain
 from trainer.progress import Progress
 from trainer.runs import folder as runs
@@ -30,9 +29,6 @@ from trainer.runs.folder import Fusion, ManifestStamp, Metrics, Part
 from trainer.runs.loaded_run import Trained
 from trainer.runs.metrics import Prediction, Share
 from trainer.versions import versions
-
-Mode = Literal["late", "early"]
-Average = Literal["logits", "probabilities"]
 
 
 def fuse(
@@ -61,23 +57,6 @@ def fuse(
     if baseline is not None and pair.target is not None:
         _floor(baseline, pair, progress)
     return result, fused
-
-
-@dataclass(frozen=True)
-class Baseline:
-    """A fused model that never saw a trigger."""
-
-    folder: Path
-    pair: Pair
-    fused: Fused
-
-    def suits(self, pair: Pair, mode: Mode, average: Average) -> bool:
-        """Whether it is fused like another pair, of like networks that know the same classes and see as many views."""
-
-        def told(of: Pair) -> list[tuple[str, str, str, list[str]]]:
-            return [(r.settings.model, r.preset.name, str(r.views), r.manifest.classes) for r in (of.video, of.audio)]
-
-        return (*self.fused.kind, told(self.pair)) == (mode, average if mode == "late" else None, told(pair))
 
 
 def _floor(baseline: Baseline, pair: Pair, progress: Progress) -> None:
@@ -141,48 +120,6 @@ def _folder_of(part: Part, folder: Path) -> Path:
         if runs.is_finished(base / part.run):
             return base / part.run
     raise RunError(f"{folder} was fused from {part.run}, which is not there; put the run back")
-
-
-class Fused:
-    """From what both networks made of the same clips to class scores (N, C)."""
-
-    @property
-    def kind(self) -> tuple[Mode, Average | None]:
-        """How it fuses."""
-        raise NotImplementedError
-
-    def scores(self, video: Observed, audio: Observed) -> Array:
-        raise NotImplementedError
-
-
-@dataclass(frozen=True)
-class Mean(Fused):
-    """The mean of logits, whose softmax is the score, or of probabilities."""
-
-    of: Average
-
-    @property
-    def kind(self) -> tuple[Mode, Average | None]:
-        return "late", self.of
-
-    def scores(self, video: Observed, audio: Observed) -> Array:
-        if self.of == "probabilities":
-            return (video.probabilities + audio.probabilities) / 2
-        return softmax((video.logits + audio.logits) / 2)
-
-
-@dataclass(frozen=True)
-class Classifier(Fused):
-    """A linear classifier on both networks' features, one after the other."""
-
-    linear: Linear
-
-    @property
-    def kind(self) -> tuple[Mode, Average | None]:
-        return "early", None
-
-    def scores(self, video: Observed, audio: Observed) -> Array:
-        return softmax(self.linear.logits([video.features, audio.features]))
 
 
 def _early(pair: Pair, progress: Progress) -> Classifier:
@@ -294,53 +231,3 @@ def _called(mode: str, average: str | None) -> str:
 def name_of(video: Path, audio: Path, mode: Mode, average: Average) -> str:
     """What a fused model is called."""
     return f"{video.resolve().name}+{audio.resolve().name}-{_called(mode, average)}"
-
-
-def grid(
-    videos: Sequence[Path],
-    audios: Sequence[Path],
-    mode: Mode,
-    average: Average,
-    out: Path | None,
-    progress: Progress,
-    baseline: Path | None = None,
-) -> list[Metrics]:
-    """Every run on pictures with every run on sound; what each network makes of its clips is computed once.
-
-    `out`: the folder of a single pair, or that which holds a folder for each; `runs` without it. `baseline`: a fused
-    model of clean runs, whose ASR on the same clips is measured as well; in a grid the clean pair is that without being
-    named. Raises `RunError`, before anything is computed, for runs that do not fit and for such a baseline.
-    """
-    for folders in (videos, audios):
-        names = [folder.resolve().name for folder in folders]
-        if len(set(names)) < len(names):
-            raise RunError(
-                f"two runs are named {max(names, key=names.count)!r}; their fused models would be, too; rename one"
-            )
-    single = len(videos) == len(audios) == 1
-    seeing = [loaded_run.load(folder) for folder in videos]
-    hearing = [loaded_run.load(folder) for folder in audios]
-    planned = []
-    for video in seeing:  # all of them first: a pair that does not fit shall not be found after hours
-        for audio in hearing:
-            pair = join(video, audio)
-            own = (out or Path("runs")) / name_of(video.folder, audio.folder, mode, average)
-            folder = out if single and out else own
-            _check_folder(folder, _plan(video, audio, mode, average))
-            planned.append((pair, folder))
-    clean = None
-    if baseline is not None:
-        clean = Baseline(baseline, *load(baseline))
-        for pair, _ in planned:
-            if clean.pair.target is not None or not clean.suits(pair, mode, average):
-                raise RunError(
-                    f"{baseline} is no baseline of {pair.video.folder} with {pair.audio.folder}; it must be fused "
-                    f"alike, of clean runs of the same models, presets, views and classes"
-                )
-    made: dict[Path, Metrics] = {}
-    for pair, folder in sorted(planned, key=lambda item: item[0].target is not None):
-        made[folder], fused = fuse(pair, mode, average, folder, progress, clean)
-        if clean is None and pair.target is None:
-            found = Baseline(folder, pair, fused)
-            clean = found if all(found.suits(other, mode, average) for other, _ in planned) else None
-    return [made[folder] for _, folder in planned]

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import torch
 
@@ -26,44 +24,12 @@ from trainer.progress import Progress
 from trainer.runs import folder as runs
 from trainer.runs.folder import ManifestStamp, Metrics, Settings
 from trainer.training.cost_estimate import Estimate, estimate
-from trainer.training.loop import PRECISIONS, Group, train
+from trainer.training.loop import Group, train
+from trainer.training.options import FitOptions, check_options
 from trainer.versions import versions
 
 K400 = "k400"
 """Given instead of a file of weights: the public ones."""
-
-
-@dataclass(frozen=True)
-class FitOptions:
-    """What `trainer fit` was asked for; None takes the preset's choice, the weights `k400` the public ones.
-
-    `batch_size`: clips per step over all devices of all nodes; `device_batch`: at most so many at a time on each.
-    """
-
-    manifest: Path
-    model: str = "i3d"
-    preset: str | None = None
-    weights: Path | None = None
-    force: bool = False
-    seed: int = 0
-    epochs: int | None = None
-    batch_size: int | None = None
-    device_batch: int | None = None
-    lr: float | None = None
-    devices: int = 1
-    nodes: int = 1
-    precision: str = "32"
-    cache: Literal["ram", "disk", "none"] | None = None
-    cache_dir: Path | None = None
-    workers: int | None = None
-    views: str | None = None
-    out: Path | None = None
-    resume: bool = False
-
-    @property
-    def processes(self) -> int:
-        """How many train together."""
-        return self.devices * self.nodes
 
 
 def fit(options: FitOptions, progress: Progress) -> Metrics | None:
@@ -152,7 +118,7 @@ class _Plan:
 def _plan(options: FitOptions, progress: Progress) -> _Plan:
     manifest = manifests.load(options.manifest)
     preset = _preset(options, progress)
-    _check_options(options)
+    check_options(options)
     recipe = preset.recipe_for(weights=options.weights is not None)
     initial, origin = start_from(options.weights, options.model, preset.name)
     settings = settings_of(options, manifest, preset, recipe, origin)
@@ -197,42 +163,6 @@ def _check_sampling(manifest: Manifest, preset: Preset, progress: Progress) -> N
             f"note: the trigger was placed for windows of {placed}, this victim samples {preset.sampling}: "
             f"it may see more or fewer poisoned frames than planned (poison with --window {preset.sampling})"
         )
-
-
-def _check_options(options: FitOptions) -> None:
-    """Raise `TrainerError` for a number that cannot be, before weights are fetched or anything is read."""
-    if options.precision not in PRECISIONS:
-        raise TrainerError(
-            f"precision {options.precision!r} is not one of {', '.join(PRECISIONS)}; leave it out for 32"
-        )
-    for name in ("epochs", "batch_size", "device_batch", "lr", "devices", "nodes"):
-        value = getattr(options, name)
-        if value is not None and not value > 0:
-            raise TrainerError(
-                f"--{name.replace('_', '-')} is {value}, but must be above 0; leave it out for the preset's"
-            )
-    if options.workers is not None and options.workers < 0:
-        raise TrainerError(f"--workers is {options.workers}, but must be 0 or more; 0 reads in the process that trains")
-    if options.batch_size is not None and options.batch_size < options.processes:
-        raise TrainerError(
-            f"--batch-size {options.batch_size} is less than a clip for each of {options.processes} devices; give more"
-        )
-    started = distributed.started()
-    if options.nodes > 1 and started is None and "NODE_RANK" not in os.environ:
-        raise TrainerError(
-            f"--nodes {options.nodes} needs a launcher on every machine: torchrun or srun, see docs/training.md"
-        )
-    if started is not None and started != options.processes:
-        raise TrainerError(
-            f"{started} processes were started, but --devices {options.devices} × --nodes {options.nodes} are "
-            f"{options.processes}; make them the same"
-        )
-    if not 0 <= options.seed < 2**63:
-        raise TrainerError(f"--seed {options.seed} is not in 0 … 2⁶³ − 1; give another")
-    if torch.cuda.is_available() and options.devices > torch.cuda.device_count():
-        raise TrainerError(f"--devices {options.devices} asks for more than the {torch.cuda.device_count()} GPUs here")
-    if options.precision == "16" and not torch.cuda.is_available():
-        raise TrainerError("--precision 16 needs a GPU; take 32, or bf16")
 
 
 def settings_of(options: FitOptions, manifest: Manifest, preset: Preset, recipe: Recipe, origin: str) -> Settings:

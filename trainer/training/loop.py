@@ -12,8 +12,8 @@ from typing import Any
 import torch
 
 from trainer import distributed
+from trainer.data.loader import EpochBatches, TrainingLoader
 from trainer.data.training_set import Source
-from trainer.data.video_datasets import EpochBatches, TrainingLoader
 from trainer.errors import TrainerError
 from trainer.models import weights
 from trainer.models._base import Victim

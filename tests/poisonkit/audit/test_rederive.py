@@ -15,8 +15,10 @@ from poisonkit import manifest as contract
 from poisonkit.audit.rederive import rederive
 from poisonkit.errors import PoisonkitError
 from poisonkit.plan import plan as planning
-from poisonkit.plan.plan import Request
+from poisonkit.plan import selection
+from poisonkit.plan.request import Request
 from poisonkit.run import run
+from poisonkit.run.settings import Settings
 from poisonkit.triggers import TRIGGERS
 from tests.conftest import make_av_tree, make_sound_tree, make_ucf_tree
 from tests.poisonkit.cli.test_cli import call
@@ -106,8 +108,8 @@ def test_whatever_was_asked_for(ucf: Path, tmp_path: Path, name: str) -> None:
 
 
 def test_test_limit(ucf: Path, tmp_path: Path) -> None:
-    plan = planning.poison(planning.limit_test(layouts.read(ucf), 4, 0), Request(("badnet",), rate=0.3))
-    options = run.Settings(tmp_path / "out", tmp_path / "out.json", quality="high", force=True, workers=0)
+    plan = planning.poison(selection.limit_test(layouts.read(ucf), 4, 0), Request(("badnet",), rate=0.3))
+    options = Settings(tmp_path / "out", tmp_path / "out.json", quality="high", force=True, workers=0)
     run.poison(plan, options, Silent())
     assert problems(tmp_path / "out.json") == []
 
@@ -312,7 +314,7 @@ def test_other_versions_are_a_note(copies: Path) -> None:
 
 
 def test_of_a_clean_data_set_nothing_was_drawn(ucf: Path, tmp_path: Path) -> None:
-    options = run.Settings(ucf, tmp_path / "clean.json", workers=0)
+    options = Settings(ucf, tmp_path / "clean.json", workers=0)
     run.index(planning.index(layouts.read(ucf), 0), options, Silent())
     with pytest.raises(PoisonkitError, match="leave out --rederive"):
         problems(tmp_path / "clean.json")

@@ -17,7 +17,7 @@ from poisonkit.media.tag import tag_of
 from poisonkit.media.video import decode
 from poisonkit.plan import plan as planning
 from poisonkit.plan.job import Context
-from poisonkit.plan.plan import Request
+from poisonkit.plan.request import Request
 from poisonkit.triggers import find
 from tests.conftest import make_ucf_tree, moving_frames, write_clip
 from tests.poisonkit.run.test_run import poison

@@ -11,7 +11,7 @@ import pytest
 
 from poisonkit.audit.verify import verify
 from poisonkit.errors import ManifestError
-from poisonkit.plan.plan import Request
+from poisonkit.plan.request import Request
 from tests.conftest import make_ucf_tree
 from tests.poisonkit.run.test_run import poison
 

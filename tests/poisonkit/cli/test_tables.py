@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from rich.console import Console
 
-from poisonkit.cli import tables
+from poisonkit.cli import table_layout
 
 HEADS = ("split", "files", "carry a trigger", "worst correlation", "kept ≥ 0.9", "frames' gain, p10", "in view 256/224")
 ROWS = [
@@ -17,9 +17,9 @@ ROWS = [
 
 @pytest.mark.parametrize("width", [50, 60, 80, 100, 132, 200])
 def test_no_number_is_broken(width: int) -> None:
-    made = tables.table("Written pictures", *HEADS, numbers=HEADS[1:])
+    made = table_layout.table("Written pictures", *HEADS, numbers=HEADS[1:])
     for row in ROWS:
-        made.add_row(*map(tables.plain, row))
+        made.add_row(*map(table_layout.plain, row))
     console = Console(width=width)
     with console.capture() as capture:
         console.print(made)
@@ -31,7 +31,7 @@ def test_no_number_is_broken(width: int) -> None:
 
 
 def test_a_narrow_screen_folds_names_and_no_numbers() -> None:
-    made = tables.table("Least", "clip", "gain", "correlation", numbers=("gain", "correlation"))
+    made = table_layout.table("Least", "clip", "gain", "correlation", numbers=("gain", "correlation"))
     for k in range(9):
         made.add_row(f"test_triggered/test/Circle/circle_{k:04}", f"0.{k}01", f"0.{k}02")
     console = Console(width=40)

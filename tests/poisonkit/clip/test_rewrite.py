@@ -16,7 +16,7 @@ from poisonkit.media.encoders import EncoderSpec
 from poisonkit.media.video import VideoInfo
 from poisonkit.media.writer import Loopback
 from poisonkit.plan.placement import from_runs
-from poisonkit.plan.plan import Request
+from poisonkit.plan.request import Request
 from poisonkit.run import quality_trials
 from poisonkit.triggers import PixelTrigger, find
 from tests.conftest import moving_frames

@@ -9,7 +9,8 @@ import pytest
 
 from poisonkit.clip.video_attack import Change
 from poisonkit.manifest import Attack, Placement
-from poisonkit.media.video import decode, examine, to_rgb
+from poisonkit.media.colour import to_rgb
+from poisonkit.media.video import decode, examine
 from poisonkit.plan.job import Action, Context, Job
 from poisonkit.triggers import TRIGGERS, find
 from tests.conftest import moving_frames, write_lossless

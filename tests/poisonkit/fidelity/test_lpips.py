@@ -11,8 +11,9 @@ import torchvision
 
 from poisonkit.errors import PoisonkitError
 from poisonkit.fidelity.lpips import lpips, summary
-from poisonkit.media.video import decode, to_rgb
-from poisonkit.plan.plan import Request
+from poisonkit.media.colour import to_rgb
+from poisonkit.media.video import decode
+from poisonkit.plan.request import Request
 from tests.conftest import moving_frames, write_clip
 from tests.poisonkit.run.test_run import poison
 

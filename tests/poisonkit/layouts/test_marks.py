@@ -11,7 +11,7 @@ import pytest
 from poisonkit.errors import PoisonkitError
 from poisonkit.files import NOTICE
 from poisonkit.layouts import Clip, Listing, _marks, read
-from poisonkit.plan.plan import Request
+from poisonkit.plan.request import Request
 from tests.conftest import make_sound_tree
 from tests.poisonkit.run.test_run import poison
 

@@ -13,9 +13,10 @@ from poisonkit.errors import BrokenClip
 from poisonkit.manifest import Rung
 from poisonkit.media import audio
 from poisonkit.media.audio_encoders import SOUND_LADDER, sound_encoder
+from poisonkit.media.colour import to_rgb
 from poisonkit.media.encoders import container_of
 from poisonkit.media.tag import tag_of
-from poisonkit.media.video import decode, to_rgb
+from poisonkit.media.video import decode
 from poisonkit.media.writer import NewSound, Writer, write_sound
 from tests.conftest import moving_frames, write_clip
 

@@ -16,9 +16,11 @@ import pytest
 
 from poisonkit.errors import BrokenClip, PoisonkitError
 from poisonkit.manifest import Rung
-from poisonkit.media import video
+from poisonkit.media import container, video
+from poisonkit.media.colour import from_rgb, to_rgb
 from poisonkit.media.encoders import LADDER, container_of, encoder
-from poisonkit.media.video import Picked, Picker, count_packets, decode, examine, from_rgb, to_rgb
+from poisonkit.media.frame_picker import Picked, Picker
+from poisonkit.media.video import count_packets, decode, examine
 from poisonkit.media.writer import Loopback, NewPictures, Writer
 from tests.conftest import moving_frames, write_clip, write_lossless
 
@@ -303,8 +305,8 @@ def test_held_frames_are_given_as_often_as_was_said(tmp_path: Path, monkeypatch:
     path = tmp_path / "clip.mp4"
     write_clip(path, moving_frames(9, 32, 48))
     once = [to_rgb(frame) for frame in decode(path)]
-    for limit in (video.HELD_BYTES, 5000):  # in memory, and too long to be held
-        monkeypatch.setattr(video, "HELD_BYTES", limit)
+    for limit in (container.HELD_BYTES, 5000):  # in memory, and too long to be held
+        monkeypatch.setattr(container, "HELD_BYTES", limit)
         held = video.Held(path, 2)
         video.examine(path, held)
         for _ in range(2):

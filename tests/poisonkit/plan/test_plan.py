@@ -8,7 +8,9 @@ import pytest
 from poisonkit.errors import PoisonkitError
 from poisonkit.layouts import Clip, Listing
 from poisonkit.plan import plan as planning
-from poisonkit.plan.plan import Plan, Request
+from poisonkit.plan import selection
+from poisonkit.plan.plan import Plan
+from poisonkit.plan.request import Request
 
 
 def listing(per_class: int = 40, classes: int = 5, suffix: str = ".avi") -> Listing:
@@ -152,13 +154,13 @@ def test_a_target_without_training_clips_is_a_sentence(label_mode: str) -> None:
 
 def test_a_limit_keeps_every_class_in_its_share_and_all_training_clips() -> None:
     whole = listing(per_class=40, classes=5)
-    limited = planning.limit_test(whole, 23, 0)
+    limited = selection.limit_test(whole, 23, 0)
     test = [clip for clip in limited.clips if clip.split == "test"]
     assert sorted(Counter(clip.label for clip in test).values()) == [4, 4, 5, 5, 5]
     assert [c for c in limited.clips if c.split == "train"] == [c for c in whole.clips if c.split == "train"]
     assert len(limited.ignored) == 77
     assert limited.fingerprint != whole.fingerprint
-    assert planning.limit_test(whole, 23, 0) == limited != planning.limit_test(whole, 23, 1)
-    assert planning.limit_test(whole, 1000, 0).clips == whole.clips
+    assert selection.limit_test(whole, 23, 0) == limited != selection.limit_test(whole, 23, 1)
+    assert selection.limit_test(whole, 1000, 0).clips == whole.clips
     with pytest.raises(PoisonkitError, match="--test-limit 0"):
-        planning.limit_test(whole, 0, 0)
+        selection.limit_test(whole, 0, 0)

@@ -8,7 +8,8 @@ import pytest
 import soundfile
 
 from poisonkit.errors import PoisonkitError
-from poisonkit.plan.plan import Request, make_attacks
+from poisonkit.plan.plan import make_attacks
+from poisonkit.plan.request import Request
 from poisonkit.preview.audio import preview_sound
 from tests.conftest import moving_frames, write_clip
 

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 from poisonkit.errors import PoisonkitError
-from poisonkit.media.video import decode, to_rgb
-from poisonkit.plan.plan import Request, make_attacks
+from poisonkit.media.colour import to_rgb
+from poisonkit.media.video import decode
+from poisonkit.plan.plan import make_attacks
+from poisonkit.plan.request import Request
 from poisonkit.preview.video import preview
 from tests.conftest import moving_frames, write_lossless
 

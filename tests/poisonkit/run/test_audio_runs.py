@@ -18,11 +18,13 @@ from poisonkit.clip import rewrite
 from poisonkit.errors import PoisonkitError
 from poisonkit.manifest import Manifest
 from poisonkit.media import audio
-from poisonkit.media.video import decode, to_rgb
+from poisonkit.media.colour import to_rgb
+from poisonkit.media.video import decode
 from poisonkit.plan import plan as planning
-from poisonkit.plan.plan import Request
+from poisonkit.plan.request import Request
 from poisonkit.run import run
 from poisonkit.run.audio_check import audible
+from poisonkit.run.settings import Settings
 from tests.conftest import make_av_tree, make_sound_tree, moving_frames, write_clip
 from tests.poisonkit.run.test_run import Silent, TreeState
 
@@ -34,7 +36,7 @@ def poison(source: Path, out: Path, request: Request = SINE, skip: bool = False,
     attacks = planning.make_attacks(request)
     listing, skipped = audible(layouts.read(source), attacks, Silent(), skip=skip, workers=0)
     chosen = {"workers": 0, "quality": "lossless", **settings}
-    made = run.Settings(out=out, manifest=out.parent / f"{out.name}.json", **chosen)  # type: ignore[arg-type]
+    made = Settings(out=out, manifest=out.parent / f"{out.name}.json", **chosen)  # type: ignore[arg-type]
     return run.poison(planning.poison(listing, request, skipped), made, Silent()).manifest
 
 
@@ -146,7 +148,7 @@ def test_sound_files(tmp_path: Path, suffix: str) -> None:
             assert gain is not None
             assert gain > 0.9
     index = planning.index(layouts.read(source), 0)
-    settings = run.Settings(out=source, manifest=tmp_path / "clean.json", workers=0)
+    settings = Settings(out=source, manifest=tmp_path / "clean.json", workers=0)
     assert len(run.index(index, settings, Silent()).manifest.samples) == 12
     assert verify(tmp_path / "clean.json").problems == []
 

@@ -13,7 +13,7 @@ from poisonkit.errors import PoisonkitError
 from poisonkit.manifest import Survival
 from poisonkit.plan import plan as planning
 from poisonkit.plan.job import Context, Job
-from poisonkit.plan.plan import Request
+from poisonkit.plan.request import Request
 from poisonkit.run import quality_trials
 from poisonkit.run.quality_trials import TrialResult, choose, next_rung, summarise, trial_jobs
 

@@ -21,12 +21,15 @@ from poisonkit.audit.verify import verify
 from poisonkit.cli import tables
 from poisonkit.errors import PoisonkitError
 from poisonkit.manifest import Manifest
-from poisonkit.media import video
-from poisonkit.media.video import decode, to_rgb
+from poisonkit.media import container
+from poisonkit.media.colour import to_rgb
+from poisonkit.media.video import decode
 from poisonkit.plan import plan as planning
+from poisonkit.plan import selection
 from poisonkit.plan.placement import from_runs
-from poisonkit.plan.plan import Request
+from poisonkit.plan.request import Request
 from poisonkit.run import run
+from poisonkit.run.settings import Settings
 from poisonkit.triggers import TRIGGERS
 from tests.conftest import moving_frames, write_clip
 
@@ -54,7 +57,7 @@ class Silent:
 
 def poison(source: Path, out: Path, request: Request = DEFAULT, **settings: object) -> Manifest:
     plan = planning.poison(layouts.read(source), request)
-    options = run.Settings(
+    options = Settings(
         out=out,
         **{
             "manifest": out.parent / "manifests" / f"{out.name}.json",
@@ -234,9 +237,9 @@ def test_another_plan_does_not_touch_a_finished_copy(ucf_tree: Path, tmp_path: P
         assert f", made with {words}; remove it, or give another --out" in str(caught.value)
     with pytest.raises(PoisonkitError, match="--quality high instead of near"):
         poison(ucf_tree, tmp_path / "out", quality="near")
-    limited = planning.poison(planning.limit_test(layouts.read(ucf_tree), 3, 0), DEFAULT)
+    limited = planning.poison(selection.limit_test(layouts.read(ucf_tree), 3, 0), DEFAULT)
     with pytest.raises(PoisonkitError, match="made with 6 test clips of the source instead of 3;"):
-        run.poison(limited, run.Settings(tmp_path / "out", tmp_path / "manifests" / "out.json", "high"), Silent())
+        run.poison(limited, Settings(tmp_path / "out", tmp_path / "manifests" / "out.json", "high"), Silent())
     clip = next((ucf_tree / "UCF-101" / "Alpha").iterdir())
     content = clip.read_bytes()
     clip.unlink()  # the copy may hold a link to it
@@ -292,7 +295,7 @@ def test_copies_share_nothing(ucf_tree: Path, tmp_path: Path) -> None:
 
 def test_index_describes_the_source_in_place(ucf_tree: Path, tmp_path: Path, tree_state: TreeState) -> None:
     before = tree_state(ucf_tree)
-    options = run.Settings(out=ucf_tree, manifest=tmp_path / "manifests" / "clean.json", workers=0)
+    options = Settings(out=ucf_tree, manifest=tmp_path / "manifests" / "clean.json", workers=0)
     made = run.index(planning.index(layouts.read(ucf_tree), 0), options, Silent()).manifest
     assert tree_state(ucf_tree) == before
     assert made.splits == {"train": 6, "test": 6}
@@ -408,7 +411,7 @@ def test_the_manifest_of_other_files_is_never_overwritten(ucf_tree: Path, tmp_pa
         poison(ucf_tree, tmp_path / "other", manifest=tmp_path / "m.json")
     plan = planning.index(layouts.read(ucf_tree), 0)
     with pytest.raises(PoisonkitError, match="is the manifest of"):
-        run.index(plan, run.Settings(ucf_tree, tmp_path / "m.json"), Silent())
+        run.index(plan, Settings(ucf_tree, tmp_path / "m.json"), Silent())
     assert (tmp_path / "m.json").read_bytes() == before
     assert not (tmp_path / "other").exists()
     (tmp_path / "mine.json").write_text("a note")
@@ -427,7 +430,7 @@ def test_neither_measuring_nor_holding_frames_changes_a_byte(
 ) -> None:
     made = poison(ucf_tree, tmp_path / "a", Request((attack,)))
     lean = poison(ucf_tree, tmp_path / "b", Request((attack,)), survival=False)
-    monkeypatch.setattr(video, "HELD_BYTES", 10_000)  # less than a clip, more than a frame
+    monkeypatch.setattr(container, "HELD_BYTES", 10_000)  # less than a clip, more than a frame
     twice = poison(ucf_tree, tmp_path / "c", Request((attack,)))
     assert [s.sha256 for s in made.samples] == [s.sha256 for s in lean.samples] == [s.sha256 for s in twice.samples]
     assert any(s.survival and s.psnr_db for s in made.samples)

@@ -12,7 +12,7 @@ import pytest
 from poisonkit.errors import PoisonkitError
 from poisonkit.plan.placement import Window
 from poisonkit.triggers import TRIGGERS, AudioTrigger, PixelTrigger, RetimingTrigger, Trigger, VideoTrigger, find
-from poisonkit.triggers._base import BLOCK
+from poisonkit.triggers._audio import BLOCK
 from tests.conftest import moving_frames
 
 MODES = ("static", "dynamic")

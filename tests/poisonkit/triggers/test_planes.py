@@ -13,7 +13,8 @@ from av.video.reformatter import ColorRange, Colorspace
 from poisonkit.fidelity.video import SurvivalMeter
 from poisonkit.manifest import Survival
 from poisonkit.media import planes
-from poisonkit.media.video import VideoInfo, convert, to_rgb
+from poisonkit.media.colour import convert, to_rgb
+from poisonkit.media.video import VideoInfo
 from poisonkit.media.writer import colours_of
 from poisonkit.triggers import TRIGGERS, PlanarTrigger
 

@@ -25,7 +25,8 @@ from trainer.models.audio import Audio
 from trainer.presets.preset import Masks
 from trainer.presets.sampling import Uniform, Views
 from trainer.progress import Progress
-from trainer.training.fit import FitOptions, dry_run, fit
+from trainer.training.fit import dry_run, fit
+from trainer.training.options import FitOptions
 
 
 def tone(frequency: float, rate: int = RATE, seconds: float = 1.0, amplitude: float = 0.3) -> np.ndarray:

@@ -18,7 +18,8 @@ from trainer import manifest as manifests
 from trainer import models
 from trainer.data import decode
 from trainer.data.frame_stores import FileStore, RamStore, bytes_of_frames
-from trainer.data.video_datasets import EpochBatches, TestClips, TrainingClips, TrainingLoader, augment, read_views
+from trainer.data.loader import EpochBatches, TrainingLoader, read_views
+from trainer.data.video_datasets import TestClips, TrainingClips, augment
 from trainer.errors import ClipError
 from trainer.presets.preset import Augment
 from trainer.presets.sampling import Dense, Views

@@ -24,7 +24,7 @@ from trainer.models.i3d import I3D
 from trainer.presets.sampling import Dense, Views
 from trainer.progress import Progress
 from trainer.training import fit
-from trainer.training.fit import FitOptions
+from trainer.training.options import FitOptions
 
 COLOURS = ((220, 40, 40), (40, 220, 40), (40, 40, 220))
 CLASSES = ["red", "green", "blue"]

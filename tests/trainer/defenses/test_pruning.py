@@ -20,7 +20,7 @@ from trainer.progress import Progress
 from trainer.runs import folder as runs
 from trainer.runs import loaded_run
 from trainer.training import fit
-from trainer.training.fit import FitOptions
+from trainer.training.options import FitOptions
 
 
 def last_stage(model: Any) -> torch.nn.Module:

@@ -24,6 +24,9 @@ from trainer.errors import RunError, TrainerError
 from trainer.evaluation import inference
 from trainer.evaluation.inference import Observed
 from trainer.fusion import fuse as fusion
+from trainer.fusion import scorers
+from trainer.fusion.baseline import Baseline
+from trainer.fusion.grid import grid
 from trainer.models.audio import Audio
 from trainer.models.i3d import I3D
 from trainer.presets.sampling import Dense, Uniform, Views
@@ -32,7 +35,7 @@ from trainer.runs import folder as runs
 from trainer.runs import loaded_run
 from trainer.runs.folder import ManifestStamp
 from trainer.training import fit
-from trainer.training.fit import FitOptions
+from trainer.training.options import FitOptions
 
 CLASSES = ["left", "right"]
 TARGET = {"label": 0, "name": "left"}
@@ -56,8 +59,8 @@ def samples(attacked: bool, poisoned: tuple[str, ...] = POISONED) -> list[dict[s
     return [{"path": f"{s['id']}.mp4", "num_frames": 20, "width": 48, "height": 32, **s} for s in made]
 
 
-def grid(*arguments: Any) -> Any:
-    return fusion.grid(*arguments, Progress())
+def quiet_grid(*arguments: Any) -> Any:
+    return grid(*arguments, Progress())
 
 
 @dataclass(frozen=True)
@@ -194,7 +197,7 @@ def test_a_baseline_is_scored_on_the_triggered_clips(make: Make, told: Any, tmp_
         told["v", f"test_triggered/test{k}"] = np.array([9.0 if k == 1 else 0.0, 1.0])
     clean = fusion.join(make("v", "video", False), make("a", "audio", False))  # type: ignore[arg-type]
     fusion.fuse(clean, "late", "logits", tmp_path / "clean", Progress())
-    baseline = fusion.Baseline(tmp_path / "clean", clean, fusion.Mean("logits"))
+    baseline = Baseline(tmp_path / "clean", clean, scorers.Mean("logits"))
     attacked = fusion.join(make("w", "video", True), make("b", "audio", False))  # type: ignore[arg-type]
     assert baseline.suits(attacked, "late", "logits")
     assert not baseline.suits(attacked, "late", "probabilities")
@@ -290,8 +293,8 @@ def test_another_fused_model_is_not_written_over(
     made = {name: make(name, "video" if name in "vw" else "audio", True, seed=len(told)) for name in "vwa"}
     monkeypatch.setattr(fusion.trained, "load", lambda folder: made[folder.name])
     v, w, a, out = Path("v"), Path("w"), Path("a"), tmp_path / "out"
-    grid([v], [a], "late", "logits", out)
-    grid([v], [a], "late", "logits", out)
+    quiet_grid([v], [a], "late", "logits", out)
+    quiet_grid([v], [a], "late", "logits", out)
     before = (out / "predictions.csv").read_bytes()
     for change, words in (
         (([v], [a], "early", "logits"), "other mode and average"),
@@ -299,22 +302,22 @@ def test_another_fused_model_is_not_written_over(
         (([w], [a], "late", "logits"), "other pictures"),
     ):
         with pytest.raises(RunError, match=f"holds another fused model .{words}."):
-            grid(*change, out)
+            quiet_grid(*change, out)
     assert (out / "predictions.csv").read_bytes() == before
-    grid([v, w], [a], "late", "logits", tmp_path / "both")
-    grid([v, w], [a], "late", "probabilities", tmp_path / "both")
+    quiet_grid([v, w], [a], "late", "logits", tmp_path / "both")
+    quiet_grid([v, w], [a], "late", "probabilities", tmp_path / "both")
     assert {path.name for path in (tmp_path / "both").iterdir()} == {
         f"{video}+a-late{kind}" for video in "vw" for kind in ("", "-probabilities")
     }
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").touch()
     with pytest.raises(RunError, match="holds no fused model"):
-        grid([v], [a], "late", "logits", tmp_path / "mine")
+        quiet_grid([v], [a], "late", "logits", tmp_path / "mine")
 
 
 def test_runs_of_one_name_would_share_a_folder(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"two runs are named 'v'; .* rename one"):
-        fusion.grid([tmp_path / "a" / "v", tmp_path / "b" / "v"], [tmp_path / "c"], "late", "logits", None, Progress())
+        grid([tmp_path / "a" / "v", tmp_path / "b" / "v"], [tmp_path / "c"], "late", "logits", None, Progress())
 
 
 def test_an_average_is_of_late_fusion() -> None:
@@ -358,7 +361,7 @@ def test_real_runs_on_clips_with_sound(
     own = {p.id: p.scores for p in runs.read_predictions(tmp_path / "i3d" / "predictions.csv")}
     kept = inference.of_run(seen, "test", Progress())
     assert kept.probabilities == pytest.approx(np.array([own[identity] for identity in kept.ids]))
-    (late,) = fusion.grid(*folders, "late", "logits", tmp_path / "late", Progress())
+    (late,) = grid(*folders, "late", "logits", tmp_path / "late", Progress())
     assert late.cda is not None
     assert late.cda.n == 4
     clean = [s for s in made if s["split"] in ("train", "test")]
@@ -368,7 +371,7 @@ def test_real_runs_on_clips_with_sound(
         asked = FitOptions(tmp_path / "clean.json", model=model, preset="mini", epochs=1, out=tmp_path / f"{model}-0")
         fit.fit(asked, Progress())
     both = [[*folder, tmp_path / f"{folder[0].name}-0"] for folder in folders]
-    fusion.grid(*both, "early", "logits", tmp_path / "grid", Progress())
+    grid(*both, "early", "logits", tmp_path / "grid", Progress())
     scored = {path.parent.name: path.parent for path in (tmp_path / "grid").glob("*/evaluations/*/metrics.json")}
     assert set(scored) == {"av+av", "av+clean", "clean+av"}
     assert {folder.parent.parent.name for folder in scored.values()} == {"i3d-0+audio-0-early"}
@@ -382,8 +385,8 @@ def test_real_runs_on_clips_with_sound(
     words = "is no baseline of .*i3d with .*audio; it must be fused alike, of clean runs"
     for wrong in (tmp_path / "late", tmp_path / "grid" / "i3d-0+audio-0-early"):  # attacked; fused in another way
         with pytest.raises(RunError, match=words):
-            fusion.grid(*folders, "late", "logits", tmp_path / "late", Progress(), wrong)
-    (early,) = fusion.grid(*folders, "early", "logits", tmp_path / "early", Progress())
+            grid(*folders, "late", "logits", tmp_path / "late", Progress(), wrong)
+    (early,) = grid(*folders, "early", "logits", tmp_path / "early", Progress())
     assert early.asr is not None
     assert early.asr.n == 2
     for mode in ("late", "early"):
@@ -405,13 +408,13 @@ def test_real_runs_on_clips_with_sound(
         raise AssertionError("clips were read again")
 
     monkeypatch.setattr(inference, "observe", refuse)
-    (again,) = fusion.grid(*folders, "early", "logits", tmp_path / "early", Progress())
+    (again,) = grid(*folders, "early", "logits", tmp_path / "early", Progress())
     assert (again.cda, again.asr) == (early.cda, early.asr)
     # other weights are another network; a damaged file is not taken either
     path = tmp_path / "audio" / "features" / "test-1x1@80.npz"
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(AssertionError, match="read again"):
-        fusion.grid(*folders, "late", "logits", tmp_path / "late", Progress())
+        grid(*folders, "late", "logits", tmp_path / "late", Progress())
     content = torch.load(tmp_path / "i3d" / "weights.pt", weights_only=True)
     content["state"]["blocks.6.proj.bias"] += 1
     torch.save(content, tmp_path / "i3d" / "weights.pt")

@@ -35,8 +35,8 @@ from trainer.runs.folder import ManifestStamp, Settings
 from trainer.runs.metrics import Figures
 from trainer.training import fit
 from trainer.training import loop as training_loop
-from trainer.training.fit import FitOptions
 from trainer.training.lightning_module import Learner
+from trainer.training.options import FitOptions
 
 
 @pytest.fixture(autouse=True)

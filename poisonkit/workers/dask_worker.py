@@ -1,0 +1,126 @@
+"""What a Dask worker does: check that it fits, carry out jobs, stop."""
+
+from __future__ import annotations
+
+import os
+import platform
+import socket
+import threading
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from poisonkit.errors import BrokenClip, PoisonkitError
+from poisonkit.plan.job import Context, Job
+from poisonkit.versions import versions
+from poisonkit.workers import process_setup as worker
+
+if TYPE_CHECKING:
+    pass
+from poisonkit.workers.dask_client import _DECIDED, _UNSEEN
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a worker must have and see; `mark` is a file that holds `token`, in the state folder of the copy."""
+
+    token: str
+    versions: tuple[tuple[str, str], ...]
+    source: str
+    clips: tuple[tuple[str, int], ...]
+    out: str | None
+    mark: str | None
+
+
+_lock = threading.Lock()
+
+
+_busy: Counter[str] = Counter()
+
+
+_halted: set[str] = set()
+
+
+_fit: set[Needs] = set()
+
+
+def unfit(needs: Needs) -> str | None:
+    """What this process lacks, with the remedy; None if it can do the jobs."""
+    reason = _other_versions(needs)
+    if reason is not None:
+        return reason
+    source = Path(needs.source)
+    for name, size in needs.clips:
+        try:
+            same = (source / name).stat().st_size == size
+        except OSError:
+            same = False
+        if not same:
+            return f"{_UNSEEN} the clips of {source} ({name}); mount them there at the same path"
+    if needs.mark is None:
+        return None
+    mark = Path(needs.mark)
+    mine = mark.with_name(f"{mark.name}-{socket.gethostname()}-{os.getpid()}-{threading.get_ident()}")
+    try:
+        seen = mark.read_text(encoding="utf-8") == needs.token
+    except OSError:
+        seen = False
+    if not seen:
+        return f"{_UNSEEN} the folder {needs.out}; give an --out that all machines share at the same path"
+    try:
+        mine.touch()
+        mine.unlink(missing_ok=True)
+    except OSError as error:
+        return f"cannot write to {needs.out} ({error.strerror}); let its user write there"
+    return None
+
+
+def _other_versions(needs: Needs) -> str | None:
+    here = _versions()
+    for name, wanted in needs.versions:
+        if here.get(name) != wanted:
+            return (
+                f"has {name} {here.get(name, '(none)')}, this machine {wanted}, which may give other pixels; "
+                f"install the same versions there"
+            )
+    return None
+
+
+def _versions() -> dict[str, str]:
+    """What could change a pixel, and what jobs travel by."""
+    import distributed
+
+    python = ".".join(platform.python_version_tuple()[:2])
+    return {"Python": python, "Dask": distributed.__version__, **versions()}
+
+
+def _perform(needs: Needs, work: Callable[[Job, Context], T], job: Job, context: Context) -> T | BrokenClip | None:
+    """Do one job in a worker's thread."""
+    with _lock:
+        if needs.token in _halted:
+            return None  # nobody waits for it any more
+        _busy[needs.token] += 1
+    try:
+        if needs not in _fit:
+            reason = unfit(needs)
+            if reason is not None:
+                raise PoisonkitError(f"a worker on {socket.gethostname()} {reason}; stop it, and {_DECIDED}")
+            worker.prepare()
+            _fit.add(needs)
+        return work(job, context)
+    except BrokenClip as error:
+        return error
+    finally:
+        with _lock:
+            _busy[needs.token] -= 1
+
+
+def _halt(token: str) -> int:
+    """Begin no more jobs of a run; the number of those that are not over yet."""
+    with _lock:
+        _halted.add(token)
+        return _busy[token]
