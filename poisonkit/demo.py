@@ -160,13 +160,13 @@ def _cores() -> int:
 
 def _check(out: Path, train: int, test: int, size: tuple[int, int], workers: int | None) -> None:
     if out.exists() and not (out.is_dir() and next(out.iterdir(), None) is None):
-        raise PoisonkitError(f"{out} exists and is not an empty folder; remove it or choose another name")
+        raise PoisonkitError(f"{out} exists and is not an empty folder", "remove it or choose another name")
     if train < 1 or test < 1:
-        raise PoisonkitError(f"{train} training and {test} test clips a class are too few; ask for 1 or more of each")
+        raise PoisonkitError(f"{train} training and {test} test clips a class are too few", "ask for 1 or more of each")
     if min(size) < 64 or any(side % 2 for side in size):
-        raise PoisonkitError(f"the size {size[0]}x{size[1]} is not possible; give even numbers from 64, like 160x120")
+        raise PoisonkitError(f"the size {size[0]}x{size[1]} is not possible", "give even numbers from 64, like 160x120")
     if workers is not None and workers < 1:
-        raise PoisonkitError(f"{workers} workers are too few; give 1 or more")
+        raise PoisonkitError(f"{workers} workers are too few", "give 1 or more")
 
 
 Job = tuple[Path, str, int, tuple[int, int]]

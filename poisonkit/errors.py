@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from poisonkit.text import as_arguments, as_options
+
 _FEW = 12
 """Known names that are shown of many."""
 _HIDDEN = 4
@@ -12,16 +14,30 @@ _HIDDEN = 4
 
 
 class PoisonkitError(Exception):
-    """What was wrong, the value, what is allowed and what to do next, in one sentence."""
+    """A mistake that its user can mend: `fact` says what was wrong with which value, `remedy` what to do next.
+
+    Arguments are named by `text.argument`; `str` words them as Python has them, `on_command_line` as options.
+    """
+
+    def __init__(self, fact: str, remedy: str = "") -> None:
+        super().__init__(fact, remedy)
+        self.fact, self.remedy = fact, remedy
+
+    @property
+    def message(self) -> str:
+        """Both as one sentence whose arguments are not worded yet, for another message to hold."""
+        return f"{self.fact}; {self.remedy}" if self.remedy else self.fact
+
+    def __str__(self) -> str:
+        return as_arguments(self.message)
+
+    def on_command_line(self) -> str:
+        """The sentence for someone who typed a command."""
+        return as_options(self.message)
 
 
 class BrokenClip(PoisonkitError):
-    """One media file cannot be used; `--skip-broken` goes on without it. The remedy follows the last semicolon."""
-
-    @property
-    def fact(self) -> str:
-        """What is wrong, without the remedy."""
-        return str(self).rpartition("; ")[0] or str(self)
+    """One media file cannot be used; `skip_broken` goes on without it."""
 
 
 class ManifestError(PoisonkitError):

@@ -17,6 +17,7 @@ from typing import Literal, NamedTuple
 from poisonkit import manifest as contract
 from poisonkit.errors import PoisonkitError
 from poisonkit.manifest import Manifest, Sample
+from poisonkit.text import argument
 
 Format = Literal["mmaction2", "pytorchvideo", "csv"]
 
@@ -35,16 +36,16 @@ def export(path: Path, to: str, out: Path) -> Exported:
     unknown format and for a folder that holds something else.
     """
     if to not in WRITERS:
-        raise PoisonkitError(f"--to {to!r} is no format; give one of {', '.join(WRITERS)}")
+        raise PoisonkitError(f"{argument('to', to)} is no format", f"give one of {', '.join(WRITERS)}")
     manifest = contract.load(path)
     root = contract.root_of(manifest, path)
     texts = WRITERS[to](manifest)
     hint = _hint(to, root, out, manifest)
     if out.is_file():
-        raise PoisonkitError(f"--out {out} is a file; give the name of a folder")
+        raise PoisonkitError(f"{argument('out', out)} is a file", "give the name of a folder")
     strange = sorted({p.name for p in out.iterdir()} - set(texts)) if out.is_dir() else []
     if strange:
-        raise PoisonkitError(f"--out {out} holds {strange[0]!r}; give a new folder")
+        raise PoisonkitError(f"{argument('out', out)} holds {strange[0]!r}", "give a new folder")
     out.mkdir(parents=True, exist_ok=True)
     counts = {}
     for name, (text, count) in texts.items():

@@ -1,8 +1,10 @@
-"""Words from elsewhere, such as names of files and classes: which may be names, and how they are shown."""
+"""Words for people: names from elsewhere, how they are shown, and arguments that messages name."""
 
 from __future__ import annotations
 
+import json
 import re
+import shlex
 
 MOST = 2000
 """Characters of a text that are shown; of a longer one the middle is left out."""
@@ -31,3 +33,31 @@ def harmless_json(text: str) -> str:
 
 def _escaped(match: re.Match[str]) -> str:
     return match[0].encode("unicode_escape").decode()
+
+
+_ARGUMENT = re.compile("\ue000(.*?)\ue001", re.DOTALL)
+
+
+def argument(name: str, *value: object) -> str:
+    """What a message says where it names an argument, with its value if one is given, such as `skip_broken`, True.
+
+    The library knows no command line: whoever shows the message words it, by `as_options` or `as_arguments`.
+    """
+    return f"\ue000{json.dumps([name, *value], default=str)}\ue001"
+
+
+def as_options(text: str) -> str:
+    """A message with its arguments as options of the command line: `--skip-broken`, `--no-survival`, `--rate 0.1`."""
+    return _ARGUMENT.sub(lambda found: _option(*json.loads(found[1])), text)
+
+
+def as_arguments(text: str) -> str:
+    """A message with its arguments as Python has them: `skip_broken=True`, `survival=False`, `rate=0.1`."""
+    return _ARGUMENT.sub(lambda found: "=".join([(given := json.loads(found[1]))[0], *map(repr, given[1:])]), text)
+
+
+def _option(name: str, *value: object) -> str:
+    word = name.replace("_", "-")
+    if value == (False,):
+        return f"--no-{word}"
+    return f"--{word}" if value in ((), (True,)) else f"--{word} {shlex.quote(str(value[0]))}"

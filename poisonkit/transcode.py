@@ -29,6 +29,7 @@ from poisonkit.plan.job import Context, Job
 from poisonkit.plan.placement import from_runs, to_runs
 from poisonkit.progress import Reporter
 from poisonkit.run import assemble
+from poisonkit.text import argument
 from poisonkit.versions import versions
 from poisonkit.workers import watchdog
 from poisonkit.workers.local import Pool
@@ -48,11 +49,11 @@ class Platform:
 
     def __post_init__(self) -> None:
         if not 0 <= self.crf <= 51:
-            raise PoisonkitError(f"--crf {self.crf} is no quality of H.264; give 0 … 51, such as 28")
+            raise PoisonkitError(f"{argument('crf', self.crf)} is no quality of H.264", "give 0 … 51, such as 28")
         if not 0.05 <= self.scale <= 4:
-            raise PoisonkitError(f"--scale {self.scale} is no scale; give 0.05 … 4, such as 0.5")
+            raise PoisonkitError(f"{argument('scale', self.scale)} is no scale", "give 0.05 … 4, such as 0.5")
         if self.fps is not None and not 1 <= self.fps <= 240:
-            raise PoisonkitError(f"--fps {self.fps} is no frame rate; give 1 … 240, such as 25")
+            raise PoisonkitError(f"{argument('fps', self.fps)} is no frame rate", "give 1 … 240, such as 25")
 
     def filtered(self, path: Path) -> Any:
         """ffmpeg's graph up to the encoder: the pictures at their new size and rate."""
@@ -115,14 +116,16 @@ def transcode(
 
 def _check(made: Manifest, chosen: list[Sample], path: Path, out: Path, manifest: Path) -> None:
     if not any(s.split == "test_triggered" for s in chosen):
-        raise PoisonkitError(f"{path} holds no triggered clips; give the manifest of a poisoned copy")
+        raise PoisonkitError(f"{path} holds no triggered clips", "give the manifest of a poisoned copy")
     alone = next((s.path for s in chosen if is_sound(s.path)), None)
     if alone is not None:
-        raise PoisonkitError(f"{alone} of {path} is a sound file; platforms of videos take videos only")
+        raise PoisonkitError(f"{alone} of {path} is a sound file", "platforms of videos take videos only")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise PoisonkitError(f"--out {out} exists and is not empty; remove it, or give another --out")
+        raise PoisonkitError(
+            f"{argument('out', out)} exists and is not empty", f"remove it, or give another {argument('out')}"
+        )
     if manifest.exists():
-        raise PoisonkitError(f"{manifest} exists; remove it, or give another --manifest")
+        raise PoisonkitError(f"{manifest} exists", f"remove it, or give another {argument('manifest')}")
 
 
 def _partner(sample: Sample, by_id: Mapping[str, Sample]) -> Sample | None:
@@ -219,7 +222,7 @@ def _encode(platform: Platform, source: Path, path: Path, context: Context) -> N
     if process.returncode:
         path.unlink(missing_ok=True)
         last = said.decode(errors="replace").strip().split("\n")[-1]
-        raise BrokenClip(f"{source} cannot be transcoded: {last}; check it by `poisonkit verify`")
+        raise BrokenClip(f"{source} cannot be transcoded: {last}", "check it by `poisonkit verify`")
 
 
 def _measure(

@@ -72,11 +72,11 @@ def tune(
     """
     attacks = make_attacks(request)
     if len(attacks) != 1:
-        raise PoisonkitError(f"{len(attacks)} attacks cannot be tuned at once; give one, and not none")
+        raise PoisonkitError(f"{len(attacks)} attacks cannot be tuned at once", "give one, and not none")
     attack = attacks[0]
     field = next((f for f in find(attack.name).fields() if f.metadata["tuned"]), None)
     if field is None:
-        raise PoisonkitError(f"{attack.name} has no parameter that makes it stronger; tune another attack")
+        raise PoisonkitError(f"{attack.name} has no parameter that makes it stronger", "tune another attack")
     whole = field.type in (int, "int")
     plan = poison(listing, request)
     jobs = quality_trials.trial_jobs(plan, attack.modality)[:CLIPS]

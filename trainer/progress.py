@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
-from trainer.text import shown
+from trainer.text import as_options, shown
 
 LINES = 10
 """How many lines a stage writes where there is no terminal."""
@@ -23,7 +23,7 @@ class Progress:
 
     def say(self, text: str) -> None:
         """One line that stays."""
-        self.console.print(shown(text), markup=False, soft_wrap=True)
+        self.console.print(shown(as_options(text)), markup=False, soft_wrap=True)
 
     @contextmanager
     def stage(self, title: str, total: int, unit: str = "clips") -> Iterator[Callable[..., None]]:

@@ -25,5 +25,5 @@ def discover(package: ModuleType, base: type[Kind], plural: str) -> dict[str, ty
         kinds: list[Any] = [v for v in members if isinstance(v, type) and issubclass(v, base) and "name" in vars(v)]
         for kind in kinds:
             if found.setdefault(kind.name, kind) is not kind:
-                raise TrainerError(f"two {plural} are named {kind.name!r}; rename one")
+                raise TrainerError(f"two {plural} are named {kind.name!r}", "rename one")
     return found

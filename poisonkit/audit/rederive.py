@@ -23,6 +23,7 @@ from poisonkit.plan import selection
 from poisonkit.plan.clip_geometry import Geometry
 from poisonkit.plan.job import Context, Job
 from poisonkit.plan.request import Request
+from poisonkit.text import argument
 from poisonkit.triggers import find_audio
 from poisonkit.versions import versions
 
@@ -49,12 +50,13 @@ def rederive(manifest: Manifest) -> Rederived:
     if manifest.rate is None or manifest.target is None or manifest.label_mode is None:
         raise PoisonkitError(
             f"{manifest.name} is no manifest of a poisoned copy as `poisonkit poison` writes it, so that nothing can "
-            f"be derived again; leave out --rederive"
+            f"be derived again",
+            f"leave out {argument('rederive')}",
         )
     try:
         problems, jobs = _plan(manifest, manifest.rate, manifest.target)
     except PoisonkitError as error:
-        return Rederived([f"the header cannot be planned again: {error}"], _notes(manifest), 0)
+        return Rederived([f"the header cannot be planned again: {error.message}"], _notes(manifest), 0)
     context = Context(Path(), None, manifest.seed, tuple(manifest.attacks), geometry=_geometry(manifest))
     by_id = {sample.id: sample for sample in manifest.samples}
     carried = manifest.encoding.carry != "reencode"
@@ -115,7 +117,7 @@ def _request(manifest: Manifest, rate: Rate, target: Target) -> Request:
     """What was asked for, so far as the header tells; of an attack on sound alone the window says nothing."""
     attacks = manifest.attacks
     if len({attack.mode for attack in attacks}) > 1:
-        raise PoisonkitError("its attacks have different modes, which one run does not write; write it anew")
+        raise PoisonkitError("its attacks have different modes, which one run does not write", "write it anew")
     placement = next((attack.placement for attack in attacks if attack.placement is not None), None)
     known = Request()
     sham = sum(1 for s in manifest.samples if s.split == "test_sham")
@@ -195,7 +197,7 @@ def _differences(sample: Sample, job: Job, context: Context, source: Sample | No
         try:
             again = _described(sample, job, context, source)
         except PoisonkitError as error:
-            return [f"{sample.id}: cannot be derived again: {error}"]
+            return [f"{sample.id}: cannot be derived again: {error.message}"]
         claimed, derived = _drawn(sample), _drawn(again)
         facts |= {name: (claimed.get(name), derived.get(name)) for name in sorted({*claimed, *derived})}
     return [
@@ -227,7 +229,7 @@ def _described(sample: Sample, job: Job, context: Context, source: Sample | None
         return blank
     if context.attack("video") is not None:
         if min(sample.num_frames, sample.width, sample.height) < 1:
-            raise PoisonkitError("it has no pictures; write the copy anew")
+            raise PoisonkitError("it has no pictures", "write the copy anew")
         Change(job, context, _pictures(sample)).describe(blank)
     attack = context.attack("audio")
     if attack is not None:
@@ -247,7 +249,7 @@ def _describe_sound(
 ) -> None:
     """Span and draws of the sound, for the length of the source's that the span claims, where it can be."""
     if not sample.sample_rate or not sample.num_samples:
-        raise PoisonkitError("it has no sound; write the copy anew")
+        raise PoisonkitError("it has no sound", "write the copy anew")
     pictures = blank.trigger
     known = source.num_samples if source is not None and is_sound(source.path) else None
     for num_samples in [known] if known else _lengths(sample, attack):

@@ -35,7 +35,7 @@ class Scan:
 def scan(root: Path, advance: Callable[[], None] = lambda: None) -> Scan:
     """Look for poisoned copies under `root`; only headers are read. Links are not followed."""
     if not root.is_dir():
-        raise PoisonkitError(f"there is no folder {root}; give the folder to look through")
+        raise PoisonkitError(f"there is no folder {root}", "give the folder to look through")
     found, unreadable, files = [], [], 0
     for path in _walk(root):
         if path.name == NOTICE:

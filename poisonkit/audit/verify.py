@@ -30,7 +30,7 @@ def verify(path: Path, advance: Callable[[], None] = lambda: None) -> Report:
     manifest = contract.load(path)
     root = contract.root_of(manifest, path)
     if not root.is_dir():
-        raise ManifestError(f"{path} says that its files lie in {root}, which is no folder; move it back beside them")
+        raise ManifestError(f"{path} says that its files lie in {root}, which is no folder", "move it back beside them")
     problems = _label_problems(manifest)
     for sample in manifest.samples:
         problem = _file_problem(sample, root)
@@ -59,7 +59,7 @@ def _file_problem(sample: Sample, root: Path) -> str | None:
         if sample.num_samples is not None and (problem := _sound_problem(sample, examine_sound(path))):
             return problem
     except PoisonkitError as error:
-        return str(error)
+        return error.message
     measured = (info.num_frames, info.width, info.height, round(float(info.fps), 6))
     claimed = (sample.num_frames, sample.width, sample.height, sample.fps)
     if measured != claimed:

@@ -65,7 +65,7 @@ def main() -> None:
     try:
         app()
     except PoisonkitError as error:
-        output.fail(str(error))
+        output.fail(error.message)
     except OSError as error:
         name = f" {error.filename}" if error.filename else ""
         output.fail(

@@ -6,7 +6,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from poisonkit.text import harmless_json, shown
+from poisonkit.text import as_options, harmless_json, shown
 
 if TYPE_CHECKING:
     from poisonkit.cli.progress import Screen
@@ -39,10 +39,10 @@ def show_json(value: Any) -> None:
 
 def line(text: str) -> None:
     """One line on stdout."""
-    sys.stdout.write(f"{shown(text)}\n")
+    sys.stdout.write(f"{shown(as_options(text))}\n")
 
 
 def fail(message: str, code: int = 2) -> NoReturn:
     """One sentence on stderr, and the end."""
-    sys.stderr.write(f"poisonkit: {shown(message)}\n")
+    sys.stderr.write(f"poisonkit: {shown(as_options(message))}\n")
     raise SystemExit(code)

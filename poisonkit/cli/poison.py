@@ -119,7 +119,7 @@ def _say_there(plan: Plan, settings: Settings) -> None:
         if preflight.finished_before(plan, settings) is not None:
             output.screen().say(f"note: {settings.out} holds this very copy already")
     except PoisonkitError as error:
-        output.screen().say(f"note: the run itself would be refused: {error}")
+        output.screen().say(f"note: the run itself would be refused: {error.message}")
 
 
 def _audible(

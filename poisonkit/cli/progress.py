@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from poisonkit.text import shown
+from poisonkit.text import as_options, shown
 
 
 class _ClipsPerSecond(ProgressColumn):
@@ -27,7 +27,7 @@ class Screen:
         self._task: object = None
 
     def say(self, text: str) -> None:
-        self._console.print(shown(text), markup=False, highlight=False)
+        self._console.print(shown(as_options(text)), markup=False, highlight=False)
 
     def begin(self, title: str, total: float, clips: int) -> None:
         self.end()

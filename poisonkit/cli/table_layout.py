@@ -9,12 +9,12 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from poisonkit.text import shown
+from poisonkit.text import as_options, shown
 
 
 def plain(text: str, style: str = "") -> Text:
     """A cell or a title of a table, no word of which is markup."""
-    return Text(shown(text), style=style)
+    return Text(shown(as_options(text)), style=style)
 
 
 class _Fitting(Table):

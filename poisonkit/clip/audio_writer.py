@@ -21,6 +21,7 @@ from poisonkit.media.audio import peek as peek_sound
 from poisonkit.media.audio_encoders import sound_encoder
 from poisonkit.media.writer import NewSound, write_sound
 from poisonkit.plan.job import Context, Job
+from poisonkit.text import argument
 
 
 class _Sound:
@@ -70,12 +71,13 @@ class _Sound:
         info, found = self.new.info, peek_sound(path)
         if found is None:
             raise PoisonkitError(
-                f"{path} was written without its sound; this is a fault of poisonkit, please report it"
+                f"{path} was written without its sound", "this is a fault of poisonkit, please report it"
             )
         if (found.rate, found.channels) != (info.rate, info.channels):
             raise PoisonkitError(
                 f"{sample.id}: the written sound has {found.rate} Hz and {found.channels} channels where "
-                f"{info.rate} Hz and {info.channels} were written; try another --quality"
+                f"{info.rate} Hz and {info.channels} were written",
+                f"try another {argument('quality')}",
             )
 
     def _control(self, path: Path, context: Context) -> Iterator[np.ndarray]:

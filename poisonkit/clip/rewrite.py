@@ -121,7 +121,7 @@ def write(job: Job, context: Context, path: Path, max_frames: int | None = None,
     if pictures is not None:
         pictures.measure(sample, path)
     elif info is not None and count_packets(path) != count_packets(source):  # copied, so not decoded once more
-        raise PoisonkitError(f"{sample.id}: its pictures could not be carried over whole; convert the clip first")
+        raise PoisonkitError(f"{sample.id}: its pictures could not be carried over whole", "convert the clip first")
     if sound is not None:
         sound.measure(sample, path, context)
     return Outcome(

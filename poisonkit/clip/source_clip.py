@@ -10,6 +10,7 @@ from poisonkit.errors import BrokenClip
 from poisonkit.media.audio import SoundInfo
 from poisonkit.media.audio import read as read_sound
 from poisonkit.media.video import Held, VideoInfo, examine
+from poisonkit.text import argument
 
 
 class Clip:
@@ -38,5 +39,5 @@ class Clip:
         if self._sound is None:
             self._sound = read_sound(self.path)
         if self._sound is None:
-            raise BrokenClip(f"{self.path} holds no sound; leave it out by --no-audio skip")
+            raise BrokenClip(f"{self.path} holds no sound", f"leave it out by {argument('no_audio', 'skip')}")
         return self._sound

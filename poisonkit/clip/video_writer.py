@@ -20,22 +20,25 @@ from poisonkit.media.frame_picker import Picked
 from poisonkit.media.video import VideoInfo, count_packets, examine
 from poisonkit.media.writer import Loopback, NewPictures, Writer
 from poisonkit.plan.job import Context, Job
+from poisonkit.text import argument
 
 
 def check_writable(info: VideoInfo | None, source: Path, container: str) -> VideoInfo:
     """The clip's pictures; raises `BrokenClip` where they cannot be written anew."""
     if info is None:
-        raise BrokenClip(f"{source} holds no pictures; attack its sound, or leave it out of the data set")
+        raise BrokenClip(f"{source} holds no pictures", "attack its sound, or leave it out of the data set")
     if info.rotation:
         raise BrokenClip(
-            f"{source} is shown turned by {info.rotation} degrees, which a written copy would not be; turn its "
-            f"pictures themselves (ffmpeg does when it re-encodes), or go on without it by --skip-broken"
+            f"{source} is shown turned by {info.rotation} degrees, which a written copy would not be",
+            "turn its pictures themselves (ffmpeg does when it re-encodes), or go on without it by "
+            f"{argument('skip_broken', True)}",
         )
     if info.pts[0] < 0 and container in ("mp4", "mov"):  # it would be written, and an edit list would hide it
         raise BrokenClip(
             f"{source} begins {float(-info.pts[0] * info.time_base):.3f} s before its time zero, and players leave out "
-            f"what lies there; remux it (ffmpeg -i … -c copy -avoid_negative_ts make_zero …), or go on without it by "
-            f"--skip-broken"
+            f"what lies there",
+            f"remux it (ffmpeg -i … -c copy -avoid_negative_ts make_zero …), or go on without it by "
+            f"{argument('skip_broken', True)}",
         )
     return info
 
@@ -116,8 +119,8 @@ class _Take:
 def _check_count(sample: Sample, count: int, info: VideoInfo) -> None:
     if count != info.num_frames:
         raise PoisonkitError(
-            f"{sample.id}: the written file holds {count} frames where {info.num_frames} were written; "
-            f"try another --quality"
+            f"{sample.id}: the written file holds {count} frames where {info.num_frames} were written",
+            f"try another {argument('quality')}",
         )
 
 
@@ -139,7 +142,8 @@ def _measure(sample: Sample, take: _Take, path: Path, view: ViewMeter | None, *,
         view.add_change(*change)
     if any(k < picked.count for k in picked.missing):
         raise PoisonkitError(
-            f"{sample.id}: the written file does not give its frame {min(picked.missing)}; try another --quality"
+            f"{sample.id}: the written file does not give its frame {min(picked.missing)}",
+            f"try another {argument('quality')}",
         )
     sample.psnr_db, sample.ssim = visibility.psnr_db, visibility.ssim
     sample.l2, sample.linf = visibility.l2, visibility.linf

@@ -16,6 +16,7 @@ from poisonkit.fidelity.video import measured
 from poisonkit.media.colour import to_rgb
 from poisonkit.media.video import decode
 from poisonkit.plan.placement import from_runs
+from poisonkit.text import argument
 
 _SHORTEST = 64
 """Pixels of the short side below which AlexNet has nothing left to pool."""
@@ -38,13 +39,14 @@ def lpips(path: Path, advance: Callable[[], None] = lambda: None) -> dict[str, f
             continue
         if (sample.width, sample.height, sample.num_frames) != (partner.width, partner.height, partner.num_frames):
             raise PoisonkitError(
-                f"{sample.id} was written with other frames than its source's, so that they cannot be compared; "
-                f"leave out --lpips"
+                f"{sample.id} was written with other frames than its source's, so that they cannot be compared",
+                f"leave out {argument('lpips')}",
             )
         if min(sample.width, sample.height) < _SHORTEST:
             raise PoisonkitError(
                 f"{sample.id} has frames of {sample.width} × {sample.height} pixels, and LPIPS needs {_SHORTEST} at "
-                f"least; leave out --lpips"
+                f"least",
+                f"leave out {argument('lpips')}",
             )
         wanted = set(measured(from_runs(sample.frames, sample.num_frames)).tolist())
         pairs = zip(*(decode(contract.file_of(s, root)) for s in (sample, partner)), strict=True)
@@ -56,7 +58,9 @@ def lpips(path: Path, advance: Callable[[], None] = lambda: None) -> dict[str, f
         found[sample.id] = round(float(np.mean(distances)), 6)
         advance()
     if not found:
-        raise PoisonkitError(f"{path} holds no triggered pictures beside clean ones; give the manifest of such a copy")
+        raise PoisonkitError(
+            f"{path} holds no triggered pictures beside clean ones", "give the manifest of such a copy"
+        )
     return found
 
 
@@ -84,8 +88,8 @@ def _network() -> tuple[Any, Any]:
     except (OSError, RuntimeError) as error:
         folder = Path(torch.hub.get_dir()) / "checkpoints"
         raise PoisonkitError(
-            f"LPIPS needs AlexNet's weights, which could not be downloaded ({error}); put torchvision's "
-            f"alexnet-owt-7be5be79.pth into {folder}"
+            f"LPIPS needs AlexNet's weights, which could not be downloaded ({error})",
+            f"put torchvision's alexnet-owt-7be5be79.pth into {folder}",
         ) from None
     for parameter in network.parameters():
         parameter.requires_grad = False

@@ -14,6 +14,7 @@ import numpy as np
 
 from poisonkit.errors import PoisonkitError
 from poisonkit.manifest import Survival, ViewSurvival
+from poisonkit.text import argument
 
 CARRIES = 1.0
 """RMS of the intended change, in grey levels, below which a clip carries no trigger."""
@@ -135,7 +136,9 @@ def parse_view(text: str) -> tuple[int, int]:
         short, crop = int(match[1]), int(match[2] or match[1])
         if 1 <= crop <= short <= 10_000:
             return short, crop
-    raise PoisonkitError(f"--view {text!r} is no victim's input; write SHORT or SHORT/CROP in pixels, such as 256/224")
+    raise PoisonkitError(
+        f"{argument('view', text)} is no victim's input", "write SHORT or SHORT/CROP in pixels, such as 256/224"
+    )
 
 
 def difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -17,6 +17,7 @@ import numpy as np
 from poisonkit.errors import PoisonkitError
 from poisonkit.manifest import Manifest, Sample
 from poisonkit.plan.placement import Window, from_runs
+from poisonkit.text import argument
 
 Square = tuple[float, float, float, float]
 """Left, top, right, bottom in pixels of the file."""
@@ -46,7 +47,8 @@ class Views:
             if 1 <= made.windows <= 1000 and 1 <= made.crop <= made.short <= 10_000:
                 return made
         raise PoisonkitError(
-            f"--views {text!r} are no views; write WINDOWSxCROPS[@SHORT[/CROP]] with 1, 3 or 10 crops, such as 10x3@256"
+            f"{argument('views', text)} are no views",
+            "write WINDOWSxCROPS[@SHORT[/CROP]] with 1, 3 or 10 crops, such as 10x3@256",
         )
 
     def __str__(self) -> str:

@@ -16,6 +16,7 @@ from poisonkit.layouts._base import Clip, Layout, Listing, Options
 from poisonkit.layouts._classes import class_names, restrict
 from poisonkit.layouts._marks import refuse_marked, refuse_tagged
 from poisonkit.layouts._scan import folders
+from poisonkit.text import argument
 
 __all__ = ["LAYOUTS", "Clip", "Layout", "Listing", "Options", "class_names", "read"]
 
@@ -50,13 +51,13 @@ def read(root: Path, layout: str = "auto", options: Options = Options()) -> List
     copy or a part of one, for whatever the layout finds wrong with it, and for classes that it lacks.
     """
     if layout != "auto" and layout not in LAYOUTS:
-        raise PoisonkitError(f"unknown layout {layout!r}; {suggest(layout, ['auto', *LAYOUTS])}")
+        raise PoisonkitError(f"unknown layout {layout!r}", suggest(layout, ["auto", *LAYOUTS]))
     _check_folder(root, options)
     chosen, reason = (LAYOUTS[layout], "layout given by name") if layout != "auto" else _detect(root, options)
     if not chosen.splits and options.split not in (None, "1"):
         raise PoisonkitError(
-            f"{root} is of layout {chosen.name!r} ({reason}), which has no split {options.split!r}; leave --split out, "
-            f"or give the folder that holds the official lists"
+            f"{root} is of layout {chosen.name!r} ({reason}), which has no split {options.split!r}",
+            f"leave {argument('split')} out, or give the folder that holds the official lists",
         )
     listing = chosen.list(root, options)
     refuse_tagged(listing)
@@ -73,17 +74,17 @@ def _detect(root: Path, options: Options) -> tuple[Layout, str]:
 
 
 def _check_folder(root: Path, options: Options) -> None:
-    for folder, meant in ((root, "data set"), (options.annotations, "lists (--annotations)")):
+    for folder, meant in ((root, "data set"), (options.annotations, f"lists ({argument('annotations')})")):
         if folder is None:
             continue
         if not folder.exists():
-            raise PoisonkitError(f"there is no folder {folder}; give the folder of the {meant}")
+            raise PoisonkitError(f"there is no folder {folder}", f"give the folder of the {meant}")
         if not folder.is_dir():
-            raise PoisonkitError(f"{folder} is a file; give the folder of the {meant}")
+            raise PoisonkitError(f"{folder} is a file", f"give the folder of the {meant}")
     folders(root)  # says so when it cannot be read
     refuse_marked(root)
     if next(root.iterdir(), None) is None:
-        raise PoisonkitError(f"the folder {root} is empty; give the folder of the data set")
+        raise PoisonkitError(f"the folder {root} is empty", "give the folder of the data set")
 
 
 def _seen(root: Path) -> str:

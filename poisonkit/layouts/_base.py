@@ -13,7 +13,7 @@ from typing import ClassVar, Literal
 import msgspec
 
 from poisonkit.errors import PoisonkitError
-from poisonkit.text import has_controls
+from poisonkit.text import argument, has_controls
 
 
 class Clip(msgspec.Struct, frozen=True, gc=False):  # a struct, since there are hundreds of thousands
@@ -42,9 +42,9 @@ class Options:
 
     def __post_init__(self) -> None:
         if not 0 < self.test_share < 1:
-            raise PoisonkitError(f"the test share {self.test_share} is not between 0 and 1; give one like 0.2")
+            raise PoisonkitError(f"the test share {self.test_share} is not between 0 and 1", "give one like 0.2")
         if self.classes is not None and len(self.classes) < 2:
-            raise PoisonkitError(f"--classes names {len(self.classes)} classes; give two or more")
+            raise PoisonkitError(f"{argument('classes')} names {len(self.classes)} classes", "give two or more")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +68,15 @@ class Listing:
         for name in self.classes:  # of folders, or of lists, which may say anything
             if has_controls(name):
                 raise PoisonkitError(
-                    f"the class name {name!r} of {self.root} holds a control character; rename the class"
+                    f"the class name {name!r} of {self.root} holds a control character", "rename the class"
                 )
         clips = tuple(sorted(self.clips, key=lambda clip: clip.id))
         for part in ("train", "test"):
             if not any(clip.split == part for clip in clips):
                 raise PoisonkitError(
                     f"{self.root} has no clips in its {part} split (layout {self.layout!r}, split "
-                    f"{self.split!r}, {len(clips)} clips in all); add some, or choose other lists with "
-                    f"--annotations and --split"
+                    f"{self.split!r}, {len(clips)} clips in all)",
+                    f"add some, or choose other lists with {argument('annotations')} and {argument('split')}",
                 )
         rows = [(clip.id, clip.path, clip.split, clip.label, clip.size) for clip in clips]
         digest = hashlib.sha256(msgspec.json.encode([self.classes, rows])).hexdigest()

@@ -14,6 +14,7 @@ from poisonkit.errors import PoisonkitError, suggest
 from poisonkit.layouts._base import Listing
 from poisonkit.layouts._kinetics_sounds import KINETICS_SOUNDS
 from poisonkit.layouts._lists import lines
+from poisonkit.text import argument
 
 BUILT_IN = {"kinetics-sounds": KINETICS_SOUNDS}
 """Class lists that `--classes` knows by name; a data set may lack some of their classes."""
@@ -56,12 +57,12 @@ class ClassList:
                 return self._of_number[int(text)]
             shown = f"{min(self.numbers)} … {max(self.numbers)}"
             raise PoisonkitError(
-                f"{where} gives the label {text}, and the numbers of {self.source} are {shown}; make them agree"
+                f"{where} gives the label {text}, and the numbers of {self.source} are {shown}", "make them agree"
             )
         label = self.find(text)
         if label is None:
             raise PoisonkitError(
-                f"{where} names the class {text!r}, which {self.source} lacks; {suggest(text, self.names)}"
+                f"{where} names the class {text!r}, which {self.source} lacks", suggest(text, self.names)
             )
         return label
 
@@ -85,11 +86,11 @@ def read_classes(path: Path) -> ClassList:
     if len(pairs) != len(rows):
         pairs = [(n, line) for n, (_, line) in enumerate(rows)]
     if not pairs:
-        raise PoisonkitError(f"{path} names no class; give it one class name a line")
+        raise PoisonkitError(f"{path} names no class", "give it one class name a line")
     for what, times in (("number", Counter(n for n, _ in pairs)), ("class", Counter(name for _, name in pairs))):
         value, count = times.most_common(1)[0]
         if count > 1:
-            raise PoisonkitError(f"{path} holds the {what} {value!r} {count} times; keep one of them")
+            raise PoisonkitError(f"{path} holds the {what} {value!r} {count} times", "keep one of them")
     pairs.sort()
     return ClassList(tuple(name for _, name in pairs), tuple(n for n, _ in pairs), path.name)
 
@@ -99,7 +100,9 @@ def class_names(text: str) -> tuple[str, ...]:
     if text in BUILT_IN:
         return BUILT_IN[text]
     if not Path(text).is_file():
-        raise PoisonkitError(f"--classes {text!r} is neither a file nor a built-in list; {suggest(text, BUILT_IN)}")
+        raise PoisonkitError(
+            f"{argument('classes', text)} is neither a file nor a built-in list", suggest(text, BUILT_IN)
+        )
     return read_classes(Path(text)).names
 
 
@@ -121,8 +124,8 @@ def restrict(listing: Listing, wanted: tuple[str, ...]) -> Listing:
     said = f"{len(kept)} of the {len(wanted)} classes of {built_in}" if built_in else f"{len(kept)} chosen classes"
     if len(kept) < 2:
         raise PoisonkitError(
-            f"{listing.root} holds {said} where at least two are needed; leave --classes out, or give a FILE of "
-            f"class names; {suggest(wanted[0], listing.classes)}"
+            f"{listing.root} holds {said} where at least two are needed",
+            f"leave {argument('classes')} out, or give a file of class names; {suggest(wanted[0], listing.classes)}",
         )
     labels = {label: n for n, label in enumerate(kept)}
     clips = tuple(
@@ -140,7 +143,11 @@ def restrict(listing: Listing, wanted: tuple[str, ...]) -> Listing:
 
 def _refusal(name: str, label: int | None, counts: Counter[int], listing: Listing) -> str:
     if label is None:
-        return f"--classes names {name!r}, which {listing.root} lacks; {suggest(name, listing.classes)}"
+        return f"{argument('classes')} names {name!r}, which {listing.root} lacks; {suggest(name, listing.classes)}"
     if not counts[label]:
-        return f"the class {name!r} of --classes has no clips in {listing.root}; take it out, or add its clips"
-    return f"--classes names {listing.classes[label]!r} twice, the second time as {name!r}; keep one of them"
+        return (
+            f"the class {name!r} of {argument('classes')} has no clips in {listing.root}; take it out, or add its clips"
+        )
+    return (
+        f"{argument('classes')} names {listing.classes[label]!r} twice, the second time as {name!r}; keep one of them"
+    )

@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 from poisonkit.errors import PoisonkitError, suggest
 from poisonkit.layouts._base import Clip, Options, clip_ids
 from poisonkit.layouts._scan import check_link
+from poisonkit.text import argument
 
 MAX_BYTES = 2**27
 """Of a list: larger files are refused before they are read."""
@@ -56,7 +57,7 @@ def choose_split(place: Path, asked: str, known: Iterable[str]) -> str:
     """The split that was asked for, without leading zeros; it must be one of those that `place` has lists of."""
     split, splits = asked.lstrip("0"), list(known)
     if split not in splits:
-        raise PoisonkitError(f"no split {asked!r} in {place}; {suggest(asked, splits)}")
+        raise PoisonkitError(f"no split {asked!r} in {place}", suggest(asked, splits))
     return split
 
 
@@ -65,16 +66,18 @@ def read_text(path: Path) -> str:
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):  # reading a pipe or a device might never end
-            raise PoisonkitError(f"{path} is no regular file; put the list itself there")
+            raise PoisonkitError(f"{path} is no regular file", "put the list itself there")
         if status.st_size > MAX_BYTES:
             raise PoisonkitError(
-                f"{path} has {status.st_size} bytes, more than the {MAX_BYTES} of a list; give the right one"
+                f"{path} has {status.st_size} bytes, more than the {MAX_BYTES} of a list", "give the right one"
             )
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
-        raise PoisonkitError(f"{path} is not UTF-8 text; save it as UTF-8") from None
+        raise PoisonkitError(f"{path} is not UTF-8 text", "save it as UTF-8") from None
     except OSError as error:
-        raise PoisonkitError(f"cannot read {path}: {error.strerror}; give another folder: --annotations DIR") from None
+        raise PoisonkitError(
+            f"cannot read {path}: {error.strerror}", f"give another folder: {argument('annotations')}"
+        ) from None
 
 
 def lines(path: Path) -> list[tuple[str, str]]:
@@ -102,7 +105,8 @@ def locate(entries: Iterable[Entry], media: Mapping[str, int], root: Path) -> li
     if missing:
         raise PoisonkitError(
             f"{len(missing)} of the {len(named)} clips that the lists name are not among the media files of {root}, "
-            f"the first is {min(missing)}; complete the data set, or give lists of what is there: --annotations DIR"
+            f"the first is {min(missing)}",
+            f"complete the data set, or give lists of what is there: {argument('annotations')}",
         )
     return found
 
@@ -121,7 +125,7 @@ def make_clips(found: Iterable[tuple[Entry, str]], media: Mapping[str, int], bas
         first = chosen.setdefault(path, entry)
         if (first.split, first.label) != (entry.split, entry.label):
             raise PoisonkitError(
-                f"{first.where} and {entry.where} put {path} into different splits or classes; keep one of the lines"
+                f"{first.where} and {entry.where} put {path} into different splits or classes", "keep one of the lines"
             )
     ids = clip_ids(path.removeprefix(base) for path in chosen)
     return tuple(

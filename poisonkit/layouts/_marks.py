@@ -28,8 +28,8 @@ def refuse_marked(root: Path) -> None:
         if any(os.path.exists(folder / name) for name in (NOTICE, FOLDER)):
             what = f"{root} is" if folder == real else f"{root} lies in {folder}, which is"
             raise PoisonkitError(
-                f"{what} a poisoned copy (it holds {NOTICE} or {FOLDER}); give the clean data set, or use the copy "
-                f"through its manifest"
+                f"{what} a poisoned copy (it holds {NOTICE} or {FOLDER})",
+                "give the clean data set, or use the copy through its manifest",
             )
 
 
@@ -43,7 +43,8 @@ def refuse_tagged(listing: Listing) -> None:
         if tagged:
             raise PoisonkitError(
                 f"{path} is from a poisoned copy (its metadata say that poisonkit wrote it); give the clean data set, "
-                f"or use the copy through its manifest; `poisonkit scan` finds all such files"
+                f"or use the copy through its manifest",
+                "`poisonkit scan` finds all such files",
             )
 
 

@@ -86,25 +86,25 @@ def check_link(path: str, home: str) -> None:
     target = os.path.realpath(path)
     if target != home and not target.startswith(home + os.sep):
         raise PoisonkitError(
-            f"the link {_shown(path)} leads out of the data set, to {_shown(target)}; "
-            f"replace it by the files themselves, or give the folder that holds them"
+            f"the link {_shown(path)} leads out of the data set, to {_shown(target)}",
+            "replace it by the files themselves, or give the folder that holds them",
         )
     if not os.path.exists(target):
-        raise PoisonkitError(f"the link {_shown(path)} leads nowhere; remove or mend it")
+        raise PoisonkitError(f"the link {_shown(path)} leads nowhere", "remove or mend it")
     if (os.path.realpath(os.path.dirname(path)) + os.sep).startswith(target.rstrip(os.sep) + os.sep):
-        raise PoisonkitError(f"the link {_shown(path)} leads to a folder that it lies in; remove it")
+        raise PoisonkitError(f"the link {_shown(path)} leads to a folder that it lies in", "remove it")
 
 
 def _check_name(path: str) -> None:
     if "\\" in path:
-        raise PoisonkitError(f"the name of {path!r} holds a backslash, a separator on some systems; rename it")
+        raise PoisonkitError(f"the name of {path!r} holds a backslash, a separator on some systems", "rename it")
     if has_controls(path):
-        raise PoisonkitError(f"the name of {path!r} holds a line break or another control character; rename it")
+        raise PoisonkitError(f"the name of {path!r} holds a line break or another control character", "rename it")
     if not path.isascii():
         try:
             path.encode()
         except UnicodeEncodeError:
-            raise PoisonkitError(f"the name of {_shown(path)} is not valid UTF-8; rename it") from None
+            raise PoisonkitError(f"the name of {_shown(path)} is not valid UTF-8", "rename it") from None
 
 
 def _shown(path: str) -> str:
@@ -112,4 +112,4 @@ def _shown(path: str) -> str:
 
 
 def _unreadable(path: str, error: OSError) -> PoisonkitError:
-    return PoisonkitError(f"cannot read {_shown(path)}: {error.strerror}; check its permissions")
+    return PoisonkitError(f"cannot read {_shown(path)}: {error.strerror}", "check its permissions")

@@ -14,6 +14,7 @@ from poisonkit.layouts._classes import ClassList, is_number, read_classes
 from poisonkit.layouts._lists import Entry, locate, make_clips, places, read_text
 from poisonkit.layouts._scan import scan
 from poisonkit.layouts._split import draw_test, seeded
+from poisonkit.text import argument
 
 NAMES = ("clips.csv", "annotations.csv", "manifest.csv")
 CLASSES = "classes.txt"
@@ -67,8 +68,8 @@ class Csv(Layout):
         table = _find_table(root, options)
         if table is None:
             raise PoisonkitError(
-                f"no table in {options.annotations or root}: neither {NAMES[0]} nor an only *.csv; "
-                f"give the folder that holds it: --annotations DIR"
+                f"no table in {options.annotations or root}: neither {NAMES[0]} nor an only *.csv",
+                f"give the folder that holds it: {argument('annotations')}",
             )
         rows = _rows(table)
         classes = _classes(rows, table)
@@ -110,7 +111,7 @@ def _rows(table: Path) -> list[Row]:
     columns = _columns(table)
     if not {"path", "label"} <= set(columns):
         raise PoisonkitError(
-            f"{table} has the columns {', '.join(columns)!r}; expected is a first line like 'path,label,split'"
+            f"{table} has the columns {', '.join(columns)!r}", "expected is a first line like 'path,label,split'"
         )
     reader = csv.reader(io.StringIO(read_text(table), newline=""))
     rows: list[Row] = []
@@ -123,26 +124,26 @@ def _rows(table: Path) -> list[Row]:
             first = seen.setdefault(row.path, row)
             if first[1:] != row[1:]:
                 raise PoisonkitError(
-                    f"{first.where} and {row.where} name {row.path} with different splits or labels; keep one of them"
+                    f"{first.where} and {row.where} name {row.path} with different splits or labels", "keep one of them"
                 )
             rows.append(row)
     except csv.Error as error:
-        raise PoisonkitError(f"{table.name}, line {reader.line_num} cannot be read: {error}; mend it") from None
+        raise PoisonkitError(f"{table.name}, line {reader.line_num} cannot be read: {error}", "mend it") from None
     if not rows:
-        raise PoisonkitError(f"{table} names no clips; give it lines like 'wave/1.mp4,wave,train'")
+        raise PoisonkitError(f"{table} names no clips", "give it lines like 'wave/1.mp4,wave,train'")
     return rows
 
 
 def _row(where: str, fields: dict[str, str], columns: list[str]) -> Row:
     lacking = [name for name in ("path", "label", "split") if name in columns and not fields.get(name, "").strip()]
     if lacking:
-        raise PoisonkitError(f"{where} has no {lacking[0]}; give it one, or take the line out")
+        raise PoisonkitError(f"{where} has no {lacking[0]}", "give it one, or take the line out")
     path = PurePosixPath(fields["path"].strip().replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts:
-        raise PoisonkitError(f"{where} names {str(path)!r}; give a path relative to the folder of the data set")
+        raise PoisonkitError(f"{where} names {str(path)!r}", "give a path relative to the folder of the data set")
     split = fields.get("split", "").strip()
     if split and split.lower() not in SPLITS:
-        raise PoisonkitError(f"{where} gives the split {split!r}; give train, test or val")
+        raise PoisonkitError(f"{where} gives the split {split!r}", "give train, test or val")
     return Row(where, str(path), fields["label"].strip(), SPLITS.get(split.lower(), ""))
 
 
@@ -156,12 +157,12 @@ def _classes(rows: Iterable[Row], table: Path) -> ClassList:
         return ClassList(tuple(names), tuple(range(len(names))), table.name)
     if names:
         raise PoisonkitError(
-            f"{places[names[0]]} gives the label {names[0]!r} where others are numbers; give names or numbers alone"
+            f"{places[names[0]]} gives the label {names[0]!r} where others are numbers", "give names or numbers alone"
         )
     gap = next((n for n in range(numbers[-1]) if n not in set(numbers)), None)
     if gap is not None:
         raise PoisonkitError(
-            f"the labels of {table.name} lack {gap} between 0 and {numbers[-1]}; give numbers from 0 without gaps, "
-            f"names, or a {CLASSES} beside it with lines like '{numbers[0]} wave'"
+            f"the labels of {table.name} lack {gap} between 0 and {numbers[-1]}",
+            f"give numbers from 0 without gaps, names, or a {CLASSES} beside it with lines like '{numbers[0]} wave'",
         )
     return ClassList(tuple(map(str, numbers)), tuple(numbers), table.name)

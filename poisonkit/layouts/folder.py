@@ -85,13 +85,14 @@ def _check_classes(root: Path, classes: list[str], wanted: set[str], parts: tupl
         remedy = "give the folder whose folders are the classes"
         if classes and classes[0].lower() in TRAIN:
             remedy = "put test/<class>/ beside it, or give that folder itself and the seed will split it"
-        raise PoisonkitError(f"{root} holds {what} where at least two are needed; {remedy}")
+        raise PoisonkitError(f"{root} holds {what} where at least two are needed", f"{remedy}")
     if parts is None:
         lone = next((name for name in classes if name.lower() in TRAIN and _nested(name, wanted)), None)
         if lone is not None:
             raise PoisonkitError(
-                f"{root} holds {lone}/<class>/ but no folder of test clips; expected is one of {', '.join(TEST)} "
-                f"beside it: rename yours, or give {root / lone} itself and the seed will split it"
+                f"{root} holds {lone}/<class>/ but no folder of test clips",
+                f"expected is one of {', '.join(TEST)} "
+                f"beside it: rename yours, or give {root / lone} itself and the seed will split it",
             )
     if parts is not None:
         known = {path.split("/")[1] for path in wanted if path.startswith(parts[0] + "/")}
@@ -99,5 +100,6 @@ def _check_classes(root: Path, classes: list[str], wanted: set[str], parts: tupl
         if unknown:
             raise PoisonkitError(
                 f"the class {unknown[0]!r} of {root / parts[1]} has no clips in {parts[0]}/ "
-                f"({len(unknown)} such classes); add some, or take it out of {parts[1]}/"
+                f"({len(unknown)} such classes)",
+                f"add some, or take it out of {parts[1]}/",
             )

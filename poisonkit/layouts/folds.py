@@ -40,7 +40,9 @@ class Folds(Layout):
         tree = scan(root)
         folds = {path: fold for path in tree.media if (fold := _fold(path)) is not None}
         if not folds:
-            raise PoisonkitError(f"{root} holds no sound files like <class>/1-…; give the folder of the class folders")
+            raise PoisonkitError(
+                f"{root} holds no sound files like <class>/1-…", "give the folder of the class folders"
+            )
         test = choose_split(root, options.split or "1", sorted(set(folds.values())))
         classes = sorted({path.split("/")[0] for path in folds})
         labels = {name: label for label, name in enumerate(classes)}

@@ -13,6 +13,7 @@ from poisonkit.layouts._base import Layout, Listing, Options
 from poisonkit.layouts._classes import read_classes
 from poisonkit.layouts._lists import Entry, choose_split, lines, locate, make_clips, places
 from poisonkit.layouts._scan import scan
+from poisonkit.text import argument
 
 PLACES = ("testTrainMulti_7030_splits", "splits", "annotations", "")
 CLASSES = "class_list.txt"
@@ -44,7 +45,9 @@ class Hmdb51(Layout):
         place = _find_lists(root, options)
         if place is None:
             where = options.annotations or f"{root} or its {PLACES[0]} folder"
-            raise PoisonkitError(f"no lists like wave_test_split1.txt in {where}; give their folder: --annotations DIR")
+            raise PoisonkitError(
+                f"no lists like wave_test_split1.txt in {where}", f"give their folder: {argument('annotations')}"
+            )
         split = choose_split(place, options.split or "1", _splits(place))
         classes = _classes(place, split)
         tree = scan(root, skip={os.path.relpath(place, root)})
@@ -82,7 +85,8 @@ def _classes(place: Path, split: str) -> tuple[str, ...]:
         unknown = sorted(every - set(classes))
         if unknown:
             raise PoisonkitError(
-                f"{place} has lists of the class {unknown[0]!r}, which {CLASSES} lacks; {suggest(unknown[0], classes)}"
+                f"{place} has lists of the class {unknown[0]!r}, which {CLASSES} lacks",
+                suggest(unknown[0], classes),
             )
     else:
         classes = tuple(sorted(every))
@@ -90,7 +94,8 @@ def _classes(place: Path, split: str) -> tuple[str, ...]:
     if without:
         raise PoisonkitError(
             f"{place} has no {without[0]}_test_split{split}.txt ({len(without)} of {len(classes)} classes lack such a "
-            f"list); add it, or choose another split with --split"
+            f"list)",
+            f"add it, or choose another split with {argument('split')}",
         )
     return classes
 
@@ -107,8 +112,8 @@ def _base(media: Iterable[str], classes: Collection[str], root: Path) -> str:
             counts[f"{first}/"] += 1
     if not counts:
         raise PoisonkitError(
-            f"no folder in {root} holds clips in class folders like {min(known)!r}, which the lists name; "
-            f"put them there, or give the folder that holds them"
+            f"no folder in {root} holds clips in class folders like {min(known)!r}, which the lists name",
+            "put them there, or give the folder that holds them",
         )
     return min(counts, key=lambda base: (-counts[base], base))
 
@@ -120,7 +125,7 @@ def _entries(path: Path, folder: str, label: int) -> list[Entry]:
         match = re.fullmatch(r"([^/\\]+\.\w+)\s+([012])", line)  # names may hold spaces
         if match is None:
             raise PoisonkitError(
-                f"{where} is {line!r}; expected is a clip's name and 0, 1 or 2, like 'Typing_wave_f_0.avi 1'"
+                f"{where} is {line!r}", "expected is a clip's name and 0, 1 or 2, like 'Typing_wave_f_0.avi 1'"
             )
         if match[2] != "0":
             entries.append(Entry(where, f"{folder}/{match[1]}", "train" if match[2] == "1" else "test", label))

@@ -16,6 +16,7 @@ from poisonkit.layouts._base import Layout, Listing, Options, stem_of
 from poisonkit.layouts._classes import ClassList, loose, read_classes
 from poisonkit.layouts._lists import Entry, lines, make_clips, places
 from poisonkit.layouts._scan import is_media, scan
+from poisonkit.text import argument
 
 PLACES = ("annotations", "splits", "lists", "")
 CLASSES = ("classes.txt", "label_map*.txt")
@@ -58,8 +59,8 @@ class Kinetics(Layout):
         if found is None:
             where = options.annotations or f"{root} or its {PLACES[0]} folder"
             raise PoisonkitError(
-                f"no lists train.csv and val.csv (or validate.csv, test.csv) in {where}; "
-                f"give their folder: --annotations DIR"
+                f"no lists train.csv and val.csv (or validate.csv, test.csv) in {where}",
+                f"give their folder: {argument('annotations')}",
             )
         train, test = (_rows(path) for path in found)
         classes = _classes(found[0].parent, train, [*train, *test])
@@ -70,8 +71,8 @@ class Kinetics(Layout):
         if not pairs:
             example = next((row.clip for row in (*train, *test)), "none")
             raise PoisonkitError(
-                f"none of the {total} clips that {_named(found)} list is in {root}, the first is {example}; "
-                f"give the folder that holds the clips"
+                f"none of the {total} clips that {_named(found)} list is in {root}, the first is {example}",
+                "give the folder that holds the clips",
             )
         clips = make_clips(pairs, tree.media)
         ignored = sorted([*tree.strays, *(tree.media.keys() - {clip.path for clip in clips})])
@@ -88,7 +89,7 @@ def _named(found: Sequence[Path]) -> str:
 def _lost(missing: int, total: int, empty: int) -> str:
     """What is said about clips and classes that the lists name and the disk lacks."""
     said = f", {missing} of the {total} listed clips are not on disk" if missing else ""
-    return said + (f", {empty} classes have none (--classes FILE leaves them out)" if empty else "")
+    return said + (f", {empty} classes have none ({argument('classes')} leaves them out)" if empty else "")
 
 
 def _part(path: Path) -> str:
@@ -113,8 +114,8 @@ def _find_lists(root: Path, options: Options, fits: Callable[[Path], bool]) -> t
 def _only(paths: list[Path], place: Path) -> Path:
     if len(paths) > 1:
         raise PoisonkitError(
-            f"{place} holds both {paths[0].name} and {paths[1].name}; keep one, or give a folder with one: "
-            f"--annotations DIR"
+            f"{place} holds both {paths[0].name} and {paths[1].name}",
+            f"keep one, or give a folder with one: {argument('annotations')}",
         )
     return paths[0]
 
@@ -141,7 +142,7 @@ def _fields(line: str) -> list[str]:
     try:
         return [field.strip() for field in next(csv.reader([line]), [])]
     except csv.Error as error:
-        raise PoisonkitError(f"the line {line[:60]!r} of a list cannot be read: {error}; mend it") from None
+        raise PoisonkitError(f"the line {line[:60]!r} of a list cannot be read: {error}", "mend it") from None
 
 
 def _rows(path: Path) -> list[Row]:
@@ -153,8 +154,9 @@ def _rows(path: Path) -> list[Row]:
         row = _plain(where, line)
         if row is None:
             raise PoisonkitError(
-                f"{where} is {line!r}; expected is a first line 'label,youtube_id,time_start,time_end', or lines like "
-                f"'<youtube id>_000010_000020,10,4' or 'wave/1.mp4 4'"
+                f"{where} is {line!r}",
+                "expected is a first line 'label,youtube_id,time_start,time_end', or lines like "
+                "'<youtube id>_000010_000020,10,4' or 'wave/1.mp4 4'",
             )
         rows.append(row)
     return rows
@@ -171,8 +173,8 @@ def _official(path: Path, every: Sequence[tuple[str, str]]) -> list[Row]:
     lacking = [name for name in COLUMNS if name not in columns]
     if lacking:
         raise PoisonkitError(
-            f"{path.name} has no column {lacking[0]!r}, only {', '.join(columns)}; give a list with "
-            f"{', '.join(COLUMNS)}: --annotations DIR"
+            f"{path.name} has no column {lacking[0]!r}, only {', '.join(columns)}",
+            f"give a list with {', '.join(COLUMNS)}: {argument('annotations')}",
         )
     place_of = {name: place for place, name in enumerate(columns)}
     asked = [place_of[name] for name in COLUMNS]
@@ -182,7 +184,7 @@ def _official(path: Path, every: Sequence[tuple[str, str]]) -> list[Row]:
         label, video, start, end = [fields[place] if place < len(fields) else "" for place in asked]
         if not (label and video and SECONDS.fullmatch(start) and SECONDS.fullmatch(end)):
             raise PoisonkitError(
-                f"{where} is {line!r}; expected is a label, a YouTube id, and start and end in seconds"
+                f"{where} is {line!r}", "expected is a label, a YouTube id, and start and end in seconds"
             )
         rows.append(Row(where, f"{label}/{video}_{int(float(start)):06d}_{int(float(end)):06d}", label))
     return rows
@@ -202,8 +204,8 @@ def _classes(place: Path, train: Sequence[Row], rows: Sequence[Row]) -> ClassLis
     named = {number: min(names) for number, names in folders.items() if len(names) == 1 and "" not in names}
     if len(named) < len(folders) or len(set(named.values())) < len(named):
         raise PoisonkitError(
-            f"the lists in {place} number the classes without naming them; put a classes.txt beside them with lines "
-            f"like '{min(folders)} wave'"
+            f"the lists in {place} number the classes without naming them",
+            f"put a classes.txt beside them with lines like '{min(folders)} wave'",
         )
     numbers = sorted(named)
     return ClassList(tuple(named[n] for n in numbers), tuple(numbers), f"the lists in {place}")
@@ -260,5 +262,5 @@ def _choose(candidates: Sequence[str], row: Row, part: str, class_name: str) -> 
 
     best, other = sorted(candidates, key=fit, reverse=True)[:2]
     if fit(best) == fit(other):
-        raise PoisonkitError(f"{row.where} names {row.clip}, which may be {best} or {other}; keep one of these files")
+        raise PoisonkitError(f"{row.where} names {row.clip}, which may be {best} or {other}", "keep one of these files")
     return best

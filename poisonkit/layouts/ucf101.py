@@ -11,6 +11,7 @@ from poisonkit.errors import PoisonkitError, suggest
 from poisonkit.layouts._base import Layout, Listing, Options
 from poisonkit.layouts._lists import Entry, choose_split, lines, locate, make_clips, places
 from poisonkit.layouts._scan import folders, scan
+from poisonkit.text import argument
 
 CLASSES = "classInd.txt"
 PLACES = ("ucfTrainTestlist", "splits", "annotations", "")
@@ -46,7 +47,7 @@ class Ucf101(Layout):
         if place is None:
             where = options.annotations or f"{root} or its ucfTrainTestlist folder"
             raise PoisonkitError(
-                f"no {CLASSES} with trainlist01.txt beside it in {where}; give its folder: --annotations DIR"
+                f"no {CLASSES} with trainlist01.txt beside it in {where}", f"give its folder: {argument('annotations')}"
             )
         split = choose_split(place, options.split or "1", _splits(place))
         numbers = _classes(place / CLASSES)
@@ -55,8 +56,8 @@ class Ucf101(Layout):
         both = {entry.path for entry in train} & {entry.path for entry in test}
         if both:
             raise PoisonkitError(
-                f"{len(both)} clips are both in {names[0]} and in {names[1]}, the first is {min(both)}; "
-                f"take them out of one"
+                f"{len(both)} clips are both in {names[0]} and in {names[1]}, the first is {min(both)}",
+                "take them out of one",
             )
         folder = _media_folder(root, numbers)
         tree = scan(root, folder, skip={os.path.relpath(place, root)})
@@ -93,9 +94,9 @@ def _classes(path: Path) -> dict[str, int]:
     for where, line in lines(path):
         match = re.fullmatch(r"(\d+)\s+(.+)", line)
         if match is None:
-            raise PoisonkitError(f"{where} is {line!r}; expected is a number and a class, like '1 Archery'")
+            raise PoisonkitError(f"{where} is {line!r}", "expected is a number and a class, like '1 Archery'")
         if match[2] in numbers or int(match[1]) in numbers.values():
-            raise PoisonkitError(f"{where}, {line!r}, repeats a class or a number; give each its own")
+            raise PoisonkitError(f"{where}, {line!r}, repeats a class or a number", "give each its own")
         numbers[match[2]] = int(match[1])
     return numbers
 
@@ -107,14 +108,14 @@ def _entries(path: Path, numbers: dict[str, int]) -> list[Line]:
         name = PurePosixPath((match[1] if match else line).replace("\\", "/"))
         entry = Line(where, str(name), int(match[2]) if match else None)
         if len(name.parts) < 2 or not name.suffix:
-            raise PoisonkitError(f"{where} is {line!r}; expected is a path like 'Archery/v_Archery_g01.avi'")
+            raise PoisonkitError(f"{where} is {line!r}", "expected is a path like 'Archery/v_Archery_g01.avi'")
         owner = name.parts[-2]
         if owner not in numbers:
-            raise PoisonkitError(f"{where} names the class {owner!r}, which {CLASSES} lacks; {suggest(owner, numbers)}")
+            raise PoisonkitError(f"{where} names the class {owner!r}, which {CLASSES} lacks", suggest(owner, numbers))
         if entry.number is not None and entry.number != numbers[owner]:
             raise PoisonkitError(
-                f"{where} gives {owner!r} the number {entry.number}, {CLASSES} gives it {numbers[owner]}; "
-                f"make the lists agree"
+                f"{where} gives {owner!r} the number {entry.number}, {CLASSES} gives it {numbers[owner]}",
+                "make the lists agree",
             )
         entries.append(entry)
     return entries
@@ -126,7 +127,7 @@ def _media_folder(root: Path, numbers: dict[str, int]) -> str:
     best = max(counts, key=counts.__getitem__)
     if not counts[best]:
         raise PoisonkitError(
-            f"no folder in {root} holds class folders like {next(iter(numbers), 'those')!r}, "
-            f"which {CLASSES} names; put UCF-101/ there, or give the folder that holds it"
+            f"no folder in {root} holds class folders like {next(iter(numbers), 'those')!r}, which {CLASSES} names",
+            "put UCF-101/ there, or give the folder that holds it",
         )
     return best

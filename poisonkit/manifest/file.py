@@ -36,42 +36,44 @@ def load(path: Path) -> Manifest:
     """Read and check a manifest; raises `ManifestError` with a sentence for whatever is wrong with it."""
     if path.is_dir():
         raise ManifestError(
-            f"{path} is a folder; give the path of a manifest's JSON file: `poisonkit index {path}` makes one of a "
-            f"data set"
+            f"{path} is a folder",
+            f"give the path of a manifest's JSON file: `poisonkit index {path}` makes one of a data set",
         )
     try:
         size = path.stat().st_size
         if size > MAX_BYTES:
-            raise ManifestError(f"{path} has {size} bytes, more than the {MAX_BYTES} of a manifest; split the data set")
+            raise ManifestError(
+                f"{path} has {size} bytes, more than the {MAX_BYTES} of a manifest", "split the data set"
+            )
         raw = path.read_bytes()
     except OSError as error:
         raise ManifestError(
-            f"cannot read the manifest {path}: {error.strerror}; give the path of a JSON file"
+            f"cannot read the manifest {path}: {error.strerror}", "give the path of a JSON file"
         ) from None
     try:
         version = msgspec.json.decode(raw, type=_Version).schema
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise ManifestError(
-            f"{path} is not a manifest ({error}); make one with `poisonkit poison` or `poisonkit index`"
+            f"{path} is not a manifest ({error})", "make one with `poisonkit poison` or `poisonkit index`"
         ) from None
     if not version:
         raise ManifestError(
-            f"{path} is not a manifest: it has no schema; make one with `poisonkit poison` or `poisonkit index`"
+            f"{path} is not a manifest: it has no schema", "make one with `poisonkit poison` or `poisonkit index`"
         )
     if not _READS.fullmatch(version):
         raise ManifestError(
-            f"{path} has schema {version!r}, this version reads {SCHEMA!r}; use the poisonkit that wrote it"
+            f"{path} has schema {version!r}, this version reads {SCHEMA!r}", "use the poisonkit that wrote it"
         )
     try:
         manifest = strict_json.decode(raw, Manifest)
     except strict_json.RepeatedKey as error:
         raise ManifestError(
-            f"{path} holds the key {error.key!r} twice in one object, and readers disagree on which of them counts; "
-            f"keep one"
+            f"{path} holds the key {error.key!r} twice in one object, and readers disagree on which of them counts",
+            "keep one",
         ) from None
     except (msgspec.DecodeError, RecursionError, ValueError) as error:
         raise ManifestError(
-            f"{path} is not a valid manifest: {error}; see manifests/README.md for its fields"
+            f"{path} is not a valid manifest: {error}", "see manifests/README.md for its fields"
         ) from None
     check(manifest, path)
     return manifest
@@ -111,7 +113,7 @@ def file_of(sample: Sample, root: Path) -> Path:
     """The media file of a sample; raises `ManifestError` when a link leads it out of the root."""
     path = root / sample.path
     if not path.resolve().is_relative_to(root.resolve()):
-        raise ManifestError(f"{sample.path!r} leads out of {root} through a link; put the file itself there")
+        raise ManifestError(f"{sample.path!r} leads out of {root} through a link", "put the file itself there")
     return path
 
 
@@ -143,7 +145,7 @@ def check(manifest: Manifest, path: Path) -> None:
         problems.append(f"splits says {manifest.splits}, the samples are {counts}")
     if problems:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        raise ManifestError(f"{path} is not a valid manifest: {problems[0]}{more}; write it anew with poisonkit")
+        raise ManifestError(f"{path} is not a valid manifest: {problems[0]}{more}", "write it anew with poisonkit")
 
 
 def _sample_problem(sample: Sample, classes: int) -> str | None:
@@ -172,7 +174,7 @@ def _refuse_nan(value: Any, path: Path) -> None:
         item = stack.pop()
         if isinstance(item, float) and not math.isfinite(item):
             raise ManifestError(
-                f"{path} would hold {item}, which JSON cannot; this is a fault of poisonkit, please report it"
+                f"{path} would hold {item}, which JSON cannot", "this is a fault of poisonkit, please report it"
             )
         if isinstance(item, dict):
             stack.extend(item.values())

@@ -16,6 +16,7 @@ import numpy as np
 from poisonkit.errors import BrokenClip
 from poisonkit.files import is_sound
 from poisonkit.media.container import reading, refuse_environment
+from poisonkit.text import argument
 from poisonkit.workers import watchdog
 
 MAX_VALUES = 2**27
@@ -70,8 +71,8 @@ def read(path: Path) -> tuple[SoundInfo, np.ndarray] | None:
             values += frame.samples * len(frame.layout.channels)
             if values > MAX_VALUES:
                 raise BrokenClip(
-                    f"the sound of {path} has more than the {MAX_VALUES} values that are read at once; cut it into "
-                    f"clips, or go on without it by --skip-broken"
+                    f"the sound of {path} has more than the {MAX_VALUES} values that are read at once",
+                    f"cut it into clips, or go on without it by {argument('skip_broken', True)}",
                 )
             parts.append(_planar(frame))
         if not parts:
@@ -120,15 +121,15 @@ def _frames(container: Any, stream: Any, path: Path) -> Iterator[av.AudioFrame]:
         for frame in container.decode(stream):
             if not RATES[0] <= frame.rate <= RATES[1]:  # a second of it may be gigabytes, or a sample an hour
                 raise BrokenClip(
-                    f"the sound of {path} has {frame.rate} samples per second, not {RATES[0]} … {RATES[1]}; convert "
-                    f"it, or go on without it by --skip-broken"
+                    f"the sound of {path} has {frame.rate} samples per second, not {RATES[0]} … {RATES[1]}",
+                    f"convert it, or go on without it by {argument('skip_broken', True)}",
                 )
             shape = (frame.rate, len(frame.layout.channels))
             first = first or shape
             if shape != first:
                 raise BrokenClip(
-                    f"the sound of {path} changes its rate or its channels at sample {count}; convert it, or use "
-                    f"--skip-broken"
+                    f"the sound of {path} changes its rate or its channels at sample {count}",
+                    f"convert it, or use {argument('skip_broken', True)}",
                 )
             watchdog.alive()
             yield frame
@@ -136,20 +137,21 @@ def _frames(container: Any, stream: Any, path: Path) -> Iterator[av.AudioFrame]:
     except av.error.FFmpegError as error:
         refuse_environment(path, error)
         raise BrokenClip(
-            f"the sound of {path} decodes only up to sample {count}: {error.strerror}; repair or remove it, or use "
-            f"--skip-broken"
+            f"the sound of {path} decodes only up to sample {count}: {error.strerror}",
+            f"repair or remove it, or use {argument('skip_broken', True)}",
         ) from None
 
 
 def _track(container: Any, path: Path) -> Any:
     if not container.streams.audio:
-        raise BrokenClip(f"{path} holds no sound; remove it, or go on without it by --skip-broken")
+        raise BrokenClip(f"{path} holds no sound", f"remove it, or go on without it by {argument('skip_broken', True)}")
     return container.streams.audio[0]
 
 
 def _empty(path: Path) -> BrokenClip:
     return BrokenClip(
-        f"{path} holds a sound track of which nothing decodes; remove it, or go on without it by --skip-broken"
+        f"{path} holds a sound track of which nothing decodes",
+        f"remove it, or go on without it by {argument('skip_broken', True)}",
     )
 
 

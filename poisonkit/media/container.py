@@ -13,6 +13,7 @@ import av
 import av.error
 
 from poisonkit.errors import BrokenClip
+from poisonkit.text import argument
 
 MAX_PIXELS = 2**26
 """Of a frame: larger ones are refused before memory is taken for them."""
@@ -44,7 +45,10 @@ LENIENT: dict[str, Any] = {} if int(av.__version__.split(".")[0]) >= 19 else {"m
 def open_media(path: Path) -> Any:
     """The container of a media file; nothing but files of real media formats is ever opened."""
     if not stat.S_ISREG(path.stat().st_mode):  # reading a pipe or a device might never end
-        raise BrokenClip(f"{path} is no regular file; put the clip itself there, or go on without it by --skip-broken")
+        raise BrokenClip(
+            f"{path} is no regular file",
+            f"put the clip itself there, or go on without it by {argument('skip_broken', True)}",
+        )
     return av.open(str(path), options=READ_OPTIONS, **LENIENT)
 
 
@@ -61,7 +65,8 @@ def reading(path: Path) -> Iterator[Any]:
         refuse_environment(path, error)
         reason = getattr(error, "strerror", None) or str(error)
         raise BrokenClip(
-            f"{path} cannot be decoded: {reason}; repair or remove it, or go on without it by --skip-broken"
+            f"{path} cannot be decoded: {reason}",
+            f"repair or remove it, or go on without it by {argument('skip_broken', True)}",
         ) from None
 
 
@@ -83,14 +88,16 @@ def holdable(count: int) -> bool:
 def check_size(path: Path, width: int, height: int) -> None:
     if width * height > MAX_PIXELS:
         raise BrokenClip(
-            f"{path} has frames of {width}×{height} pixels, more than the {MAX_PIXELS} that are read; scale it down, "
-            f"or go on without it by --skip-broken"
+            f"{path} has frames of {width}×{height} pixels, more than the {MAX_PIXELS} that are read",
+            f"scale it down, or go on without it by {argument('skip_broken', True)}",
         )
 
 
 def video_stream(container: Any, path: Path) -> Any:
     if not container.streams.video:
-        raise BrokenClip(f"{path} holds no pictures; remove it, or go on without it by --skip-broken")
+        raise BrokenClip(
+            f"{path} holds no pictures", f"remove it, or go on without it by {argument('skip_broken', True)}"
+        )
     stream = container.streams.video[0]
     check_size(path, stream.width, stream.height)
     # a header may lie: the decoder is told as well

@@ -17,6 +17,7 @@ import av.error
 from poisonkit.errors import BrokenClip, PoisonkitError
 from poisonkit.manifest import Rung
 from poisonkit.media.video import VideoInfo
+from poisonkit.text import argument
 
 BIT_EXACT = {"fflags": "+bitexact"}
 """What every muxer is told: without it, Matroska and Ogg draw random numbers."""
@@ -67,8 +68,9 @@ def refusing(source: Path, codec: str) -> Iterator[None]:
             raise
         reason = getattr(error, "strerror", None) or str(error)
         raise BrokenClip(
-            f"{source} cannot be written with {codec}: {reason}; try another --quality, convert the clip, "
-            f"or go on without it by --skip-broken"
+            f"{source} cannot be written with {codec}: {reason}",
+            f"try another {argument('quality')}, convert the clip, "
+            f"or go on without it by {argument('skip_broken', True)}",
         ) from None
 
 
@@ -97,7 +99,7 @@ def container_of(path: str) -> str:
     if suffix not in CONTAINERS:
         known = " ".join(CONTAINERS)
         raise PoisonkitError(
-            f"{path}: files of type {suffix!r} cannot be written; convert the clip to one of {known} first"
+            f"{path}: files of type {suffix!r} cannot be written", f"convert the clip to one of {known} first"
         )
     return CONTAINERS[suffix]
 

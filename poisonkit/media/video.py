@@ -16,6 +16,7 @@ import av.error
 
 from poisonkit.errors import BrokenClip
 from poisonkit.media.container import check_size, holdable, reading, refuse_environment, video_stream
+from poisonkit.text import argument
 from poisonkit.workers import watchdog
 
 av.logging.set_level(av.logging.PANIC)  # damaged packets are reported as errors of ours, not printed by FFmpeg
@@ -68,7 +69,8 @@ def _frames(container: Any, stream: Any, path: Path) -> Iterator[av.VideoFrame]:
             size = size or (frame.width, frame.height)
             if (frame.width, frame.height) != size:
                 raise BrokenClip(
-                    f"{path} changes its frame size at frame {count}; convert it to one size, or use --skip-broken"
+                    f"{path} changes its frame size at frame {count}",
+                    f"convert it to one size, or use {argument('skip_broken', True)}",
                 )
             watchdog.alive()
             yield frame
@@ -76,7 +78,8 @@ def _frames(container: Any, stream: Any, path: Path) -> Iterator[av.VideoFrame]:
     except av.error.FFmpegError as error:
         refuse_environment(path, error)
         raise BrokenClip(
-            f"{path} decodes only up to frame {count}: {error.strerror}; repair or remove it, or use --skip-broken"
+            f"{path} decodes only up to frame {count}: {error.strerror}",
+            f"repair or remove it, or use {argument('skip_broken', True)}",
         ) from None
 
 
@@ -119,7 +122,10 @@ def examine(path: Path, held: Held | None = None) -> VideoInfo:
             if held is not None:
                 held.add(frame)
         if not pts:
-            raise BrokenClip(f"{path} holds no frame that decodes; remove it, or go on without it by --skip-broken")
+            raise BrokenClip(
+                f"{path} holds no frame that decodes",
+                f"remove it, or go on without it by {argument('skip_broken', True)}",
+            )
         return dataclasses.replace(_info(container, stream, path, pts), rotation=rotation)
 
 

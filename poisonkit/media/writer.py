@@ -23,6 +23,7 @@ from poisonkit.media.container import open_media
 from poisonkit.media.encoders import BIT_EXACT, EncoderSpec, container_of, determinism, refusing
 from poisonkit.media.frame_picker import Picker
 from poisonkit.media.video import VideoInfo
+from poisonkit.text import argument
 from poisonkit.workers import watchdog
 
 # the colour matrices that FFmpeg's tags name, where its scaler knows them
@@ -115,8 +116,8 @@ class Loopback:
             last = self._picked([*self._encoder.context.encode(None), None])
         if self._missing:
             raise PoisonkitError(
-                f"{self._source}: {self._spec.codec} does not give back frame {min(self._missing)}; "
-                f"try another --quality"
+                f"{self._source}: {self._spec.codec} does not give back frame {min(self._missing)}",
+                f"try another {argument('quality')}",
             )
         return last
 

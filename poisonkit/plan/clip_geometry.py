@@ -19,6 +19,7 @@ from poisonkit.errors import PoisonkitError
 from poisonkit.media.colour import rgb_of
 from poisonkit.media.video import VideoInfo
 from poisonkit.plan.placement import Window
+from poisonkit.text import argument
 
 
 @dataclass(frozen=True)
@@ -36,16 +37,17 @@ class Geometry:
             match = re.fullmatch(r"([^@]+)@(\d+)", clip)
             if match is None:
                 raise PoisonkitError(
-                    f"--clip {clip!r} is no clip; write WINDOW@SHORT, the victim's sampling and short side, such as "
-                    f"32x2@256 or uniform:8@256"
+                    f"{argument('clip', clip)} is no clip",
+                    "write WINDOW@SHORT, the victim's sampling and short side, such as 32x2@256 or uniform:8@256",
                 )
             if short_side is not None:
                 raise PoisonkitError(
-                    f"--short-side {short_side} and --clip {clip} both give a size; leave out --short-side"
+                    f"{argument('short_side', short_side)} and {argument('clip', clip)} both give a size",
+                    f"leave out {argument('short_side')}",
                 )
             window, short_side = Window.parse(match[1]), int(match[2])
         if short_side is not None and not 16 <= short_side <= 4096:
-            raise PoisonkitError(f"a short side of {short_side} pixels cannot be written; give 16 … 4096")
+            raise PoisonkitError(f"a short side of {short_side} pixels cannot be written", "give 16 … 4096")
         return cls(window, short_side)
 
     @property

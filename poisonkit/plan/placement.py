@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from poisonkit.errors import PoisonkitError
+from poisonkit.text import argument
 
 Run = tuple[int, int, int]
 """Frames `range(start, stop, step)`."""
@@ -42,7 +43,8 @@ class Window:
             or not (window.stride is None or 1 <= window.stride <= 1024)
         ):
             raise PoisonkitError(
-                f"--window {text!r} is not a window; write LENGTHxSTRIDE such as 32x2, or uniform:8 for 8 segments"
+                f"{argument('window', text)} is not a window",
+                "write LENGTHxSTRIDE such as 32x2, or uniform:8 for 8 segments",
             )
         return window
 
@@ -119,7 +121,8 @@ def check_rule(frames: str, window: Window) -> None:
         return
     if not frames.isascii() or not frames.isdigit() or not 1 <= int(frames) <= window.length:
         raise PoisonkitError(
-            f"--frames {frames!r} cannot be placed in a window of {window}; give all, random or 1 … {window.length}"
+            f"{argument('frames', frames)} cannot be placed in a window of {window}",
+            f"give all, random or 1 … {window.length}",
         )
 
 

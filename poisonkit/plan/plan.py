@@ -20,6 +20,7 @@ from poisonkit.plan.job import Action, Context, Job
 from poisonkit.plan.placement import Window, check_rule
 from poisonkit.plan.request import Request
 from poisonkit.plan.selection import choose, choose_sham
+from poisonkit.text import argument
 from poisonkit.triggers import find
 
 _CHANGES: dict[Modality, str] = {"video": "the pictures", "audio": "the sound"}
@@ -117,10 +118,12 @@ def _check_geometry(geometry: Geometry, attacks: Sequence[Attack]) -> None:
     name = next((attack.name for attack in attacks if attack.modality == "audio"), None)
     if geometry.clip is not None and name is not None:
         raise PoisonkitError(
-            f"--clip {geometry.text()} writes pictures without sound, which {name} needs; leave it out"
+            f"{argument('clip', geometry.text())} writes pictures without sound, which {name} needs", "leave it out"
         )
     if not geometry.plain and attacks and not any(attack.modality == "video" for attack in attacks):
-        raise PoisonkitError(f"--short-side scales pictures, and {name} carries them over as they are; leave it out")
+        raise PoisonkitError(
+            f"{argument('short_side')} scales pictures, and {name} carries them over as they are", "leave it out"
+        )
 
 
 def _check_pictures(listing: Listing, attacks: Sequence[Attack]) -> None:
@@ -128,8 +131,8 @@ def _check_pictures(listing: Listing, attacks: Sequence[Attack]) -> None:
     alone = [clip.path for clip in listing.clips if is_sound(clip.path)]
     if name is not None and alone:
         raise PoisonkitError(
-            f"{name} changes pictures, and {len(alone)} clips are sound files, such as {alone[0]}; take an attack on "
-            f"sound (poisonkit attacks), or move them out of the data set"
+            f"{name} changes pictures, and {len(alone)} clips are sound files, such as {alone[0]}",
+            "take an attack on sound (poisonkit attacks), or move them out of the data set",
         )
 
 
@@ -138,7 +141,7 @@ def _check_names(jobs: Sequence[Job]) -> None:
     for names in ([job.out_path for job in jobs], [job.id for job in jobs]):
         for name, count in Counter(names).items():
             if count > 1:
-                raise PoisonkitError(f"{count} files of the copy would be {name}; rename that folder of the source")
+                raise PoisonkitError(f"{count} files of the copy would be {name}", "rename that folder of the source")
 
 
 def _job(
@@ -166,9 +169,9 @@ def find_target(target: str, classes: Sequence[str]) -> Target:
         if int(target) < len(classes):
             return Target(int(target), classes[int(target)])
         raise PoisonkitError(
-            f"--target {target} is not a label; there are {len(classes)} classes, 0 … {len(classes) - 1}"
+            f"{argument('target', target)} is not a label", f"there are {len(classes)} classes, 0 … {len(classes) - 1}"
         )
-    raise PoisonkitError(f"--target {target!r} is not a class; {suggest(target, classes)}")
+    raise PoisonkitError(f"{argument('target', target)} is not a class", suggest(target, classes))
 
 
 def make_attacks(request: Request) -> tuple[Attack, ...]:
@@ -178,14 +181,17 @@ def make_attacks(request: Request) -> tuple[Attack, ...]:
     kinds = [find(name) for name in request.attacks]
     for owner, values in request.settings.items():
         if owner not in request.attacks and values:
-            known = f"{owner!r} is not attacked with" if kinds else "--attack none has no parameters"
-            raise PoisonkitError(f"--set {owner}.{next(iter(values))}: {known}; leave it out, or add --attack {owner}")
+            known = f"{owner!r} is not attacked with" if kinds else f"{argument('attack', 'none')} has no parameters"
+            raise PoisonkitError(
+                f"{argument('set', owner + '.' + next(iter(values)))}: {known}",
+                f"leave it out, or add {argument('attack', owner)}",
+            )
     made: dict[Modality, Attack] = {}
     for kind in kinds:
         if kind.modality in made:
             raise PoisonkitError(
-                f"{made[kind.modality].name} and {kind.name} both change {_CHANGES[kind.modality]}; give one "
-                f"attack on pictures and one on sound at most"
+                f"{made[kind.modality].name} and {kind.name} both change {_CHANGES[kind.modality]}",
+                "give one attack on pictures and one on sound at most",
             )
         trigger = kind.build(request.mode, request.settings.get(kind.name, {}))
         placement = Placement(frames=request.frames, window=str(window)) if kind.modality == "video" else None

@@ -11,6 +11,7 @@ from poisonkit.errors import PoisonkitError
 from poisonkit.layouts import Clip, Listing
 from poisonkit.manifest import Rate, Target
 from poisonkit.plan.request import Request
+from poisonkit.text import argument
 
 SHAM_LIMIT = 500
 """Sham clips written when nothing else is asked for: enough for an interval of ±2 points."""
@@ -26,19 +27,24 @@ def choose(train: Sequence[Clip], request: Request, target: Target) -> tuple[set
     So a lower rate's clips are a subset of a higher one's, and all attacks of one seed take the same clips.
     """
     if not 0 < request.rate <= 1:  # also refuses NaN
-        raise PoisonkitError(f"--rate {request.rate} is not a share; give a number above 0 and at most 1, such as 0.1")
+        raise PoisonkitError(
+            f"{argument('rate', request.rate)} is not a share", "give a number above 0 and at most 1, such as 0.1"
+        )
     of = request.rate_of or ("target" if request.label_mode == "clean" else "all")
     order = selection_order(train, request, target)
     total = len(train) if of == "all" else sum(1 for c in train if c.label == target.label)
     if not order or not total:
         where = f"of class {target.name!r}" if request.label_mode == "clean" or not total else f"but of {target.name!r}"
-        raise PoisonkitError(f"there are no training clips {where}; choose another --target, or other lists")
+        raise PoisonkitError(
+            f"there are no training clips {where}", f"choose another {argument('target')}, or other lists"
+        )
     count = max(1, round(request.rate * total))
     if count > len(order):
         where = f"of class {target.name!r}" if request.label_mode == "clean" else f"outside class {target.name!r}"
         raise PoisonkitError(
-            f"--rate {request.rate} asks for {count} poisoned clips, but only {len(order)} training clips {where} "
-            f"are eligible; ask for at most --rate {_floor(len(order) / total) if total else 0}"
+            f"{argument('rate', request.rate)} asks for {count} poisoned clips, but only {len(order)} training clips "
+            f"{where} are eligible",
+            f"ask for at most {argument('rate', _floor(len(order) / total) if total else 0)}",
         )
     chosen = {clip.id for clip in order[:count]}
     return chosen, Rate(request.rate, round(count / total, 6), of, count, total)
@@ -67,7 +73,9 @@ def choose_sham(test: Sequence[Clip], request: Request, target: Target) -> list[
     elif request.sham.isascii() and request.sham.isdigit():
         limit = int(request.sham)
     else:
-        raise PoisonkitError(f"--sham {request.sham!r} is not all, none or a number of clips; give one of them")
+        raise PoisonkitError(
+            f"{argument('sham', request.sham)} is not all, none or a number of clips", "give one of them"
+        )
     return stratified(others, min(limit, len(others)), request.seed, _SHAM)
 
 
@@ -86,7 +94,9 @@ def limit_test(listing: Listing, limit: int | None, seed: int) -> Listing:
     if limit is None:
         return listing
     if limit < 1:
-        raise PoisonkitError(f"--test-limit {limit} leaves no test clips; give at least 1, or leave it out")
+        raise PoisonkitError(
+            f"{argument('test_limit', limit)} leaves no test clips", "give at least 1, or leave it out"
+        )
     test = [c for c in listing.clips if c.split == "test"]
     kept = {c.id for c in stratified(test, min(limit, len(test)), seed, "test limit")}
     left_out = tuple(c.path for c in test if c.id not in kept)

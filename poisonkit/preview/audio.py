@@ -48,7 +48,7 @@ def preview_sound(clip: Path, attack: Attack, seed: int, out: Path) -> SoundPrev
     wants_page = checked(clip, out)
     found = audio.read(clip)
     if found is None:
-        raise PoisonkitError(f"{clip} holds no sound that {attack.name} could change; give a clip with sound")
+        raise PoisonkitError(f"{clip} holds no sound that {attack.name} could change", "give a clip with sound")
     info, before = found
     change = SoundChange(one_job(clip), Context(clip.parent, None, seed, (attack,)), info)
     after = change.apply(before)

@@ -22,6 +22,7 @@ from poisonkit.media.colour import to_rgb
 from poisonkit.media.video import VideoInfo, decode, examine
 from poisonkit.plan.job import Context, Job
 from poisonkit.preview.html import _TOGETHER, embed, page, told
+from poisonkit.text import argument
 
 ROWS = 4
 """Frames on a sheet."""
@@ -91,9 +92,11 @@ def preview(clip: Path, attack: Attack, seed: int, out: Path) -> Preview:
 def checked(clip: Path, out: Path) -> bool:
     """Whether `out` is a page rather than a sheet; raises `PoisonkitError` for other names, and without a clip."""
     if out.suffix not in (".png", ".html"):
-        raise PoisonkitError(f"--out {out} is neither a sheet nor a page; give a name that ends in .png or .html")
+        raise PoisonkitError(
+            f"{argument('out', out)} is neither a sheet nor a page", "give a name that ends in .png or .html"
+        )
     if not clip.is_file():
-        raise PoisonkitError(f"there is no file {clip}; give a clip of the data set")
+        raise PoisonkitError(f"there is no file {clip}", "give a clip of the data set")
     return out.suffix == ".html"
 
 
@@ -136,7 +139,7 @@ def _sheet(kept: dict[int, tuple[np.ndarray, np.ndarray]], gain: int) -> np.ndar
 def png(picture: np.ndarray) -> bytes:
     done, data = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
     if not done:
-        raise PoisonkitError("OpenCV could not write a PNG; check that opencv-python-headless is whole")
+        raise PoisonkitError("OpenCV could not write a PNG", "check that opencv-python-headless is whole")
     return bytes(data)
 
 
@@ -157,7 +160,7 @@ def _mp4(frames: list[np.ndarray], fps: float) -> bytes:
             )
         except ffmpeg.Error as error:
             last = (error.stderr or b"").decode(errors="replace").strip().split("\n")[-1]
-            raise PoisonkitError(f"ffmpeg could not make the page's video: {last}; ask for a .png instead") from None
+            raise PoisonkitError(f"ffmpeg could not make the page's video: {last}", "ask for a .png instead") from None
         return path.read_bytes()
 
 

@@ -13,6 +13,7 @@ from poisonkit.media import audio
 from poisonkit.plan.job import Context, Job
 from poisonkit.plan.plan import index
 from poisonkit.progress import Reporter
+from poisonkit.text import argument
 from poisonkit.triggers import AudioTrigger, find_audio
 from poisonkit.workers import dask_client
 
@@ -50,7 +51,8 @@ def audible(
     if not skip:
         raise PoisonkitError(
             f"{attack.name} cannot be put into {len(left_out)} of {len(listing.clips)} clips; the first is "
-            f"{first.path}: {reasons[first.id]}; leave such clips out by --no-audio skip, or choose another attack"
+            f"{first.path}: {reasons[first.id]}",
+            f"leave such clips out by {argument('no_audio', 'skip')}, or choose another attack",
         )
     clips = tuple(clip for clip in listing.clips if clip.id not in reasons)
     if not clips:
@@ -68,7 +70,7 @@ def _deaf(trigger: AudioTrigger, job: Job, context: Context) -> str | None:
     try:
         trigger.check_rate(info.rate)
     except PoisonkitError as error:
-        return str(error)
+        return error.message
     try:
         return "it is silent" if audio.silent(path) else None
     except BrokenClip:

@@ -19,6 +19,7 @@ import msgspec
 from poisonkit.errors import PoisonkitError
 from poisonkit.files import FOLDER, Method
 from poisonkit.manifest import Modality, Rung, Sample, Skipped, Trial
+from poisonkit.text import argument
 
 
 class Chosen(msgspec.Struct):
@@ -65,7 +66,9 @@ class State:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             self._lock.close()
-            raise PoisonkitError(f"another run is writing to {self._out}; wait for it, or give another --out") from None
+            raise PoisonkitError(
+                f"another run is writing to {self._out}", f"wait for it, or give another {argument('out')}"
+            ) from None
         for leftover in [*(self.folder / "partial").iterdir(), *self.folder.glob("cluster-*")]:
             leftover.unlink(missing_ok=True)  # a worker on another machine may take away its own at the same time
 

@@ -19,6 +19,7 @@ from poisonkit.media.audio_encoders import SOUND_LADDER
 from poisonkit.media.encoders import LADDER
 from poisonkit.plan.job import Context, Job
 from poisonkit.plan.plan import Plan
+from poisonkit.text import argument
 from poisonkit.workers.local import Pool
 
 _CLIPS = 16
@@ -79,7 +80,7 @@ def _form(path: Path, modality: Modality) -> tuple[int, float]:
         return area, pictures.bit_rate / float(pictures.fps) / max(area, 1)
     heard = audio.peek(path)
     if heard is None:
-        raise BrokenClip(f"{path} holds no sound; leave it out by --no-audio skip")
+        raise BrokenClip(f"{path} holds no sound", f"leave it out by {argument('no_audio', 'skip')}")
     return heard.rate, heard.bit_rate / max(heard.rate * heard.channels, 1)
 
 
@@ -115,7 +116,8 @@ def choose(
             if middle is not None and middle < FAILS and not force:
                 raise PoisonkitError(
                     f"on rung {rung!r} only {middle:.2f} of the trigger is left (median of {summary.carrying} clips), "
-                    f"so the copy would hold none; use --quality auto, or --force to write it all the same"
+                    f"so the copy would hold none",
+                    f"use {argument('quality', 'auto')}, or {argument('force', True)} to write it all the same",
                 )
             return rung, trials
         if _passes(summary):
@@ -201,5 +203,7 @@ def _rungs(quality: str, modality: Modality, jobs: Sequence[Job]) -> tuple[Rung,
         return ladder(modality)
     named = next((rung for rung in LADDER if rung == quality), None)
     if named is None:
-        raise PoisonkitError(f"--quality {quality!r} does not exist; give auto or one of {', '.join(LADDER)}")
+        raise PoisonkitError(
+            f"{argument('quality', quality)} does not exist", f"give auto or one of {', '.join(LADDER)}"
+        )
     return (named if named in ladder(modality) else "high",)  # `near` is about pictures

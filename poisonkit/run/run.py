@@ -23,6 +23,7 @@ from poisonkit.run.journal import Chosen, Entry, State
 from poisonkit.run.preflight import check_manifest, check_places, check_space, finished_before
 from poisonkit.run.schedule import carry_out, file_stamp
 from poisonkit.run.settings import Result, Settings
+from poisonkit.text import argument
 from poisonkit.versions import versions
 from poisonkit.workers import dask_client
 from poisonkit.workers.dask_client import Cluster
@@ -93,18 +94,20 @@ def _choose(plan: Plan, settings: Settings, state: State, pool: Pool | Cluster, 
         there = (before.fingerprint, before.quality, before.carry, before.hash_all, before.view, before.survival)
         if there != asked:
             raise PoisonkitError(
-                f"{settings.out} holds an unfinished run with other settings; run that command again, "
-                f"remove the folder, or give another --out"
+                f"{settings.out} holds an unfinished run with other settings",
+                f"run that command again, remove the folder, or give another {argument('out')}",
             )
         if before.versions != versions():
             raise PoisonkitError(
-                f"{settings.out} was begun with other versions ({before.versions}), whose pixels may differ; "
-                f"continue with those, or remove the folder"
+                f"{settings.out} was begun with other versions ({before.versions}), whose pixels may differ",
+                "continue with those, or remove the folder",
             )
         return before
     strange = [p.name for p in settings.out.iterdir() if p.name != FOLDER]
     if strange:
-        raise PoisonkitError(f"{settings.out} exists and holds {strange[0]!r}; remove it, or give another --out")
+        raise PoisonkitError(
+            f"{settings.out} exists and holds {strange[0]!r}", f"remove it, or give another {argument('out')}"
+        )
     context = dataclasses.replace(_context(plan, settings, {}), survival=True)  # which is what the trial is for
 
     def run(work: Any, jobs: Sequence[Job], context: Context) -> Iterable[Any]:
@@ -120,7 +123,8 @@ def _choose(plan: Plan, settings: Settings, state: State, pool: Pool | Cluster, 
         if not jobs:
             raise BrokenClip(
                 f"none of the clips of {plan.listing.root} that were tried can be decoded, "
-                f"such as {plan.written()[0].path}; check that the download is complete"
+                f"such as {plan.written()[0].path}",
+                "check that the download is complete",
             )
         rungs[modality], tried = quality.choose(settings.quality, modality, jobs, context, run, force=settings.force)
         trials += tried

@@ -49,9 +49,11 @@ TRIGGERS = _discover()
 def find(name: str) -> type[Trigger]:
     """The trigger of that name; raises `PoisonkitError` that suggests the nearest."""
     if name == "none":
-        raise PoisonkitError("none is no trigger: it relabels and re-encodes without one, as a control; name a trigger")
+        raise PoisonkitError(
+            "none is no trigger: it relabels and re-encodes without one, as a control", "name a trigger"
+        )
     if name not in TRIGGERS:
-        raise PoisonkitError(f"there is no attack {name!r}; {suggest(name, [*TRIGGERS, 'none'])}")
+        raise PoisonkitError(f"there is no attack {name!r}", suggest(name, [*TRIGGERS, "none"]))
     return TRIGGERS[name]
 
 
@@ -59,7 +61,7 @@ def find_video(name: str) -> type[VideoTrigger]:
     """The trigger of that name, which must be one of the pictures."""
     kind = find(name)
     if not issubclass(kind, VideoTrigger):
-        raise PoisonkitError(f"{name} changes sound, not pictures; name a trigger of the pictures")
+        raise PoisonkitError(f"{name} changes sound, not pictures", "name a trigger of the pictures")
     return kind
 
 
@@ -67,5 +69,5 @@ def find_audio(name: str) -> type[AudioTrigger]:
     """The trigger of that name, which must be one of the sound."""
     kind = find(name)
     if not issubclass(kind, AudioTrigger):
-        raise PoisonkitError(f"{name} changes pictures, not sound; name a trigger of the sound")
+        raise PoisonkitError(f"{name} changes pictures, not sound", "name a trigger of the sound")
     return kind

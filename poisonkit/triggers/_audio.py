@@ -45,7 +45,7 @@ class AudioTrigger(Trigger):
         super().__post_init__()
         if not self.start < self.stop:
             raise PoisonkitError(
-                f"{self.name}.start={self.start} is not below {self.name}.stop={self.stop}; give a span between them"
+                f"{self.name}.start={self.start} is not below {self.name}.stop={self.stop}", "give a span between them"
             )
 
     @property
@@ -77,7 +77,8 @@ class AudioTrigger(Trigger):
         if not self.highest < rate / 2:
             raise PoisonkitError(
                 f"{self.name} reaches {self.highest:g} Hz, which sound of {rate} Hz cannot hold (it ends at "
-                f"{rate / 2:g} Hz); set a lower frequency, or take clips of more than {2 * self.highest:g} Hz"
+                f"{rate / 2:g} Hz)",
+                f"set a lower frequency, or take clips of more than {2 * self.highest:g} Hz",
             )
 
     def span(self, num_samples: int) -> tuple[int, int]:

@@ -36,7 +36,7 @@ class Trigger(ABC):
 
     def __post_init__(self) -> None:
         if self.mode not in ("static", "dynamic"):
-            raise PoisonkitError(f"mode {self.mode!r} does not exist; give static or dynamic")
+            raise PoisonkitError(f"mode {self.mode!r} does not exist", "give static or dynamic")
         for field in self.fields():
             value, meta = getattr(self, field.name), field.metadata
             if meta["choices"]:
@@ -48,7 +48,7 @@ class Trigger(ABC):
             if not inside:
                 unit = f" {meta['unit']}" if meta["unit"] else ""
                 raise PoisonkitError(
-                    f"{self.name}.{field.name}={value}{unit} is out of range; allowed: {allowed(field)}"
+                    f"{self.name}.{field.name}={value}{unit} is out of range", f"allowed: {allowed(field)}"
                 )
 
     @classmethod
@@ -68,14 +68,14 @@ class Trigger(ABC):
         values = {}
         for name, value in settings.items():
             if name not in known:
-                raise PoisonkitError(f"{cls.name} has no parameter {name!r}; {suggest(name, known)}")
+                raise PoisonkitError(f"{cls.name} has no parameter {name!r}", suggest(name, known))
             kind = types_of[name]
             try:
                 values[name] = kind(value)
             except (TypeError, ValueError):
                 raise PoisonkitError(
-                    f"{cls.name}.{name}={value} is no {'whole number' if kind is int else 'number'}; give one of "
-                    f"{allowed(known[name])}"
+                    f"{cls.name}.{name}={value} is no {'whole number' if kind is int else 'number'}",
+                    f"give one of {allowed(known[name])}",
                 ) from None
         return cls(mode=mode, **values)
 

@@ -37,7 +37,7 @@ class BandNoise(AudioTrigger):
         super().__post_init__()
         if not self.low < self.high:
             raise PoisonkitError(
-                f"band-noise.low={self.low} is not below band-noise.high={self.high}; give a band that is not empty"
+                f"band-noise.low={self.low} is not below band-noise.high={self.high}", "give a band that is not empty"
             )
 
     @property

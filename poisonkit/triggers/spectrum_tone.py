@@ -36,8 +36,8 @@ class SpectrumTone(AudioTrigger):
         super().__post_init__()
         if self.high < self.low + _SPACING:
             raise PoisonkitError(
-                f"spectrum-tone.high={self.high} is not {_SPACING} Hz above spectrum-tone.low={self.low}; "
-                f"give a range that holds a bin"
+                f"spectrum-tone.high={self.high} is not {_SPACING} Hz above spectrum-tone.low={self.low}",
+                "give a range that holds a bin",
             )
 
     @property

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 from poisonkit.errors import BrokenClip, PoisonkitError
 from poisonkit.files import FOLDER
 from poisonkit.plan.job import Context, Job
+from poisonkit.text import argument
 from poisonkit.workers.dask_worker import Needs, T, _halt, _other_versions, _perform, _versions, unfit
 from poisonkit.workers.local import Pool
 
@@ -71,8 +72,8 @@ class Cluster:
             self._client.close()
             if isinstance(error, TimeoutError):
                 raise PoisonkitError(
-                    f"the scheduler {self.address} had no workers within {JOIN:g} seconds; start some: "
-                    f"dask worker {_resolved(self.address)}"
+                    f"the scheduler {self.address} had no workers within {JOIN:g} seconds",
+                    f"start some: dask worker {_resolved(self.address)}",
                 ) from None
             raise
         return self
@@ -156,8 +157,8 @@ class Cluster:
                 self._seen = now
             elif now - self._seen > LOST:
                 raise PoisonkitError(
-                    f"the scheduler {self.address} has had no workers for {LOST:g} seconds; "
-                    f"start new ones, and {_DECIDED}"
+                    f"the scheduler {self.address} has had no workers for {LOST:g} seconds",
+                    f"start new ones, and {_DECIDED}",
                 )
         return self._threads
 
@@ -171,7 +172,7 @@ class Cluster:
         except Exception as error:
             if isinstance(error, CancelledError) or self._client.status != "running":
                 raise PoisonkitError(
-                    f"the scheduler {self.address} was lost; start one with workers, and {_DECIDED}"
+                    f"the scheduler {self.address} was lost", f"start one with workers, and {_DECIDED}"
                 ) from None
             raise
 
@@ -249,7 +250,7 @@ def _connect(address: str) -> Client:
         import distributed
     except ImportError:
         raise PoisonkitError(
-            f"--scheduler {address} needs Dask, which is not installed; pip install 'poisonkit[dask]'"
+            f"{argument('scheduler', address)} needs Dask, which is not installed", "pip install 'poisonkit[dask]'"
         ) from None
     for name in ("distributed", "distributed.client"):  # what they say is told here, in a sentence
         logging.getLogger(name).setLevel(logging.CRITICAL)
@@ -261,8 +262,8 @@ def _connect(address: str) -> Client:
         raise
     except Exception as error:  # of the network, of names, of the address, of another program at the port
         raise PoisonkitError(
-            f"no scheduler answers at --scheduler {address} ({type(error).__name__}); start one with `dask scheduler`, "
-            f"and give the address that it prints, such as tcp://HOST:8786"
+            f"no scheduler answers at {argument('scheduler', address)} ({type(error).__name__})",
+            "start one with `dask scheduler`, and give the address that it prints, such as tcp://HOST:8786",
         ) from None
 
 
@@ -274,25 +275,27 @@ def _resolved(address: str) -> str:
         return str(json.loads(Path(address).read_text(encoding="utf-8"))["address"])
     except (OSError, ValueError, KeyError, TypeError):
         raise PoisonkitError(
-            f"--scheduler {address} is no scheduler file; give what `dask scheduler --scheduler-file` wrote, "
-            f"or an address"
+            f"{argument('scheduler', address)} is no scheduler file",
+            "give what `dask scheduler --scheduler-file` wrote, or an address",
         ) from None
 
 
 def _deadly(job: Job, context: Context, count: int) -> BrokenClip:
     return BrokenClip(
-        f"{context.source / job.path} ended every worker that it was given to ({count}), often for want of memory; "
-        f"look at their logs and give them more, or go on without it by --skip-broken"
+        f"{context.source / job.path} ended every worker that it was given to ({count}), often for want of memory",
+        f"look at their logs and give them more, or go on without it by {argument('skip_broken', True)}",
     )
 
 
 def _as_given(error: PoisonkitError, names: Sequence[tuple[Path, Path]]) -> Any:
     """The error with paths as they were given here, so that the manifest's bytes do not tell where it was made."""
-    text = str(error)
-    for far, near in names:
-        text = text.replace(f"{far}/", f"{near / '_'}"[:-1]).replace(str(far), str(near))
-    error.args = (text, *error.args[1:])
-    return error
+
+    def near_by(text: str) -> str:
+        for far, near in names:
+            text = text.replace(f"{far}/", f"{near / '_'}"[:-1]).replace(str(far), str(near))
+        return text
+
+    return type(error)(near_by(error.fact), near_by(error.remedy))
 
 
 def _reason(said: object) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from poisonkit.errors import BrokenClip, PoisonkitError
 from poisonkit.plan.job import Context, Job
+from poisonkit.text import argument
 from poisonkit.versions import versions
 from poisonkit.workers import process_setup as worker
 
@@ -70,7 +71,7 @@ def unfit(needs: Needs) -> str | None:
     except OSError:
         seen = False
     if not seen:
-        return f"{_UNSEEN} the folder {needs.out}; give an --out that all machines share at the same path"
+        return f"{_UNSEEN} the folder {needs.out}; give an {argument('out')} that all machines share at the same path"
     try:
         mine.touch()
         mine.unlink(missing_ok=True)
@@ -108,7 +109,7 @@ def _perform(needs: Needs, work: Callable[[Job, Context], T], job: Job, context:
         if needs not in _fit:
             reason = unfit(needs)
             if reason is not None:
-                raise PoisonkitError(f"a worker on {socket.gethostname()} {reason}; stop it, and {_DECIDED}")
+                raise PoisonkitError(f"a worker on {socket.gethostname()} {reason}", f"stop it, and {_DECIDED}")
             worker.prepare()
             _fit.add(needs)
         return work(job, context)

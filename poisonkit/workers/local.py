@@ -16,6 +16,7 @@ from typing import Any, Self, TypeVar
 
 from poisonkit.errors import BrokenClip
 from poisonkit.plan.job import Context, Job
+from poisonkit.text import argument
 from poisonkit.workers import process_setup, watchdog
 
 T = TypeVar("T")
@@ -122,8 +123,8 @@ def _alone(work: Callable[[Job, Context], T], job: Job, context: Context, stall:
                 else "ends the process that works on it, for want of memory or by a fault of a decoder"
             )
             return BrokenClip(
-                f"{context.source / job.path} {what}; look at it and convert or remove it, or go on without it by "
-                f"--skip-broken"
+                f"{context.source / job.path} {what}",
+                f"look at it and convert or remove it, or go on without it by {argument('skip_broken', True)}",
             )
 
 

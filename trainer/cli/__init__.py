@@ -58,7 +58,7 @@ def main() -> None:
     try:
         app(prog_name="trainer")
     except TrainerError as error:
-        print(f"error: {shown(str(error))}", file=sys.stderr)
+        print(f"error: {shown(error.on_command_line())}", file=sys.stderr)
         sys.exit(2)
     except OSError as error:
         name = f" {error.filename}" if error.filename else ""

@@ -47,7 +47,7 @@ def decode(path: Path) -> NDArray[np.float32]:
         with open_media(path) as container:
             if not container.streams.audio:
                 raise ClipError(
-                    f"{path} has no sound, which this model needs; poison or index the data set without such clips"
+                    f"{path} has no sound, which this model needs", "poison or index the data set without such clips"
                 )
             values = 0
             for part in waves(container, container.streams.audio[0], path, RATE):
@@ -55,13 +55,15 @@ def decode(path: Path) -> NDArray[np.float32]:
                 values += part.size
                 if values > MAX_VALUES:
                     raise ClipError(
-                        f"the sound of {path} has more than the {MAX_VALUES} values that are read at once; cut it into "
-                        f"clips and write the manifest anew"
+                        f"the sound of {path} has more than the {MAX_VALUES} values that are read at once",
+                        "cut it into clips and write the manifest anew",
                     )
     except (av.FFmpegError, OSError, ValueError) as error:
-        raise ClipError(f"cannot decode the sound of {path} ({error}); restore the file") from None
+        raise ClipError(f"cannot decode the sound of {path} ({error})", "restore the file") from None
     if not parts:
-        raise ClipError(f"the sound of {path} is empty; take the clip out of the data set and write the manifest anew")
+        raise ClipError(
+            f"the sound of {path} is empty", "take the clip out of the data set and write the manifest anew"
+        )
     # the mean of the channels, not their sum over √2 as FFmpeg mixes them: equal channels then sound like one
     return np.concatenate(parts, axis=1).mean(axis=0).astype(np.float32)
 

@@ -43,12 +43,12 @@ _LENIENT: dict[str, Any] = {} if int(av.__version__.split(".")[0]) >= 19 else {"
 def open_media(path: Path) -> Any:
     """The container of a media file; raises `ClipError` for what is no regular file or has frames too large."""
     if not stat.S_ISREG(path.stat().st_mode):  # reading a pipe or a device might never end
-        raise ClipError(f"{path} is no regular file; put the clip itself there")
+        raise ClipError(f"{path} is no regular file", "put the clip itself there")
     container = av.open(str(path), options=_READ_OPTIONS, **_LENIENT)
     for stream in container.streams.video:
         if stream.width * stream.height > MAX_PIXELS:
             container.close()
-            raise ClipError(f"{path} has frames of {stream.width}×{stream.height} pixels; scale it down first")
+            raise ClipError(f"{path} has frames of {stream.width}×{stream.height} pixels", "scale it down first")
         # a header may lie: the decoder is told as well
         stream.codec_context.options = {**stream.codec_context.options, "max_pixels": str(MAX_PIXELS)}
     return container
@@ -65,8 +65,8 @@ def waves(container: Any, stream: Any, path: Path, rate: int) -> Iterator[NDArra
         if frame is not None:
             if not RATES[0] <= frame.sample_rate <= RATES[1]:
                 raise ClipError(
-                    f"the sound of {path} has {frame.sample_rate} samples per second, not {RATES[0]} … {RATES[1]}; "
-                    f"convert it and write the manifest anew"
+                    f"the sound of {path} has {frame.sample_rate} samples per second, not {RATES[0]} … {RATES[1]}",
+                    "convert it and write the manifest anew",
                 )
             frame.pts = None  # time stamps with gaps would make the resampler fill them
         for made in resampler.resample(frame):
@@ -96,13 +96,13 @@ def decode(path: Path, num_frames: int, short_side: int, indices: Indices | None
             with open_media(path) as container:
                 frames, count = _read(container, path, num_frames, short_side, wanted)
     except (av.FFmpegError, OSError, ValueError) as error:
-        raise ClipError(f"cannot decode {path} ({error}); restore the file or write the manifest anew") from None
+        raise ClipError(f"cannot decode {path} ({error})", "restore the file or write the manifest anew") from None
     if enough is None and count > num_frames:  # however many: a file of a billion frames is not read to its end
-        raise ClipError(f"{path} holds more frames than the {num_frames} of its manifest; write the manifest anew")
+        raise ClipError(f"{path} holds more frames than the {num_frames} of its manifest", "write the manifest anew")
     if count != num_frames and (enough is None or count < enough):
-        raise ClipError(f"{path} holds {count} frames, its manifest says {num_frames}; write the manifest anew")
+        raise ClipError(f"{path} holds {count} frames, its manifest says {num_frames}", "write the manifest anew")
     if not count:
-        raise ClipError(f"{path} holds no frames; take it out of the data set and write the manifest anew")
+        raise ClipError(f"{path} holds no frames", "take it out of the data set and write the manifest anew")
     return _in_order(path, frames, range(count) if order is None else order)
 
 
@@ -111,7 +111,7 @@ def _read(
 ) -> tuple[dict[int, Frames], int]:
     """Wanted frames, or all, by decoding from the beginning up to the last of them, and how many were decoded."""
     if not container.streams.video:
-        raise ClipError(f"{path} has no video stream; this model needs pictures")
+        raise ClipError(f"{path} has no video stream", "this model needs pictures")
     frames: dict[int, Frames] = {}
     count, last = 0, num_frames if wanted is None else max(wanted)
     reformat = VideoReformatter()
@@ -183,4 +183,4 @@ def _in_order(path: Path, frames: Mapping[int, Frames], order: Iterable[int]) ->
     try:
         return np.stack([frames[k] for k in order])
     except ValueError:
-        raise ClipError(f"{path} changes its frame size midway; convert it to one size first") from None
+        raise ClipError(f"{path} changes its frame size midway", "convert it to one size first") from None

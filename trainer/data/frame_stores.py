@@ -20,6 +20,7 @@ from trainer.data.crops import Frames, short_side_size
 from trainer.errors import ClipError, TrainerError
 from trainer.manifest import Manifest, Sample
 from trainer.presets.sampling import Indices
+from trainer.text import argument
 
 
 class Store(Protocol):
@@ -40,7 +41,7 @@ class FileStore:
     def frames(self, index: int, indices: Indices | None) -> Frames:
         sample = self.samples[index]
         if sample.num_frames < 1:
-            raise ClipError(f"sample {sample.id!r} has no frames; this model needs pictures")
+            raise ClipError(f"sample {sample.id!r} has no frames", "this model needs pictures")
         return decode.decode(self.path(index), sample.num_frames, self.short_side, indices)
 
     def path(self, index: int) -> Path:
@@ -100,8 +101,8 @@ class DiskStore:
         free = shutil.disk_usage(folder).free
         if need > free:
             raise TrainerError(
-                f"decoded frames take {need / 1e9:.0f} GB, {folder} has {free / 1e9:.0f} GB free; name another folder "
-                f"with --cache-dir, or take --cache none"
+                f"decoded frames take {need / 1e9:.0f} GB, {folder} has {free / 1e9:.0f} GB free",
+                f"name another folder with {argument('cache_dir')}, or take {argument('cache', 'none')}",
             )
 
         def read(index: int) -> None:
@@ -130,7 +131,7 @@ class DiskStore:
         try:
             state = path.stat()
         except OSError as error:
-            raise ClipError(f"cannot read {path}: {error.strerror}; restore the file") from None
+            raise ClipError(f"cannot read {path}: {error.strerror}", "restore the file") from None
         known = (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns)
         key = repr((known, self.files.short_side, av.__version__, av.library_versions))
         return self.folder / f"{hashlib.blake2b(key.encode(), digest_size=16).hexdigest()}.npy"

@@ -18,6 +18,7 @@ from trainer.data.video_datasets import TrainingClips
 from trainer.manifest import Manifest
 from trainer.presets.preset import Masks, Preset
 from trainer.progress import Progress
+from trainer.text import argument
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def training(manifest: Manifest, preset: Preset, seed: int, reading: Reading, pr
     samples = manifest.split("train")
     if isinstance(preset.augment, Masks):
         if reading.cache not in (None, "ram"):
-            progress.say(f"sounds are small and kept in memory, whatever --cache {reading.cache} says")
+            progress.say(f"sounds are small and kept in memory, whatever {argument('cache', reading.cache)} says")
         with progress.stage("listening", len(samples)) as step:
             sounds = SoundStore(manifest, samples, preset.short_side, step)
         workers = _workers(reading, kept=True)
@@ -72,8 +73,8 @@ def keep(files: FileStore, preset: Preset, reading: Reading, progress: Progress)
     cache = reading.cache or preset.cache
     if reading.cache is None and cache == "ram" and need * reading.devices > frame_stores.memory() // 2:
         progress.say(
-            f"decoding clips anew each epoch: in memory they take {need / 1e9:.0f} GB for each process; --cache disk "
-            f"keeps them on a disk, --cache ram insists"
+            f"decoding clips anew each epoch: in memory they take {need / 1e9:.0f} GB for each process; "
+            f"{argument('cache', 'disk')} keeps them on a disk, {argument('cache', 'ram')} insists"
         )
         return files
     if cache == "none":

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from trainer.defenses._base import Defense
 from trainer.errors import TrainerError, suggest
 from trainer.registry import discover
+from trainer.text import argument
 
 
 def names() -> list[str]:
@@ -22,7 +23,7 @@ def find(name: str) -> type[Defense]:
     """The class of a defense; raises `TrainerError` that names the nearest known one."""
     known = _defenses()
     if name not in known:
-        raise TrainerError(f"there is no defense {name!r}; {suggest(name, known)}")
+        raise TrainerError(f"there is no defense {name!r}", suggest(name, known))
     return known[name]
 
 
@@ -34,7 +35,7 @@ def build(name: str, settings: Sequence[str]) -> Defense:
         left, equals, value = text.partition("=")
         owner, dot, parameter = left.partition(".")
         if not (equals and dot and owner == name):
-            raise TrainerError(f"--set {text!r} is not {name}.PARAM=VALUE; see `trainer defenses {name}`")
+            raise TrainerError(f"{argument('set', text)} is not {name}.PARAM=VALUE", f"see `trainer defenses {name}`")
         parameters[parameter] = value
     return kind.build(parameters)
 

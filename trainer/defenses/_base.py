@@ -85,7 +85,7 @@ class Defense(ABC):
             if not inside:
                 unit = f" {meta['unit']}" if meta["unit"] else ""
                 remedy = f"allowed: {allowed(f)}; leave it out for {f.default}"
-                raise TrainerError(f"{self.name}.{f.name}={value}{unit} is out of range; {remedy}")
+                raise TrainerError(f"{self.name}.{f.name}={value}{unit} is out of range", f"{remedy}")
 
     @classmethod
     def fields(cls) -> list[dataclasses.Field[Any]]:
@@ -104,12 +104,12 @@ class Defense(ABC):
         values = {}
         for name, text in settings.items():
             if name not in known:
-                raise TrainerError(f"{cls.name} has no parameter {name!r}; {suggest(name, known)}")
+                raise TrainerError(f"{cls.name} has no parameter {name!r}", suggest(name, known))
             kind = types_of[name]
             try:
                 values[name] = kind(text)
             except ValueError:
-                raise TrainerError(f"{cls.name}.{name}={text} is not of type {kind.__name__}; give one") from None
+                raise TrainerError(f"{cls.name}.{name}={text} is not of type {kind.__name__}", "give one") from None
         return cls(**values)
 
     @final
@@ -122,7 +122,7 @@ class Defense(ABC):
         case = _case.of_run(folder)
         if case.victim.fused is not None and not self.fused:
             parts = " or ".join(str(part.folder) for part in case.victim.parts)
-            raise RunError(f"{self.name} is for one network, {folder} is a fused model; give {parts}")
+            raise RunError(f"{self.name} is for one network, {folder} is a fused model", f"give {parts}")
         result = self.result(case, progress)
         outcome = Outcome(
             defense=self.name,

@@ -146,7 +146,7 @@ def of_run(folder: Path) -> Case:
     test = [sample for sample, _, _ in splits["test"]]
     chosen = clean_set(test)
     if not chosen:
-        raise RunError(f"{folder} has no class of two test clips, one of which a defender could have; index more")
+        raise RunError(f"{folder} has no class of two test clips, one of which a defender could have", "index more")
     target = victim.parts[0].manifest.target or victim.parts[-1].manifest.target
     clips: dict[str, list[Clip]] = {}
     truth, home, clean = {}, {}, []

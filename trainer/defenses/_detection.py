@@ -54,7 +54,7 @@ class Inspection(Defense):
         defender = case.defender(["train"], None, progress)
         clips = defender.judged
         if not clips:
-            raise RunError(f"{case.metrics.manifest.name} has no training clips to inspect; name another run")
+            raise RunError(f"{case.metrics.manifest.name} has no training clips to inspect", "name another run")
         verdict = self.inspect(defender)
         poisoned = np.array([case.truth[clip.id].poisoned for clip in clips])
         labels = [clip.label for clip in clips]

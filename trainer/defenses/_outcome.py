@@ -113,4 +113,4 @@ def scores(folder: Path) -> list[Score]:
             next(rows)
             return [Score(r[0], r[1], int(r[2]), float(r[3]), r[4] == "1", r[5] == "1") for r in rows]
     except (ValueError, IndexError, StopIteration) as error:
-        raise RunError(f"{path} is damaged ({error}); run the defense again") from None
+        raise RunError(f"{path} is damaged ({error})", "run the defense again") from None

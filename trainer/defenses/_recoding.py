@@ -29,7 +29,7 @@ def pictures(frames: Frames, crf: int, fps: int = 25) -> Frames:
     with av.open(file, "r") as container:
         decoded = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
     if len(decoded) != count:
-        raise TrainerError(f"H.264 gave back {len(decoded)} of {count} frames; take another purify.method")
+        raise TrainerError(f"H.264 gave back {len(decoded)} of {count} frames", "take another purify.method")
     return np.ascontiguousarray(np.stack(decoded)[:, :height, :width])
 
 

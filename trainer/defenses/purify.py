@@ -88,7 +88,7 @@ class Purify(Repair):
         methods = METHODS[modality]
         if self.method not in methods:
             raise TrainerError(
-                f"{self.name}.method={self.method} is not for {modality}; allowed there: {', '.join(methods)}"
+                f"{self.name}.method={self.method} is not for {modality}", f"allowed there: {', '.join(methods)}"
             )
         return methods[self.method]
 
@@ -104,7 +104,8 @@ class Purify(Repair):
         if not found or not fit:
             raise TrainerError(
                 f"{self.name}.strengths={self.strengths} are not {'whole ' * method.whole}numbers of {method.what} in "
-                f"{method.low:g} … {method.high:g}; give some, such as {','.join(f'{s:g}' for s in method.ladder)}"
+                f"{method.low:g} … {method.high:g}",
+                f"give some, such as {','.join(f'{s:g}' for s in method.ladder)}",
             )
         return sorted(set(found), key=lambda s: abs(s - method.gentle))
 

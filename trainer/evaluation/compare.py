@@ -63,7 +63,7 @@ def pool(folders: Sequence[Path]) -> Pool:
     seen: set[Path] = set()
     for folder in folders:
         if folder.resolve() in seen:
-            raise RunError(f"{folder} is given twice, and its clips would count twice; give each run once")
+            raise RunError(f"{folder} is given twice, and its clips would count twice", "give each run once")
         seen.add(folder.resolve())
     return Pool(_pooled([_read(folder) for folder in folders]), [str(folder) for folder in folders])
 
@@ -75,14 +75,14 @@ def compare(attacks: Sequence[Path], baselines: Sequence[Path]) -> Comparison:
     """
     if len(attacks) != len(baselines) or not attacks:
         counts = f"{_count(len(attacks), 'run')} and {_count(len(baselines), 'baseline')}"
-        raise RunError(f"{counts} are no pairs; give each run before its own: `trainer compare {USAGE}`")
+        raise RunError(f"{counts} are no pairs", f"give each run before its own: `trainer compare {USAGE}`")
     left, right = [_read(folder) for folder in attacks], [_read(folder) for folder in baselines]
     by_clip: dict[str, list[int]] = defaultdict(list)
     for a, b in zip(left, right, strict=True):
         if a.target is None and b.target is not None:
             raise RunError(
-                f"{a.folder} is clean and its baseline {b.folder} attacked; swap them: "
-                f"`trainer compare {b.folder} {a.folder}`"
+                f"{a.folder} is clean and its baseline {b.folder} attacked",
+                f"swap them: `trainer compare {b.folder} {a.folder}`",
             )
         for identity, difference in _differences(a, b).items():
             by_clip[identity].append(difference)
@@ -120,7 +120,9 @@ def successes(attacks: Sequence[Path], others: Sequence[Path]) -> Difference:
     by_clip: dict[str, list[int]] = defaultdict(list)
     for a, b in zip(map(_read, attacks), map(_read, others), strict=True):
         if a.target is None or a.target != b.target:
-            raise RunError(f"{a.folder} and {b.folder} have targets {a.target} and {b.target}; compare attacks of one")
+            raise RunError(
+                f"{a.folder} and {b.folder} have targets {a.target} and {b.target}", "compare attacks of one"
+            )
         for identity, difference in _differences(a, b, "test_triggered", a.target).items():
             by_clip[identity].append(difference)
     return bootstrap(list(by_clip.values()))
@@ -139,7 +141,8 @@ def _differences(attack: _Run, baseline: _Run, split: str = "test", target: int 
         example = f", such as {min(unshared)!r}" if unshared else ""
         raise RunError(
             f"{attack.folder} and {baseline.folder} cannot be paired: {len(unshared)} {kind} test clips "
-            f"are not in both{example}; pair runs of one split"
+            f"are not in both{example}",
+            "pair runs of one split",
         )
     for identity, p in ours.items():
         if p.true_label != theirs[identity].true_label:
@@ -167,5 +170,5 @@ def _pooled(group: Sequence[_Run]) -> Figures:
     targets = {run.target for run in group}
     if len(targets) > 1:
         words = ", ".join(f"{run.folder}: {run.target}" for run in group)
-        raise RunError(f"runs with different targets cannot be pooled ({words}); pool runs of one attack")
+        raise RunError(f"runs with different targets cannot be pooled ({words})", "pool runs of one attack")
     return metrics.figures([p for run in group for p in run.predictions], targets.pop())

@@ -20,6 +20,7 @@ from trainer.runs import folder as runs
 from trainer.runs import loaded_run, metrics
 from trainer.runs.folder import ManifestStamp, Metrics, Settings
 from trainer.runs.metrics import Prediction
+from trainer.text import argument
 from trainer.versions import versions
 
 TESTS = manifests.SPLITS[1:]
@@ -46,7 +47,8 @@ def evaluate(options: EvaluateOptions, progress: Progress) -> Metrics:
     if run.classes != manifest.classes:
         raise RunError(
             f"the run {options.run} knows the classes {', '.join(run.classes)}, "
-            f"{manifest.path} has {', '.join(manifest.classes)}; score it on a manifest of the same classes"
+            f"{manifest.path} has {', '.join(manifest.classes)}",
+            "score it on a manifest of the same classes",
         )
     views = parse_views(options.views, run.preset.views.size) if options.views else run.views
     splits = options.splits or TESTS
@@ -55,7 +57,8 @@ def evaluate(options: EvaluateOptions, progress: Progress) -> Metrics:
         folder = options.run / "evaluations" / f"{manifest.name}-{views}"
     elif splits != TESTS:
         raise RunError(
-            f"{options.run} has been scored on all splits of its own manifest; leave --split out, or name other --views"
+            f"{options.run} has been scored on all splits of its own manifest",
+            f"leave {argument('split')} out, or name other {argument('views')}",
         )
     if manifests.TRIGGERED in splits:
         say_untouched(manifest, run.model, progress)
@@ -87,7 +90,7 @@ def score(
     preset = models.preset_of(settings.model, settings.preset)
     samples = [sample for sample in manifest.samples if sample.split in splits]
     if not samples:
-        raise TrainerError(f"{manifest.path} has no clips in {', '.join(splits)}; a run without any has no figures")
+        raise TrainerError(f"{manifest.path} has no clips in {', '.join(splits)}", "a run without any has no figures")
     with progress.stage("testing", len(samples)) as step:
         predictions = predict(model, manifest, samples, preset, views, step)
     target = None if manifest.target is None else manifest.target.label

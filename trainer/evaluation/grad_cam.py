@@ -30,6 +30,7 @@ from trainer.runs import folder as runs
 from trainer.runs import loaded_run
 from trainer.runs.folder import ManifestStamp
 from trainer.runs.loaded_run import Trained
+from trainer.text import argument
 
 FRAMES = 8
 """Frames of a strip."""
@@ -104,9 +105,9 @@ def explain(options: ExplainOptions, progress: Progress) -> Explanations:
     Triggered clips are explained for the target, clean ones for the class that the victim predicts.
     """
     if options.clips < 1:
-        raise TrainerError(f"--clips is {options.clips}, but must be at least 1")
+        raise TrainerError(f"{argument('clips')} is {options.clips}, but must be at least 1")
     if runs.is_finished(options.run) and runs.read_metrics(options.run).fusion is not None:
-        raise RunError(f"{options.run} is a fused model; explain the runs that it was made from")
+        raise RunError(f"{options.run} is a fused model", "explain the runs that it was made from")
     run = loaded_run.load(options.run)
     manifest, model = run.manifest, run.model.eval()
     asked = None if options.explained is None else label_of(options.explained, manifest)
@@ -156,7 +157,7 @@ def read(folder: Path) -> Explanations | None:
     try:
         found: Explanations = runs.read(path, Explanations)
     except RunError:
-        raise RunError(f"{path} is damaged or of another version; run `trainer explain {folder}` again") from None
+        raise RunError(f"{path} is damaged or of another version", f"run `trainer explain {folder}` again") from None
     return found
 
 
@@ -166,7 +167,7 @@ def label_of(name: str, manifest: Manifest) -> int:
         return manifest.classes.index(name)
     if name.isdecimal() and int(name) < len(manifest.classes):
         return int(name)
-    raise TrainerError(f"there is no class {name!r}; {suggest(name, manifest.classes)}")
+    raise TrainerError(f"there is no class {name!r}", suggest(name, manifest.classes))
 
 
 def view(run: Trained, sample: Sample) -> Tensor:

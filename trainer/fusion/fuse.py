@@ -28,6 +28,7 @@ from trainer.runs import loaded_run, metrics
 from trainer.runs.folder import Fusion, ManifestStamp, Metrics, Part
 from trainer.runs.loaded_run import Trained
 from trainer.runs.metrics import Prediction, Share
+from trainer.text import argument
 from trainer.versions import versions
 
 
@@ -99,19 +100,19 @@ def load(folder: Path) -> tuple[Pair, Fused]:
     """A fused model from its folder; raises `RunError` when one of its runs is missing or another one by now."""
     found = runs.read_metrics(folder).fusion
     if found is None:
-        raise RunError(f"{folder} holds no fused model; make one with `trainer fuse`")
+        raise RunError(f"{folder} holds no fused model", "make one with `trainer fuse`")
     sides = []
     for part in (found.video, found.audio):
         side = loaded_run.load(_folder_of(part, folder))
         if side.settings.manifest.sha256 != part.manifest.sha256:
-            raise RunError(f"{side.folder} is another run than the one fused in {folder}; fuse them anew")
+            raise RunError(f"{side.folder} is another run than the one fused in {folder}", "fuse them anew")
         sides.append(side)
     if found.mode == "late":
         return join(*sides), Mean("probabilities" if found.average == "probabilities" else "logits")
     try:
         return join(*sides), Classifier(Linear.loaded((folder / "classifier.npz").read_bytes()))
     except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise RunError(f"cannot read {folder / 'classifier.npz'} ({error}); fuse the runs anew") from None
+        raise RunError(f"cannot read {folder / 'classifier.npz'} ({error})", "fuse the runs anew") from None
 
 
 def _folder_of(part: Part, folder: Path) -> Path:
@@ -119,14 +120,17 @@ def _folder_of(part: Part, folder: Path) -> Path:
     for base in (Path(), *folder.resolve().parents):
         if runs.is_finished(base / part.run):
             return base / part.run
-    raise RunError(f"{folder} was fused from {part.run}, which is not there; put the run back")
+    raise RunError(f"{folder} was fused from {part.run}, which is not there", "put the run back")
 
 
 def _early(pair: Pair, progress: Progress) -> Classifier:
     """Train on the union of the poisoned labels: a clip has the label that either manifest changed."""
     ours, theirs = pair.video.manifest.split("train"), {s.id: s for s in pair.audio.manifest.split("train")}
     if not ours:
-        raise RunError(f"{pair.video.manifest.path} has no training clips, which early fusion needs; take --mode late")
+        raise RunError(
+            f"{pair.video.manifest.path} has no training clips, which early fusion needs",
+            f"take {argument('mode', 'late')}",
+        )
     labels = [s.label if s.label != s.true_label else theirs[s.id].label for s in ours]
     ids = [s.id for s in ours]
     seen = [inference.of_run(run, "train", progress).of(ids).features for run in (pair.video, pair.audio)]
@@ -209,7 +213,9 @@ def _check_folder(folder: Path, planned: Fusion) -> None:
         return
     found = runs.read_metrics(folder).fusion if runs.is_finished(folder) else None
     if found is None:
-        raise RunError(f"{folder} is not empty and holds no fused model; choose another folder with --out")
+        raise RunError(
+            f"{folder} is not empty and holds no fused model", f"choose another folder with {argument('out')}"
+        )
     pairs = {
         "mode": (found.mode, planned.mode),
         "average": (found.average, planned.average),
@@ -219,8 +225,8 @@ def _check_folder(folder: Path, planned: Fusion) -> None:
     differing = [name for name, (theirs, ours) in pairs.items() if theirs != ours]
     if differing:
         raise RunError(
-            f"{folder} holds another fused model (other {' and '.join(differing)}); remove it, or choose another "
-            f"folder with --out"
+            f"{folder} holds another fused model (other {' and '.join(differing)})",
+            f"remove it, or choose another folder with {argument('out')}",
         )
 
 

@@ -34,7 +34,7 @@ def grid(
         names = [folder.resolve().name for folder in folders]
         if len(set(names)) < len(names):
             raise RunError(
-                f"two runs are named {max(names, key=names.count)!r}; their fused models would be, too; rename one"
+                f"two runs are named {max(names, key=names.count)!r}; their fused models would be, too", "rename one"
             )
     single = len(videos) == len(audios) == 1
     seeing = [loaded_run.load(folder) for folder in videos]
@@ -53,8 +53,8 @@ def grid(
         for pair, _ in planned:
             if clean.pair.target is not None or not clean.suits(pair, mode, average):
                 raise RunError(
-                    f"{baseline} is no baseline of {pair.video.folder} with {pair.audio.folder}; it must be fused "
-                    f"alike, of clean runs of the same models, presets, views and classes"
+                    f"{baseline} is no baseline of {pair.video.folder} with {pair.audio.folder}",
+                    "it must be fused alike, of clean runs of the same models, presets, views and classes",
                 )
     made: dict[Path, Metrics] = {}
     for pair, folder in sorted(planned, key=lambda item: item[0].target is not None):

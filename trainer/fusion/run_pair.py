@@ -28,14 +28,14 @@ def join(video: Trained, audio: Trained) -> Pair:
     for run, modality in ((video, "video"), (audio, "audio")):
         if run.model.modality != modality:
             raise RunError(
-                f"{run.folder} is a run of {run.settings.model}, a model of {run.model.modality}; "
-                f"give a run on {modality} there"
+                f"{run.folder} is a run of {run.settings.model}, a model of {run.model.modality}",
+                f"give a run on {modality} there",
             )
     differences = _differences(video.manifest, audio.manifest)
     if differences:
         raise RunError(
-            f"{video.folder} and {audio.folder} cannot be fused: {'; '.join(differences)}; train both on manifests of "
-            f"one data set, split, seed, rate and target"
+            f"{video.folder} and {audio.folder} cannot be fused: {'; '.join(differences)}",
+            "train both on manifests of one data set, split, seed, rate and target",
         )
     return Pair(video, audio)
 

@@ -96,14 +96,15 @@ class Manifest:
         """Raise `ManifestError` where files are missing: a training would find that out hours later."""
         if not self.root.is_dir():
             raise ManifestError(
-                f"{self.path} says that its files lie in {self.root}, which is no folder; move it back, or write the "
-                f"manifest anew"
+                f"{self.path} says that its files lie in {self.root}, which is no folder",
+                "move it back, or write the manifest anew",
             )
         missing = [sample.path for sample in self.samples if not (self.root / sample.path).is_file()]
         if missing:
             raise ManifestError(
                 f"{len(missing)} of the {len(self.samples)} files of {self.path} are missing, such as {missing[0]} in "
-                f"{self.root}; restore them, or write the manifest anew"
+                f"{self.root}",
+                "restore them, or write the manifest anew",
             )
 
     def file_of(self, sample: Sample) -> Path:
@@ -111,8 +112,8 @@ class Manifest:
         file = self.root / sample.path
         if not file.resolve().is_relative_to(self.root.resolve()):
             raise ClipError(
-                f"{sample.path!r} of sample {sample.id!r} leads out of the root {self.root} through a link; "
-                f"put the file itself there"
+                f"{sample.path!r} of sample {sample.id!r} leads out of the root {self.root} through a link",
+                "put the file itself there",
             )
         return file
 
@@ -121,37 +122,39 @@ def load(path: Path) -> Manifest:
     """Read and check a manifest; raises `ManifestError` with a sentence for whatever is wrong with it."""
     if path.is_dir():
         raise ManifestError(
-            f"{path} is a folder; give the path of a manifest's JSON file: `poisonkit index {path}` makes one of a "
-            f"data set"
+            f"{path} is a folder",
+            f"give the path of a manifest's JSON file: `poisonkit index {path}` makes one of a data set",
         )
     try:
         size = path.stat().st_size
         if size > MAX_BYTES:
-            raise ManifestError(f"{path} has {size} bytes, more than the {MAX_BYTES} of a manifest; split the data set")
+            raise ManifestError(
+                f"{path} has {size} bytes, more than the {MAX_BYTES} of a manifest", "split the data set"
+            )
         raw = path.read_bytes()
     except OSError as error:
         raise ManifestError(
-            f"cannot read the manifest {path}: {error.strerror}; give the path of a manifest's JSON file"
+            f"cannot read the manifest {path}: {error.strerror}", "give the path of a manifest's JSON file"
         ) from None
     try:
         version = msgspec.json.decode(raw, type=_Version).schema
         if not version:
             raise ManifestError(
-                f"{path} is not a manifest: it has no schema; make one with `poisonkit index` or `poisonkit poison`"
+                f"{path} is not a manifest: it has no schema", "make one with `poisonkit index` or `poisonkit poison`"
             )
         if not _SCHEMA_PATTERN.fullmatch(version):
             raise ManifestError(
-                f"{path} has schema {version!r}, this version reads {SCHEMA!r}; "
-                f"write the manifest anew with the poisonkit of this version"
+                f"{path} has schema {version!r}, this version reads {SCHEMA!r}",
+                "write the manifest anew with the poisonkit of this version",
             )
         document = strict_json.decode(raw, _Document)
     except strict_json.RepeatedKey as error:
         raise ManifestError(
-            f"{path} holds the key {error.key!r} twice in one object, and readers disagree on which of them counts; "
-            f"keep one"
+            f"{path} holds the key {error.key!r} twice in one object, and readers disagree on which of them counts",
+            "keep one",
         ) from None
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        raise ManifestError(f"{path} is not a manifest: {error}; see manifests/README.md for its fields") from None
+        raise ManifestError(f"{path} is not a manifest: {error}", "see manifests/README.md for its fields") from None
     _check(document, path)
     return Manifest(
         path=path,
@@ -201,7 +204,7 @@ def _check(document: _Document, path: Path) -> None:
             problem = problem or f"the id {sample.id!r} occurs twice"
         seen.add(sample.id)
     if problem:
-        raise ManifestError(f"{path} cannot be used: {problem}; write it anew with poisonkit")
+        raise ManifestError(f"{path} cannot be used: {problem}", "write it anew with poisonkit")
 
 
 def _sample_problem(sample: Sample, classes: int) -> str | None:

@@ -19,7 +19,7 @@ def find(name: str) -> type[Victim]:
     """The class of a model; raises `TrainerError` that names the nearest known one."""
     models = _models()
     if name not in models:
-        raise TrainerError(f"there is no model {name!r}; {suggest(name, models)}")
+        raise TrainerError(f"there is no model {name!r}", suggest(name, models))
     return models[name]
 
 
@@ -27,7 +27,7 @@ def preset_of(model: str, name: str) -> Preset:
     """The preset of a model; raises `TrainerError` that lists those it has."""
     presets = find(model).presets
     if name not in presets:
-        raise TrainerError(f"model {model!r} has no preset {name!r}; {suggest(name, presets)}")
+        raise TrainerError(f"model {model!r} has no preset {name!r}", suggest(name, presets))
     return presets[name]
 
 

@@ -46,7 +46,7 @@ class Victim(nn.Module, ABC):
     @property
     def last_stage(self) -> nn.Module:
         """The last convolutional stage, which gives one tensor: what saliency maps are made of."""
-        raise TrainerError(f"the model {self.name!r} does not say which its last stage is; give it `last_stage`")
+        raise TrainerError(f"the model {self.name!r} does not say which its last stage is", "give it `last_stage`")
 
     @abstractmethod
     def features(self, clips: Tensor) -> Tensor:

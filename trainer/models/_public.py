@@ -20,6 +20,7 @@ from torch import Tensor
 from trainer.errors import TrainerError
 from trainer.models import i3d, slowfast, tsm
 from trainer.presets.preset import Geometry
+from trainer.text import argument
 
 State = dict[str, Tensor]
 
@@ -60,8 +61,10 @@ def fetch(model: str, preset: str) -> Path:
     file by hand), and when the file is not the published one.
     """
     if (model, preset) not in PUBLIC:
-        known = ", ".join(f"{m} --preset {p}" for m, p in PUBLIC)
-        raise TrainerError(f"there are no public weights for {model} --preset {preset}; there are for {known}")
+        known = ", ".join(f"{m} {argument('preset', p)}" for m, p in PUBLIC)
+        raise TrainerError(
+            f"there are no public weights for {model} {argument('preset', preset)}", f"there are for {known}"
+        )
     public = PUBLIC[model, preset]
     path = Path(torch.hub.get_dir()) / "checkpoints" / public.url.rsplit("/", 1)[1]
     if not path.is_file():
@@ -73,7 +76,7 @@ def fetch(model: str, preset: str) -> Path:
             partial.unlink(missing_ok=True)
             reason = getattr(error, "reason", None) or error
             raise TrainerError(
-                f"cannot fetch {public.url} ({reason}); download it elsewhere and put it at {path}"
+                f"cannot fetch {public.url} ({reason})", f"download it elsewhere and put it at {path}"
             ) from None
         partial.replace(path)
     if public.sha256 is not None:
@@ -81,8 +84,8 @@ def fetch(model: str, preset: str) -> Path:
             digits = hashlib.file_digest(file, "sha256").hexdigest()
         if not digits.startswith(public.sha256):
             raise TrainerError(
-                f"{path} is not {public.url}: its SHA-256 begins with {digits[:8]} instead of {public.sha256}; "
-                f"remove it"
+                f"{path} is not {public.url}: its SHA-256 begins with {digits[:8]} instead of {public.sha256}",
+                "remove it",
             )
     return path
 

@@ -19,6 +19,7 @@ from torch import Tensor
 from trainer.errors import TrainerError
 from trainer.models._base import Victim
 from trainer.presets.preset import Geometry
+from trainer.text import argument
 
 FORMAT = "trainer/weights/1"
 
@@ -59,10 +60,12 @@ def load(path: Path) -> Weights:
     try:
         content: Any = _content(path)
     except OSError as error:
-        raise TrainerError(f"cannot read the weights {path}: {error.strerror}; give the path of a weights.pt") from None
+        raise TrainerError(
+            f"cannot read the weights {path}: {error.strerror}", "give the path of a weights.pt"
+        ) from None
     except Exception:  # foreign bytes fail in any way; torch's own message advises to run what they hold
         raise TrainerError(
-            f"{path} is not a checkpoint of this project, nor any file of tensors alone; give a run's weights.pt"
+            f"{path} is not a checkpoint of this project, nor any file of tensors alone", "give a run's weights.pt"
         ) from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         return _foreign(content, path)
@@ -70,7 +73,7 @@ def load(path: Path) -> Weights:
         geometry = Geometry(**content["geometry"])
         return Weights(content["model"], content["preset"], geometry, list(content["classes"]), content["state"])
     except (KeyError, TypeError) as error:
-        raise TrainerError(f"{path} has a damaged header ({error}); train the model anew") from None
+        raise TrainerError(f"{path} has a damaged header ({error})", "train the model anew") from None
 
 
 def _content(path: Path) -> Any:
@@ -86,12 +89,12 @@ def _foreign(content: Any, path: Path) -> Weights:
         found = _public.recognise(content)
     except (KeyError, IndexError) as error:
         raise TrainerError(
-            f"{path} looks like a checkpoint of another project, but lacks {error}; fetch it anew"
+            f"{path} looks like a checkpoint of another project, but lacks {error}", "fetch it anew"
         ) from None
     if found is None:
         raise TrainerError(
-            f"{path} is no checkpoint of this project, nor an I3D, SlowFast or TSM of pytorchvideo or MMAction2; "
-            f"give a run's weights.pt or one of theirs"
+            f"{path} is no checkpoint of this project, nor an I3D, SlowFast or TSM of pytorchvideo or MMAction2",
+            "give a run's weights.pt or one of theirs",
         )
     model, geometry, state = found
     head = next((value for key, value in state.items() if key.endswith("proj.bias")), None)
@@ -111,14 +114,14 @@ def check(model: str, geometry: Geometry, weights: Weights, force: bool = False)
     """
     if weights.model != model:
         raise TrainerError(
-            f"the weights are of model {weights.model!r}, the run's is {model!r}; give weights of the same model"
+            f"the weights are of model {weights.model!r}, the run's is {model!r}", "give weights of the same model"
         )
     if weights.geometry != geometry and not force:
         theirs, ours = asdict(weights.geometry), asdict(geometry)
         differing = [f"{key} {theirs[key]} instead of {ours[key]}" for key in ours if theirs[key] != ours[key]]
         raise TrainerError(
-            f"the weights are of another geometry ({', '.join(differing)}); give weights of the run's preset, or "
-            f"--force"
+            f"the weights are of another geometry ({', '.join(differing)})",
+            f"give weights of the run's preset, or {argument('force', True)}",
         )
 
 

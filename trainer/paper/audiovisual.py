@@ -117,7 +117,7 @@ def table(folder: Path) -> tuple[Sheet, list[msgspec.Struct]]:
     """The table and its rows as structs; raises `RunError` when the folder holds no fused model."""
     rows = rows_of(folder)
     if not rows:
-        raise RunError(f"{folder} holds no fused model for table 7; make them with `make table7`")
+        raise RunError(f"{folder} holds no fused model for table 7", "make them with `make table7`")
     cells = []
     for row in rows:
         paper = theirs.fused(row.mode, row.video, row.audio)

@@ -56,7 +56,7 @@ def table(folder: Path) -> tuple[Sheet, list[msgspec.Struct]]:
                     )
                 )
     if not rows:
-        raise RunError(f"{folder} holds no run with a defense for table 5; make them with `make table5`")
+        raise RunError(f"{folder} holds no run with a defense for table 5", "make them with `make table5`")
     printed_rows = theirs.table(5)
     cells = []
     for row in rows:

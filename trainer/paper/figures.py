@@ -64,7 +64,7 @@ def frames(folder: Path) -> tuple[Figure, Sheet]:
     """Figure 4: ASR over the number of poisoned frames in evaluation, a curve for each number in training."""
     grid = asr_grid(found.read(folder))
     if grid is None:
-        raise RunError(f"{folder} holds no run with some frames poisoned; make them with `make figure4`")
+        raise RunError(f"{folder} holds no run with some frames poisoned", "make them with `make figure4`")
     drawing, (axes,) = plots.sheet(width=5.6, height=3.4)
     lines = []
     for k, training in enumerate(grid.counts):
@@ -139,7 +139,7 @@ def spectrograms(folder: Path) -> tuple[Figure, Sheet]:
     every = found.read(folder)
     attacked = [runs[0] for name in SOUND if (runs := found.standard(every, "audio", name, "static"))]
     if not attacked:
-        raise RunError(f"{folder} holds no run on attacked sound; make them with `make figure7`")
+        raise RunError(f"{folder} holds no run on attacked sound", "make them with `make figure7`")
     bands = 80
     drawing, axes = plots.sheet(columns=1 + 2 * len(attacked), width=2.6, height=2.3)
     rows = []
@@ -150,7 +150,7 @@ def spectrograms(folder: Path) -> tuple[Figure, Sheet]:
         clean_of = {f"{manifest.TRIGGERED}/{s.id}": s for s in made.split("test")}
         clip = next((s for s in made.split(manifest.TRIGGERED) if s.true_label != target and s.id in clean_of), None)
         if clip is None:
-            raise RunError(f"{made.path} has no triggered clip with a clean one beside it; poison the data set anew")
+            raise RunError(f"{made.path} has no triggered clip with a clean one beside it", "poison the data set anew")
         plain = clean_of[clip.id]
         before, after = (log_mel(decode(made.file_of(sample)), bands) for sample in (plain, clip))
         length = min(len(before), len(after))
@@ -183,7 +183,7 @@ def _defended(folder: Path, defense: str) -> dict[str, list[tuple[Path, Outcome]
     made = {attack: [(place, o) for _, place, o in of_attack(every, attack, defense)] for attack in DEFENDED}
     made = {attack: group for attack, group in made.items() if group}
     if not made:
-        raise RunError(f"{folder} holds no run with the defense {defense}; make them with `trainer defend`")
+        raise RunError(f"{folder} holds no run with the defense {defense}", "make them with `trainer defend`")
     return made
 
 

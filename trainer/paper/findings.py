@@ -92,7 +92,7 @@ def findings(folder: Path) -> list[Finding]:
     made += _defenses(every)
     made += _fused(audiovisual.rows_of(folder), every)
     if not made:
-        raise RunError(f"{folder} holds no run that a finding of the paper speaks of; make them with `make paper`")
+        raise RunError(f"{folder} holds no run that a finding of the paper speaks of", "make them with `make paper`")
     return made
 
 

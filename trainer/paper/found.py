@@ -19,6 +19,7 @@ from trainer.progress import Progress
 from trainer.runs import folder as runs
 from trainer.runs.folder import ManifestStamp, Metrics
 from trainer.runs.metrics import Figures, Share
+from trainer.text import argument
 
 CLEAN, NONE = "clean", "none"
 """No attack at all; and the control whose clips are relabelled and encoded anew without a trigger."""
@@ -92,7 +93,7 @@ def read(folder: Path) -> list[Found]:
     if lost and not made:
         raise RunError(f"{folder} holds no run with its manifest: {_lost(lost)}")
     if not made:
-        raise RunError(f"{folder} holds no finished run; give the folder above the runs with --runs")
+        raise RunError(f"{folder} holds no finished run", f"give the folder above the runs with {argument('runs')}")
     say_left_out(lost)
     return made
 
@@ -135,13 +136,14 @@ def check_alike(made: Sequence[Found]) -> None:
         if (run.victim, run.case) != (made[0].victim, made[0].case):
             raise RunError(
                 f"{made[0].folder} and {run.folder} are of one attack but of other victims, data sets or trigger "
-                f"parameters; keep them in folders of their own"
+                f"parameters",
+                "keep them in folders of their own",
             )
     draws: dict[tuple[int, str], Found] = {}
     for run in made:
         if run.draw in draws:
             raise RunError(
-                f"{draws[run.draw].folder} and {run.folder} are one case with one seed and split; keep one of them"
+                f"{draws[run.draw].folder} and {run.folder} are one case with one seed and split", "keep one of them"
             )
         draws[run.draw] = run
 
@@ -151,7 +153,7 @@ def details_of(stamp: ManifestStamp) -> Details:
     made, sha256 = details.read_with_hash(Path(stamp.path))
     if sha256 != stamp.sha256:
         raise RunError(
-            f"{stamp.path} has changed since a run was made from it; put the old one back, or move the run elsewhere"
+            f"{stamp.path} has changed since a run was made from it", "put the old one back, or move the run elsewhere"
         )
     return made
 

@@ -76,7 +76,7 @@ class Sheet:
         """Write Markdown or a page, as the file's suffix says; raises `RunError` for another."""
         kinds = {".md": self.markdown, ".html": self.html}
         if path.suffix not in kinds:
-            raise RunError(f"a table cannot be written as {path.name!r}; give a name that ends in .md or .html")
+            raise RunError(f"a table cannot be written as {path.name!r}", "give a name that ends in .md or .html")
         path.parent.mkdir(parents=True, exist_ok=True)
         runs.write(path, kinds[path.suffix]().encode())
 

@@ -71,7 +71,7 @@ def table(number: int, folder: Path, beside: str) -> tuple[Sheet, list[msgspec.S
             if runs:
                 rows.append(found.row(runs, every))
     if all(row.case == CLEAN for row in rows):
-        raise RunError(f"{folder} holds no run for table {number}; make them with `make table{number}`")
+        raise RunError(f"{folder} holds no run for table {number}", f"make them with `make table{number}`")
     if number in (4, 6):
         beside = "ucf101" if number == 4 else "kinetics-sounds"
     cells = [_cells(row, rows, number, beside) for row in rows]
@@ -91,7 +91,7 @@ def controls(folder: Path) -> tuple[Sheet, list[msgspec.Struct]]:
     ordered = sorted(cases, key=lambda key: (key[0], key[1].attack != CLEAN, key[1].attack != NONE, _order(key[1])))
     rows = [found.row(cases[key], every) for key in ordered if key[1].attack != CLEAN]
     if not rows:
-        raise RunError(f"{folder} holds no run for the controls; make them with `make controls`")
+        raise RunError(f"{folder} holds no run for the controls", "make them with `make controls`")
     headings = ["victim", "attack", "rate", "target", "frames", "labels", *HEADINGS[2:12]]
     cells = []
     for row in rows:

@@ -106,6 +106,6 @@ def parse_views(text: str, size: int) -> Views:
         if views.windows >= 1 and views.crops in (1, 3, 10) and views.size >= 16:
             return views
     raise TrainerError(
-        f"views {text!r} are not WINDOWSxCROPS[@SIZE] with 1, 3 or 10 crops and a size of at least 16; "
-        f"try 10x3 or 10x3@256"
+        f"views {text!r} are not WINDOWSxCROPS[@SIZE] with 1, 3 or 10 crops and a size of at least 16",
+        "try 10x3 or 10x3@256",
     )

@@ -86,7 +86,7 @@ def read_png(path: Path) -> Frames:
     """A PNG file's picture `uint8 (H, W, 3)`; raises `ClipError` when it is gone or damaged."""
     picture = cv2.imread(str(path), cv2.IMREAD_COLOR) if path.is_file() else None
     if picture is None:
-        raise ClipError(f"{path.name} is gone or damaged; run `trainer explain` again")
+        raise ClipError(f"{path.name} is gone or damaged", "run `trainer explain` again")
     return picture[..., ::-1].astype(np.uint8)
 
 

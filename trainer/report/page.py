@@ -27,6 +27,7 @@ from trainer.report.reading import Run, Source
 from trainer.runs import folder as runs
 from trainer.runs.metrics import Share
 from trainer.tables import NAMES
+from trainer.text import argument
 
 MEDIA_BYTES = 4_000_000
 """What pictures, videos and sound of a page take at most, as text in the page."""
@@ -110,10 +111,12 @@ class Chapter:
 def report(options: ReportOptions, progress: Progress) -> Report:
     """Write a page about finished runs; raises `RunError` for a folder that holds none, before anything is written."""
     if options.clips < 0:
-        raise TrainerError(f"--clips is {options.clips}, but must be 0 or more; 0 shows none")
+        raise TrainerError(f"{argument('clips')} is {options.clips}, but must be 0 or more", "0 shows none")
     folders = list(dict.fromkeys(folder.resolve() for folder in options.runs))
     if options.out.is_dir():
-        raise RunError(f"{options.out} is a folder; give the name of a file, such as report.html, with --out")
+        raise RunError(
+            f"{options.out} is a folder", f"give the name of a file, such as report.html, with {argument('out')}"
+        )
     given = _named_apart([reading.read(_near(folder)) for folder in folders])
     pairs = {str(run.folder): found for run in given if (found := comparing.beside(run, given))}
     budget, needs = Budget(MEDIA_BYTES), _needs(given)

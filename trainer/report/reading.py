@@ -84,8 +84,10 @@ def read(folder: Path) -> Run:
     """Read a run; raises `RunError` for a folder that holds none, or one that is not finished."""
     if not runs.is_finished(folder):
         if (folder / "run.json").is_file():
-            raise RunError(f"{folder} holds an unfinished run; go on with `trainer fit … --resume`, then report on it")
-        raise RunError(f"{folder} holds no run; give folders that `trainer fit` or `trainer fuse` made")
+            raise RunError(
+                f"{folder} holds an unfinished run", "go on with `trainer fit … --resume`, then report on it"
+            )
+        raise RunError(f"{folder} holds no run", "give folders that `trainer fit` or `trainer fuse` made")
     metrics = runs.read_metrics(folder)
     if metrics.fusion is None:
         modality = "audio" if metrics.model == "audio" else "video"

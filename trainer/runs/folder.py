@@ -18,6 +18,7 @@ import msgspec
 
 from trainer.errors import RunError
 from trainer.runs.metrics import Figures, Prediction, Share
+from trainer.text import argument
 
 
 class ManifestStamp(msgspec.Struct, frozen=True):
@@ -128,12 +129,17 @@ def check(folder: Path, settings: Settings, resume: bool) -> None:
     if not folder.exists() or not any(folder.iterdir()):
         return
     if not (folder / "run.json").is_file():
-        raise RunError(f"{folder} is not empty and holds no run; choose another folder with --out")
+        raise RunError(f"{folder} is not empty and holds no run", f"choose another folder with {argument('out')}")
     differing = differences(read_settings(folder), settings)
     if differing:
-        raise RunError(f"{folder} holds another run ({differing}); choose another folder with --out, or remove it")
+        raise RunError(
+            f"{folder} holds another run ({differing})", f"choose another folder with {argument('out')}, or remove it"
+        )
     if not resume and not is_finished(folder):
-        raise RunError(f"{folder} holds this run, unfinished; go on with --resume, or choose another folder with --out")
+        raise RunError(
+            f"{folder} holds this run, unfinished",
+            f"go on with {argument('resume', True)}, or choose another folder with {argument('out')}",
+        )
 
 
 def claim(folder: Path, settings: Settings) -> None:
@@ -182,9 +188,9 @@ def read_predictions(path: Path) -> list[Prediction]:
                 for r in rows
             ]
     except OSError as error:
-        raise RunError(f"cannot read {path}: {error.strerror}; give the folder of a finished run") from None
+        raise RunError(f"cannot read {path}: {error.strerror}", "give the folder of a finished run") from None
     except (ValueError, IndexError, StopIteration) as error:
-        raise RunError(f"{path} is damaged ({error}); run `trainer evaluate` on its run again") from None
+        raise RunError(f"{path} is damaged ({error})", "run `trainer evaluate` on its run again") from None
 
 
 def read(path: Path, kind: Any, remedy: str = "train the run anew") -> Any:
@@ -193,7 +199,7 @@ def read(path: Path, kind: Any, remedy: str = "train the run anew") -> Any:
         return msgspec.json.decode(path.read_bytes(), type=kind)
     except OSError as error:
         raise RunError(
-            f"cannot read {path}: {error.strerror}; give the folder of a run that `trainer fit` finished"
+            f"cannot read {path}: {error.strerror}", "give the folder of a run that `trainer fit` finished"
         ) from None
     except msgspec.DecodeError as error:
-        raise RunError(f"{path} is damaged ({error}); {remedy}") from None
+        raise RunError(f"{path} is damaged ({error})", f"{remedy}") from None

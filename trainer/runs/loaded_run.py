@@ -38,8 +38,8 @@ class Trained:
         found = manifests.load(Path(self.settings.manifest.path))
         if found.sha256 != self.settings.manifest.sha256:
             raise RunError(
-                f"{found.path} has changed since the run {self.folder}; put the old one back, or name the manifest to "
-                f"score it on with `trainer evaluate`"
+                f"{found.path} has changed since the run {self.folder}",
+                "put the old one back, or name the manifest to score it on with `trainer evaluate`",
             )
         return found
 
@@ -60,7 +60,7 @@ def load(folder: Path) -> Trained:
     checkpoint = weights.load(folder / "weights.pt")
     preset = models.preset_of(settings.model, settings.preset)
     if settings.recipe != preset.digest(weights=settings.weights != "none"):
-        raise RunError(f"the preset {preset.name} has changed since the run {folder}; train it anew")
+        raise RunError(f"the preset {preset.name} has changed since the run {folder}", "train it anew")
     model = models.find(settings.model)(checkpoint.geometry, len(checkpoint.classes))
     weights.initialise(model, checkpoint.geometry, checkpoint)
     views = parse_views(metrics.views, preset.views.size)

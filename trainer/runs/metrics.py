@@ -10,6 +10,7 @@ import msgspec
 
 from trainer.errors import TrainerError
 from trainer.manifest import Sample
+from trainer.text import argument
 
 Z_95 = NormalDist().inv_cdf(0.975)
 
@@ -114,6 +115,8 @@ def predict(sample: Sample, scores: Sequence[float]) -> Prediction:
     Raises `TrainerError` for scores that are no numbers: NaN would pass for the first class, the usual target.
     """
     if not all(map(math.isfinite, scores)):
-        raise TrainerError(f"the model's scores for {sample.id} are no numbers; train it anew with a lower --lr")
+        raise TrainerError(
+            f"the model's scores for {sample.id} are no numbers", f"train it anew with a lower {argument('lr')}"
+        )
     best = max(range(len(scores)), key=lambda label: (scores[label], -label))
     return Prediction(sample.id, sample.split, sample.label, sample.true_label, best, tuple(scores))

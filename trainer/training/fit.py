@@ -23,6 +23,7 @@ from trainer.presets.sampling import Views, parse_views
 from trainer.progress import Progress
 from trainer.runs import folder as runs
 from trainer.runs.folder import ManifestStamp, Metrics, Settings
+from trainer.text import argument
 from trainer.training.cost_estimate import Estimate, estimate
 from trainer.training.loop import Group, train
 from trainer.training.options import FitOptions, check_options
@@ -78,7 +79,9 @@ def fit(options: FitOptions, progress: Progress) -> Metrics | None:
     try:
         return evaluate.score(model, manifest, settings, views, folder, seconds, progress)
     except ClipError as error:
-        raise ClipError(f"{error}; the weights are kept: the same command goes on with --resume") from None
+        raise ClipError(
+            error.message, f"the weights are kept: the same command goes on with {argument('resume', True)}"
+        ) from None
 
 
 def folder_of(out: Path | None, manifest: str) -> Path:
@@ -124,9 +127,9 @@ def _plan(options: FitOptions, progress: Progress) -> _Plan:
     settings = settings_of(options, manifest, preset, recipe, origin)
     views = parse_views(options.views, preset.views.size) if options.views else preset.views
     if not manifest.split("train"):
-        raise TrainerError(f"{manifest.path} has no training clips; give a manifest with a train split")
+        raise TrainerError(f"{manifest.path} has no training clips", "give a manifest with a train split")
     if not any(manifest.split(name) for name in manifests.SPLITS[1:]):
-        raise TrainerError(f"{manifest.path} has no test clips; a run without any has no figures")
+        raise TrainerError(f"{manifest.path} has no test clips", "a run without any has no figures")
     return _Plan(manifest, preset, recipe, settings, views, initial)
 
 
@@ -135,7 +138,7 @@ def _preset(options: FitOptions, progress: Progress) -> Preset:
         return models.preset_of(options.model, options.preset)
     name = "paper" if torch.cuda.is_available() else "mini"
     reason = "there is a GPU" if name == "paper" else "there is no GPU"
-    progress.say(f"preset {name}, since {reason}; choose with --preset")
+    progress.say(f"preset {name}, since {reason}; choose with {argument('preset')}")
     return models.preset_of(options.model, name)
 
 
@@ -161,7 +164,7 @@ def _check_sampling(manifest: Manifest, preset: Preset, progress: Progress) -> N
     if placed not in (None, str(preset.sampling)):
         progress.say(
             f"note: the trigger was placed for windows of {placed}, this victim samples {preset.sampling}: "
-            f"it may see more or fewer poisoned frames than planned (poison with --window {preset.sampling})"
+            f"it may see more or fewer poisoned frames than planned (poison with {argument('window', preset.sampling)})"
         )
 
 
@@ -208,8 +211,8 @@ def _finished(folder: Path, views: str | None, progress: Progress) -> Metrics:
     result = runs.read_metrics(folder)
     if views not in (None, result.views):
         raise RunError(
-            f"{folder} holds this run, finished and tested with views {result.views}; "
-            f"for {views}, use `trainer evaluate {folder} --views {views}`"
+            f"{folder} holds this run, finished and tested with views {result.views}",
+            f"for {views}, use `trainer evaluate {folder} --views {views}`",
         )
     progress.say(f"{folder} already holds this run, finished; its figures follow")
     return result

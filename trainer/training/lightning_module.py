@@ -18,6 +18,7 @@ from trainer.errors import TrainerError
 from trainer.models._base import Victim
 from trainer.presets.preset import Recipe
 from trainer.seeding import torch_seed
+from trainer.text import argument
 
 
 class Learner(LightningModule):
@@ -67,7 +68,8 @@ class Steps(Callback):
         loss = float(trainer.callback_metrics["loss"])
         if not math.isfinite(loss):
             raise TrainerError(
-                f"training diverged: the loss is {loss} after {trainer.current_epoch + 1} epochs; give a lower --lr"
+                f"training diverged: the loss is {loss} after {trainer.current_epoch + 1} epochs",
+                f"give a lower {argument('lr')}",
             )
         self.step(note=f"loss {loss:.3f}")
 

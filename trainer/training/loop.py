@@ -21,6 +21,7 @@ from trainer.presets.preset import Recipe
 from trainer.progress import Progress
 from trainer.runs import folder as runs
 from trainer.runs.folder import Settings
+from trainer.text import argument
 from trainer.training.cpu_sync_batchnorm import share
 from trainer.training.lightning_module import Learner, Steps
 
@@ -91,8 +92,9 @@ def train(
         )
         if trainer.world_size != group.size:
             raise TrainerError(
-                f"{trainer.world_size} processes train instead of the {group.size} of --devices and --nodes; start "
-                f"them with torchrun or srun, or leave both out"
+                f"{trainer.world_size} processes train instead of the {group.size} of {argument('devices')} and "
+                f"{argument('nodes')}",
+                "start them with torchrun or srun, or leave both out",
             )
         try:
             trainer.fit(learner, loader, ckpt_path=runs.last_checkpoint(folder))

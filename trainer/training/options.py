@@ -11,6 +11,7 @@ import torch
 
 from trainer import distributed
 from trainer.errors import TrainerError
+from trainer.text import argument
 from trainer.training.loop import PRECISIONS
 
 
@@ -51,33 +52,40 @@ def check_options(options: FitOptions) -> None:
     """Raise `TrainerError` for a number that cannot be, before weights are fetched or anything is read."""
     if options.precision not in PRECISIONS:
         raise TrainerError(
-            f"precision {options.precision!r} is not one of {', '.join(PRECISIONS)}; leave it out for 32"
+            f"precision {options.precision!r} is not one of {', '.join(PRECISIONS)}", "leave it out for 32"
         )
     for name in ("epochs", "batch_size", "device_batch", "lr", "devices", "nodes"):
         value = getattr(options, name)
         if value is not None and not value > 0:
             raise TrainerError(
-                f"--{name.replace('_', '-')} is {value}, but must be above 0; leave it out for the preset's"
+                f"--{name.replace('_', '-')} is {value}, but must be above 0", "leave it out for the preset's"
             )
     if options.workers is not None and options.workers < 0:
-        raise TrainerError(f"--workers is {options.workers}, but must be 0 or more; 0 reads in the process that trains")
+        raise TrainerError(
+            f"{argument('workers')} is {options.workers}, but must be 0 or more", "0 reads in the process that trains"
+        )
     if options.batch_size is not None and options.batch_size < options.processes:
         raise TrainerError(
-            f"--batch-size {options.batch_size} is less than a clip for each of {options.processes} devices; give more"
+            f"{argument('batch_size', options.batch_size)} is less than a clip for each of {options.processes} devices",
+            "give more",
         )
     started = distributed.started()
     if options.nodes > 1 and started is None and "NODE_RANK" not in os.environ:
         raise TrainerError(
-            f"--nodes {options.nodes} needs a launcher on every machine: torchrun or srun, see docs/training.md"
+            f"{argument('nodes', options.nodes)} needs a launcher on every machine",
+            "start it with torchrun or srun, see docs/training.md",
         )
     if started is not None and started != options.processes:
         raise TrainerError(
-            f"{started} processes were started, but --devices {options.devices} × --nodes {options.nodes} are "
-            f"{options.processes}; make them the same"
+            f"{started} processes were started, but {argument('devices', options.devices)} × "
+            f"{argument('nodes', options.nodes)} are {options.processes}",
+            "make them the same",
         )
     if not 0 <= options.seed < 2**63:
-        raise TrainerError(f"--seed {options.seed} is not in 0 … 2⁶³ − 1; give another")
+        raise TrainerError(f"{argument('seed', options.seed)} is not in 0 … 2⁶³ − 1", "give another")
     if torch.cuda.is_available() and options.devices > torch.cuda.device_count():
-        raise TrainerError(f"--devices {options.devices} asks for more than the {torch.cuda.device_count()} GPUs here")
+        raise TrainerError(
+            f"{argument('devices', options.devices)} asks for more than the {torch.cuda.device_count()} GPUs here"
+        )
     if options.precision == "16" and not torch.cuda.is_available():
-        raise TrainerError("--precision 16 needs a GPU; take 32, or bf16")
+        raise TrainerError(f"{argument('precision')} 16 needs a GPU", "take 32, or bf16")
