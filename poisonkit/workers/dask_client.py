@@ -19,7 +19,17 @@ from poisonkit.errors import BrokenClip, PoisonkitError
 from poisonkit.files import FOLDER
 from poisonkit.plan.job import Context, Job
 from poisonkit.text import argument
-from poisonkit.workers.dask_worker import Needs, T, _halt, _other_versions, _perform, _versions, unfit
+from poisonkit.workers.dask_worker import (
+    CONTINUES,
+    UNSEEN,
+    Needs,
+    T,
+    halt,
+    other_versions,
+    perform,
+    unfit,
+    versions_here,
+)
 from poisonkit.workers.local import Pool
 
 if TYPE_CHECKING:
@@ -40,8 +50,6 @@ _AHEAD = 4
 """Jobs handed out per worker thread: none waits for the next, and memory does not grow with the number of clips."""
 _LOOKED_AT = 8
 """Clips whose size every worker compares."""
-_DECIDED = "the same command continues"
-_UNSEEN = "does not see"
 
 
 def start(workers: int, scheduler: str | None) -> Pool | Cluster:
@@ -118,7 +126,7 @@ class Cluster:
 
         def submit(job: Job) -> None:
             with self._connected():
-                future = self._client.submit(_perform, needs, work, job, context, pure=False)
+                future = self._client.submit(perform, needs, work, job, context, pure=False)
             self._running[future] = job
             future.add_done_callback(done.put)
 
@@ -158,7 +166,7 @@ class Cluster:
             elif now - self._seen > LOST:
                 raise PoisonkitError(
                     f"the scheduler {self.address} has had no workers for {LOST:g} seconds",
-                    f"start new ones, and {_DECIDED}",
+                    f"start new ones, and {CONTINUES}",
                 )
         return self._threads
 
@@ -172,7 +180,7 @@ class Cluster:
         except Exception as error:
             if isinstance(error, CancelledError) or self._client.status != "running":
                 raise PoisonkitError(
-                    f"the scheduler {self.address} was lost", f"start one with workers, and {_DECIDED}"
+                    f"the scheduler {self.address} was lost", f"start one with workers, and {CONTINUES}"
                 ) from None
             raise
 
@@ -193,7 +201,7 @@ class Cluster:
             with contextlib.suppress(OSError):  # a clip that is missing here as well is no fault of a worker's
                 found.append((job.path, (context.source / job.path).stat().st_size))
         self._needs = Needs(
-            self._token, tuple(_versions().items()), source, tuple(found), out, None if mark is None else str(mark)
+            self._token, tuple(versions_here().items()), source, tuple(found), out, None if mark is None else str(mark)
         )
         self._inspect(self._needs)
         return self._needs
@@ -203,7 +211,7 @@ class Cluster:
         said: object
         try:  # it takes jobs apart before it hands them on
             with self._connected():
-                said = self._client.run_on_scheduler(_other_versions, needs)
+                said = self._client.run_on_scheduler(other_versions, needs)
         except PoisonkitError:
             raise
         except Exception as error:
@@ -218,7 +226,7 @@ class Cluster:
             if not reasons:
                 return
             # network file systems may show a new folder elsewhere a little later
-            if time.monotonic() > deadline or not all(reason.startswith(_UNSEEN) for reason in reasons.values()):
+            if time.monotonic() > deadline or not all(reason.startswith(UNSEEN) for reason in reasons.values()):
                 worker, reason = min(reasons.items())
                 also = "" if len(reasons) == 1 else f" ({len(reasons)} of {len(told)} workers are not fit)"
                 raise PoisonkitError(f"the worker {worker} {reason}{also}")
@@ -240,7 +248,7 @@ class Cluster:
         deadline = time.monotonic() + SETTLE
         with contextlib.suppress(Exception):  # a lost scheduler is told elsewhere
             while self._needs is not None and self._client.status == "running" and time.monotonic() < deadline:
-                if not any(self._client.run(_halt, self._token, on_error="ignore").values()):
+                if not any(self._client.run(halt, self._token, on_error="ignore").values()):
                     return
                 time.sleep(0.1)
 
@@ -305,6 +313,3 @@ def _reason(said: object) -> str:
     if isinstance(said, ImportError) or "ModuleNotFoundError" in str(said):  # errors may come wrapped in others
         return f"has no poisonkit that can be used ({said}); install there what is here, in the same versions"
     return f"cannot be asked ({said}); look at its log, or stop it"
-
-
-# --- on the workers -----------------------------------------------------------------------------------

@@ -10,19 +10,25 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from poisonkit.errors import BrokenClip, PoisonkitError
 from poisonkit.plan.job import Context, Job
 from poisonkit.text import argument
 from poisonkit.versions import versions
-from poisonkit.workers import process_setup as worker
-
-if TYPE_CHECKING:
-    pass
-from poisonkit.workers.dask_client import _DECIDED, _UNSEEN
+from poisonkit.workers import process_setup
 
 T = TypeVar("T")
+
+UNSEEN = "does not see"
+"""How a complaint begins that may only come early: network file systems show a new folder a little later."""
+CONTINUES = "the same command continues"
+"""What may be promised of every run that a cluster ends."""
+
+_lock = threading.Lock()
+_busy: Counter[str] = Counter()
+_halted: set[str] = set()
+_fit: set[Needs] = set()
 
 
 @dataclass(frozen=True)
@@ -37,21 +43,9 @@ class Needs:
     mark: str | None
 
 
-_lock = threading.Lock()
-
-
-_busy: Counter[str] = Counter()
-
-
-_halted: set[str] = set()
-
-
-_fit: set[Needs] = set()
-
-
 def unfit(needs: Needs) -> str | None:
     """What this process lacks, with the remedy; None if it can do the jobs."""
-    reason = _other_versions(needs)
+    reason = other_versions(needs)
     if reason is not None:
         return reason
     source = Path(needs.source)
@@ -61,7 +55,7 @@ def unfit(needs: Needs) -> str | None:
         except OSError:
             same = False
         if not same:
-            return f"{_UNSEEN} the clips of {source} ({name}); mount them there at the same path"
+            return f"{UNSEEN} the clips of {source} ({name}); mount them there at the same path"
     if needs.mark is None:
         return None
     mark = Path(needs.mark)
@@ -71,7 +65,7 @@ def unfit(needs: Needs) -> str | None:
     except OSError:
         seen = False
     if not seen:
-        return f"{_UNSEEN} the folder {needs.out}; give an {argument('out')} that all machines share at the same path"
+        return f"{UNSEEN} the folder {needs.out}; give an {argument('out')} that all machines share at the same path"
     try:
         mine.touch()
         mine.unlink(missing_ok=True)
@@ -80,8 +74,8 @@ def unfit(needs: Needs) -> str | None:
     return None
 
 
-def _other_versions(needs: Needs) -> str | None:
-    here = _versions()
+def other_versions(needs: Needs) -> str | None:
+    here = versions_here()
     for name, wanted in needs.versions:
         if here.get(name) != wanted:
             return (
@@ -91,7 +85,7 @@ def _other_versions(needs: Needs) -> str | None:
     return None
 
 
-def _versions() -> dict[str, str]:
+def versions_here() -> dict[str, str]:
     """What could change a pixel, and what jobs travel by."""
     import distributed
 
@@ -99,7 +93,7 @@ def _versions() -> dict[str, str]:
     return {"Python": python, "Dask": distributed.__version__, **versions()}
 
 
-def _perform(needs: Needs, work: Callable[[Job, Context], T], job: Job, context: Context) -> T | BrokenClip | None:
+def perform(needs: Needs, work: Callable[[Job, Context], T], job: Job, context: Context) -> T | BrokenClip | None:
     """Do one job in a worker's thread."""
     with _lock:
         if needs.token in _halted:
@@ -109,8 +103,8 @@ def _perform(needs: Needs, work: Callable[[Job, Context], T], job: Job, context:
         if needs not in _fit:
             reason = unfit(needs)
             if reason is not None:
-                raise PoisonkitError(f"a worker on {socket.gethostname()} {reason}", f"stop it, and {_DECIDED}")
-            worker.prepare()
+                raise PoisonkitError(f"a worker on {socket.gethostname()} {reason}", f"stop it, and {CONTINUES}")
+            process_setup.prepare()
             _fit.add(needs)
         return work(job, context)
     except BrokenClip as error:
@@ -120,7 +114,7 @@ def _perform(needs: Needs, work: Callable[[Job, Context], T], job: Job, context:
             _busy[needs.token] -= 1
 
 
-def _halt(token: str) -> int:
+def halt(token: str) -> int:
     """Begin no more jobs of a run; the number of those that are not over yet."""
     with _lock:
         _halted.add(token)

@@ -383,7 +383,7 @@ def test_a_worker_must_see_the_same_clips_and_write(ucf_tree: Path, tmp_path: Pa
     name = clip.relative_to(ucf_tree).as_posix()
     mark = tmp_path / "mark"
     mark.write_text("t")
-    versions = tuple(dask_worker._versions().items())
+    versions = tuple(dask_worker.versions_here().items())
     needs = dask_worker.Needs("t", versions, str(ucf_tree), ((name, clip.stat().st_size),), str(tmp_path), str(mark))
     assert dask_worker.unfit(needs) is None
     assert {path.name for path in tmp_path.iterdir()} == {"source", "mark"}
