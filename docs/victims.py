@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from trainer.evaluation import compare
+from trainer.proportion import Proportion
 from trainer.runs import folder as runs
 from trainer.runs.folder import Metrics
-from trainer.runs.metrics import Share
 
 VIDEO, AUDIO, MODES = ("clean", "badnet", "sig"), ("clean", "sine", "band-noise"), ("late", "early")
 PLACES = ("sine", "sine-5000", "sine-6500", "sine-7100", "band-noise", "band-noise-6800-7200", "band-noise-7000-7200")
@@ -142,7 +142,7 @@ def mean(made: Sequence[Metrics], name: str) -> str:
     return f"{sum(values) / len(values):.3f}" if values else ""
 
 
-def share(value: Share | None) -> str:
+def share(value: Proportion | None) -> str:
     """A share with its interval and count."""
     return "–" if value is None else f"{value.value:.3f} ({value.low:.3f} … {value.high:.3f}, n {value.n})"
 

@@ -34,6 +34,7 @@ from trainer.data.training_set import Reading
 from trainer.data.video_datasets import TrainingClips
 from trainer.errors import TrainerError
 from trainer.evaluation import compare, inference
+from trainer.files import write_json
 from trainer.manifest import Manifest, Sample
 from trainer.models import weights
 from trainer.models._base import Victim
@@ -157,7 +158,7 @@ def save(
             identity = sample.id if split == "test" else f"{split}/{sample.id}"
             named = msgspec.structs.replace(sample, id=identity, split=split)
             predictions.append(metrics.predict(named, scores.tolist()))
-    figures = metrics.figures(predictions, target)
+    figures = metrics.scores_of(predictions, target)
     result = msgspec.structs.replace(
         files.metrics,
         **{name: getattr(figures, name) for name in figures.__struct_fields__},
@@ -166,7 +167,7 @@ def save(
     )
     folder.mkdir(parents=True, exist_ok=True)
     runs.write_predictions(folder / "predictions.csv", predictions, clean.classes)
-    runs.write_json(folder / "metrics.json", result)
+    write_json(folder / "metrics.json", result)
 
 
 def compared(memory: Path, files: Path, name: str) -> Sheet:

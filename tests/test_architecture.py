@@ -19,7 +19,17 @@ from tests.conftest import REPOSITORY
 
 GROUND = {
     "poisonkit": {"errors", "files", "heartbeat", "progress", "seeding", "text", "versions"},
-    "trainer": {"distributed", "errors", "plots", "progress", "proportion", "registry", "seeding", "table_layout"}
+    "trainer": {
+        "distributed",
+        "errors",
+        "files",
+        "plots",
+        "progress",
+        "proportion",
+        "registry",
+        "seeding",
+        "table_layout",
+    }
     | {"text", "versions"},
 }
 """Files that every room may know, and that know each other alone."""

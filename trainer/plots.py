@@ -22,8 +22,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from trainer.runs import folder as runs
-from trainer.runs.metrics import Share
+from trainer import files
+from trainer.proportion import Proportion
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f")
 DASHES = ("-", "--", "-.", ":")
@@ -63,7 +63,7 @@ class Line:
     dash: int = 0
 
     @classmethod
-    def through(cls, label: str, points: Iterable[tuple[float, Share | None]], number: int) -> Self:
+    def through(cls, label: str, points: Iterable[tuple[float, Proportion | None]], number: int) -> Self:
         """A curve through shares with their intervals, the missing ones left out; `number` picks colour and dash."""
         known = [(x, share) for x, share in points if share is not None]
         return cls(
@@ -116,7 +116,7 @@ def histogram(
     _legend(axes)
 
 
-def bars(axes: Axes, shares: Mapping[str, Share | None], x: str, title: str = "") -> None:
+def bars(axes: Axes, shares: Mapping[str, Proportion | None], x: str, title: str = "") -> None:
     """Draw one bar a name with its interval, the first on top; names without a share are left out."""
     found = {name: share for name, share in shares.items() if share is not None}
     places = np.arange(len(found))
@@ -134,7 +134,7 @@ def bars(axes: Axes, shares: Mapping[str, Share | None], x: str, title: str = ""
 
 def save(figure: Figure, path: Path) -> None:
     """Write a figure on white as `.svg` or `.png`, atomically; the same figure gives the same bytes."""
-    runs.write(path, _drawn(figure, path.suffix.removeprefix("."), facecolor="white"))
+    files.write(path, _drawn(figure, path.suffix.removeprefix("."), facecolor="white"))
 
 
 def inline(figure: Figure, label: str) -> str:

@@ -10,8 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from trainer.evaluation.compare import Comparison
+from trainer.proportion import Proportion
 from trainer.runs.folder import Metrics
-from trainer.runs.metrics import Figures, Share
+from trainer.runs.metrics import Scores
 from trainer.text import shown
 from trainer.training.cost_estimate import Estimate
 
@@ -35,7 +36,7 @@ FLOORS = ("false_target", "sham_asr")
 """The floors under ASR that a run has by itself."""
 
 
-def show_figures(figures: Figures, title: str) -> None:
+def show_figures(figures: Scores, title: str) -> None:
     """Print a run's figures with counts and intervals, and a caution where ASR is not above its floors."""
     table = _table("share")
     for field, name in NAMES.items():
@@ -49,7 +50,7 @@ def show_figures(figures: Figures, title: str) -> None:
         console.print(f"careful: {caution}", markup=False)
 
 
-def below_floors(figures: Figures, more: Mapping[str, Share | None] | None = None) -> str | None:
+def below_floors(figures: Scores, more: Mapping[str, Proportion | None] | None = None) -> str | None:
     """A sentence where ASR is not surely above a share of clips that carry no trigger, or find no backdoor.
 
     `more`: floors besides the run's own, by the name that the sentence gives them.
@@ -153,11 +154,11 @@ def _table(heading: str) -> Table:
     return table
 
 
-def _both(share: Share | None) -> str:
+def _both(share: Proportion | None) -> str:
     return "-" if share is None else f"{share.value:.3f}\n{share.low:.2f}…{share.high:.2f}"
 
 
-def cells(share: Share | None) -> tuple[str, str, str]:
+def cells(share: Proportion | None) -> tuple[str, str, str]:
     """A share, its interval and its count as words."""
     if share is None:
         return "-", "", ""

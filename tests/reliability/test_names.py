@@ -25,7 +25,8 @@ from trainer import tables
 from trainer.errors import ManifestError as RefusedByTrainer
 from trainer.paper.sheet import Sheet
 from trainer.progress import Progress
-from trainer.runs.metrics import Figures, Share
+from trainer.proportion import Proportion
+from trainer.runs.metrics import Scores
 from trainer.text import shown as shown_by_trainer
 
 CONTROLS = ("a\nb", "a\rb", "a\tb", "\x1b[31mred", "\x1b]0;title\x07", "a\x7fb", "a\x9b31mb", "a\u2028b", "a\0b")
@@ -100,8 +101,8 @@ def printed(monkeypatch: pytest.MonkeyPatch, make: Callable[[], object]) -> str:
 
 @pytest.mark.parametrize("name", LITERAL)
 def test_tables_show_names_as_they_are(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    share = Share(0.5, 4, 0.2, 0.8)
-    figures = Figures(cda=share, asr=None, asr_all=None, false_target=None, ra=None, sham_asr=None)
+    share = Proportion(0.5, 4, 0.2, 0.8)
+    figures = Scores(cda=share, asr=None, asr_all=None, false_target=None, ra=None, sham_asr=None)
     sheet = Sheet(name, ["a", "b"], [[name, "1"]], [name])
     for make in (
         lambda: table_layout.facts(name, [(name, name)]),

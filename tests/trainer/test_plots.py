@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from trainer import plots
-from trainer.runs.metrics import Share
+from trainer.proportion import Proportion
 
 NAME = 'Brush_$x_1$ <b> & "quoted"'
 
@@ -17,7 +17,7 @@ def figure() -> plots.Figure:
     drawing, axes = plots.sheet(columns=3)
     plots.curves(axes[0], [plots.Line(NAME, [0, 1], [0.2, 0.4], [0.1, 0.3], [0.3, 0.5])], "pruned", "share")
     plots.histogram(axes[1], {"clean": [1.0, 2.0, 2.0], NAME: [0.0, 0.0]}, "entropy", threshold=0.5)
-    plots.bars(axes[2], {NAME: Share(0.5, 4, 0.1, 0.9), "untested": None}, "accuracy")
+    plots.bars(axes[2], {NAME: Proportion(0.5, 4, 0.1, 0.9), "untested": None}, "accuracy")
     return drawing
 
 

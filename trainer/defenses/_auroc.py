@@ -10,7 +10,7 @@ from scipy.optimize import brentq
 from scipy.stats import rankdata
 
 from trainer.defenses._outcome import Auroc
-from trainer.runs.metrics import Z_95
+from trainer.proportion import Z_95
 
 Values = NDArray[np.float64]
 

@@ -25,7 +25,7 @@ from trainer.errors import RunError, TrainerError, suggest
 from trainer.models import weights
 from trainer.models.weights import Weights
 from trainer.progress import Progress
-from trainer.runs.metrics import Share
+from trainer.proportion import Proportion
 from trainer.versions import versions
 
 
@@ -57,7 +57,7 @@ class Result:
 
     rule: str
     plot: Figure
-    figures: dict[str, Share | None]
+    figures: dict[str, Proportion | None]
     auroc: Auroc | None = None
     scores: list[Score] = field(default_factory=list)
     strength: str | None = None

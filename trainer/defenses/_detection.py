@@ -18,9 +18,8 @@ from trainer.defenses._outcome import Score
 from trainer.errors import RunError
 from trainer.manifest import TRIGGERED
 from trainer.progress import Progress
+from trainer.proportion import Proportion, wilson
 from trainer.runs import folder as runs
-from trainer.runs import metrics
-from trainer.runs.metrics import Share
 
 
 @dataclass(frozen=True)
@@ -102,9 +101,9 @@ class Screening(Defense):
         return Result(verdict.rule, _histogram(groups, verdict), figures, auroc, _scores(case, clips, verdict))
 
 
-def share_of(flags: NDArray[np.bool_]) -> Share | None:
+def share_of(flags: NDArray[np.bool_]) -> Proportion | None:
     """How many are flagged, with Wilson's interval."""
-    return metrics.wilson(int(flags.sum()), len(flags))
+    return wilson(int(flags.sum()), len(flags))
 
 
 def _scores(case: Case, clips: Sequence[Clip], verdict: Verdict) -> list[Score]:

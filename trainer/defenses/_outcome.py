@@ -12,10 +12,11 @@ from pathlib import Path
 
 import msgspec
 
+from trainer import files
 from trainer.errors import RunError
+from trainer.proportion import Proportion
 from trainer.runs import folder as runs
 from trainer.runs.folder import ManifestStamp
-from trainer.runs.metrics import Share
 
 
 class Auroc(msgspec.Struct, frozen=True):
@@ -35,9 +36,9 @@ class Point(msgspec.Struct, frozen=True):
     """The victim under a defense of some strength."""
 
     strength: float
-    cda: Share | None
-    asr: Share | None
-    ra: Share | None = None
+    cda: Proportion | None
+    asr: Proportion | None
+    ra: Proportion | None = None
 
 
 class Score(msgspec.Struct, frozen=True):
@@ -71,7 +72,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     parameters: dict[str, float | int | str | bool | None]
     rule: str
     clean_clips: int
-    figures: dict[str, Share | None]
+    figures: dict[str, Proportion | None]
     auroc: Auroc | None = None
     strength: str | None = None
     curve: list[Point] = []
@@ -89,8 +90,8 @@ def write(folder: Path, outcome: Outcome, scores: Sequence[Score]) -> None:
         rows.writerow(Score.__struct_fields__)
         for s in scores:
             rows.writerow([s.id, s.split, s.label, float(f"{s.score:.9g}"), int(s.flagged), int(s.poisoned)])
-        runs.write(folder / "scores.csv", table.getvalue().encode())
-    runs.write_json(folder / "outcome.json", outcome)
+        files.write(folder / "scores.csv", table.getvalue().encode())
+    files.write_json(folder / "outcome.json", outcome)
 
 
 def of_run(folder: Path) -> list[tuple[Path, Outcome]]:

@@ -16,8 +16,9 @@ from trainer.evaluation.inference import Array
 from trainer.manifest import TRIGGERED
 from trainer.models.weights import Weights
 from trainer.progress import Progress
+from trainer.proportion import Proportion
 from trainer.runs import metrics
-from trainer.runs.metrics import Figures, Share
+from trainer.runs.metrics import Scores
 
 
 @dataclass(frozen=True)
@@ -90,17 +91,17 @@ class Repair(Defense):
         return next((k - 1 for k, count in enumerate(right) if count < least), len(steps) - 1)
 
 
-def figures(case: Case, clips: Sequence[Clip], scores: Array) -> Figures:
+def figures(case: Case, clips: Sequence[Clip], scores: Array) -> Scores:
     """CDA, ASR and RA of the inputs, from the scores `(N, C)` that they got."""
     predictions = [metrics.predict(case.truth[clip.id], row.tolist()) for clip, row in zip(clips, scores, strict=True)]
-    return metrics.figures(predictions, case.target)
+    return metrics.scores_of(predictions, case.target)
 
 
 def _curves(curve: Sequence[Point], repaired: Repaired) -> Figure:
     figure, (axes,) = plots.sheet()
     lines = []
     for colour, name in enumerate(("cda", "asr", "ra")):
-        shares: list[tuple[float, Share | None]] = [(point.strength, getattr(point, name)) for point in curve]
+        shares: list[tuple[float, Proportion | None]] = [(point.strength, getattr(point, name)) for point in curve]
         counted = next((share.n for _, share in shares if share is not None), None)
         if counted is not None:
             lines.append(plots.Line.through(f"{name.upper()} (n {counted})", shares, colour))

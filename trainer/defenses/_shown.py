@@ -11,7 +11,7 @@ from rich.text import Text
 
 from trainer.defenses._base import Defense, allowed
 from trainer.defenses._outcome import Outcome
-from trainer.runs.metrics import Share
+from trainer.proportion import Proportion
 from trainer.tables import cells, plain
 from trainer.text import shown
 
@@ -74,5 +74,5 @@ def _show_curve(outcome: Outcome, console: Console) -> None:
     console.print(table)
 
 
-def _both(share: Share | None) -> str:
+def _both(share: Proportion | None) -> str:
     return "-" if share is None else f"{share.value:.3f} ({share.low:.2f}…{share.high:.2f})"

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from trainer.errors import RunError
 from trainer.runs import folder as runs
 from trainer.runs import metrics
-from trainer.runs.metrics import Figures, Prediction
+from trainer.runs.metrics import Prediction, Scores
 from trainer.seeding import generator
 
 RESAMPLES = 10_000
@@ -33,8 +33,8 @@ class Difference(msgspec.Struct, frozen=True):
 class Comparison(msgspec.Struct, frozen=True):
     """An attack beside its baseline; `cda_difference` is its CDA minus the baseline's, by clip."""
 
-    attack: Figures
-    baseline: Figures
+    attack: Scores
+    baseline: Scores
     cda_difference: Difference
     runs: list[str]
     baselines: list[str]
@@ -43,7 +43,7 @@ class Comparison(msgspec.Struct, frozen=True):
 class Pool(msgspec.Struct, frozen=True):
     """The figures over the test clips of several runs."""
 
-    figures: Figures
+    figures: Scores
     runs: list[str]
 
 
@@ -166,9 +166,9 @@ def _read(folder: Path) -> _Run:
     return _Run(folder, runs.read_predictions(folder / "predictions.csv"), target)
 
 
-def _pooled(group: Sequence[_Run]) -> Figures:
+def _pooled(group: Sequence[_Run]) -> Scores:
     targets = {run.target for run in group}
     if len(targets) > 1:
         words = ", ".join(f"{run.folder}: {run.target}" for run in group)
         raise RunError(f"runs with different targets cannot be pooled ({words})", "pool runs of one attack")
-    return metrics.figures([p for run in group for p in run.predictions], targets.pop())
+    return metrics.scores_of([p for run in group for p in run.predictions], targets.pop())

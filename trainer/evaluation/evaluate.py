@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from trainer import files, models
 from trainer import manifest as manifests
-from trainer import models
 from trainer.errors import RunError, TrainerError
 from trainer.evaluation import inference
 from trainer.manifest import Manifest, Sample
@@ -94,7 +94,7 @@ def score(
     with progress.stage("testing", len(samples)) as step:
         predictions = predict(model, manifest, samples, preset, views, step)
     target = None if manifest.target is None else manifest.target.label
-    figures = metrics.figures(predictions, target)
+    figures = metrics.scores_of(predictions, target)
     result = Metrics(
         **{name: getattr(figures, name) for name in figures.__struct_fields__},
         per_class=metrics.per_class(predictions, manifest.classes),
@@ -111,7 +111,7 @@ def score(
     )
     folder.mkdir(parents=True, exist_ok=True)
     runs.write_predictions(folder / "predictions.csv", predictions, manifest.classes)
-    runs.write_json(folder / "metrics.json", result)
+    files.write_json(folder / "metrics.json", result)
     return result
 
 

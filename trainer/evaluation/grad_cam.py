@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import softmax
 
-from trainer import plots
+from trainer import files, plots
 from trainer.data import audio_datasets, crops
 from trainer.data.frame_stores import FileStore
 from trainer.errors import RunError, TrainerError, suggest
@@ -145,7 +145,7 @@ def explain(options: ExplainOptions, progress: Progress) -> Explanations:
         grid=grid,
         pictures=pictures,
     )
-    runs.write_json(folder / "explanations.json", result)
+    files.write_json(folder / "explanations.json", result)
     return result
 
 
@@ -221,7 +221,7 @@ def _draw(path: Path, clip: Tensor, found: Saliency) -> None:
     done, content = cv2.imencode(".png", strip(clip.permute(1, 2, 3, 0).numpy(), found.map)[..., ::-1])
     if not done:
         raise TrainerError(f"cannot encode {path}")
-    runs.write(path, content.tobytes())
+    files.write(path, content.tobytes())
 
 
 def strip(frames: crops.Frames, heat: Map) -> crops.Frames:

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn.functional import softmax
 from torch.utils.data import Dataset
 
-from trainer import distributed
+from trainer import distributed, files
 from trainer.data.audio_datasets import TestSounds
 from trainer.data.frame_stores import ChangedStore, FileStore
 from trainer.data.loader import read_views
@@ -27,7 +27,6 @@ from trainer.models._base import Victim
 from trainer.presets.preset import Preset
 from trainer.presets.sampling import Views
 from trainer.progress import Progress
-from trainer.runs import folder as runs
 from trainer.runs.loaded_run import Trained
 
 VIEWS_AT_ONCE = 32
@@ -82,8 +81,8 @@ def read(
     if model.modality == "audio":
         clips = TestSounds(manifest, samples, preset, views, change)
     else:
-        files = FileStore(manifest, samples, views.short_side)
-        clips = TestClips(files if change is None else ChangedStore(files, change), preset, views)
+        store = FileStore(manifest, samples, views.short_side)
+        clips = TestClips(store if change is None else ChangedStore(store, change), preset, views)
     return read_views(clips, max(distributed.cpus() - 1, 1) if torch.cuda.is_available() else 1)
 
 
@@ -121,7 +120,7 @@ def of_run(run: Trained, split: str, progress: Progress, other: Manifest | None 
         logits=seen.logits,
         probabilities=seen.probabilities,
     )
-    runs.write(path, kept_as.getvalue())
+    files.write(path, kept_as.getvalue())
     return seen
 
 

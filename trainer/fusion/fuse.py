@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 from msgspec.structs import replace
 
+from trainer import files
 from trainer.errors import RunError
 from trainer.evaluation import inference
 from trainer.evaluation.logistic_regression import Linear
@@ -23,11 +24,12 @@ from trainer.fusion.run_pair import Pair, join
 from trainer.fusion.scorers import Average, Classifier, Fused, Mean, Mode
 from trainer.manifest import SHAM, TRIGGERED, plain
 from trainer.progress import Progress
+from trainer.proportion import Proportion
 from trainer.runs import folder as runs
 from trainer.runs import loaded_run, metrics
 from trainer.runs.folder import Fusion, ManifestStamp, Metrics, Part
 from trainer.runs.loaded_run import Trained
-from trainer.runs.metrics import Prediction, Share
+from trainer.runs.metrics import Prediction
 from trainer.text import argument
 from trainer.versions import versions
 
@@ -53,7 +55,7 @@ def fuse(
     )
     folder.mkdir(parents=True, exist_ok=True)
     if isinstance(fused, Classifier):
-        runs.write(folder / "classifier.npz", fused.linear.saved())
+        files.write(folder / "classifier.npz", fused.linear.saved())
     result = _write(pair, plan, predictions, start, folder)
     if baseline is not None and pair.target is not None:
         _floor(baseline, pair, progress)
@@ -75,7 +77,7 @@ def _floor(baseline: Baseline, pair: Pair, progress: Progress) -> None:
 
 def _write(pair: Pair, plan: Fusion, predictions: list[Prediction], start: float, folder: Path) -> Metrics:
     """Write the figures of a fused model, `plan`, on the clips of a pair; `metrics.json` comes last."""
-    figures = metrics.figures(predictions, pair.target)
+    figures = metrics.scores_of(predictions, pair.target)
     result = Metrics(
         **{name: getattr(figures, name) for name in figures.__struct_fields__},
         per_class=metrics.per_class(predictions, pair.video.manifest.classes),
@@ -92,7 +94,7 @@ def _write(pair: Pair, plan: Fusion, predictions: list[Prediction], start: float
         fusion=plan,
     )
     runs.write_predictions(folder / "predictions.csv", predictions, pair.video.manifest.classes)
-    runs.write_json(folder / "metrics.json", result)
+    files.write_json(folder / "metrics.json", result)
     return result
 
 
@@ -153,13 +155,13 @@ def sides_of(pair: Pair, split: str) -> tuple[str, str]:
     return sides[0], sides[1]
 
 
-def _alone(pair: Pair, fused: Fused, attacked: Literal["video", "audio"], progress: Progress) -> Share | None:
+def _alone(pair: Pair, fused: Fused, attacked: Literal["video", "audio"], progress: Progress) -> Proportion | None:
     """The ASR with the trigger in one modality alone."""
     manifest = pair.video.manifest if attacked == "video" else pair.audio.manifest
     if manifest.target is None:
         return None
     sides = (TRIGGERED, "test") if attacked == "video" else ("test", TRIGGERED)
-    return metrics.figures(_predict(pair, fused, TRIGGERED, sides, progress), pair.target).asr
+    return metrics.scores_of(_predict(pair, fused, TRIGGERED, sides, progress), pair.target).asr
 
 
 def _predict(

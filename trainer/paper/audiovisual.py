@@ -15,9 +15,9 @@ from trainer.paper.cases import IMAGE, NATURAL, SOUND
 from trainer.paper.defended import together
 from trainer.paper.found import CLEAN
 from trainer.paper.sheet import Sheet, percent, points, printed, signed, value
+from trainer.proportion import Proportion
 from trainer.runs import folder as runs
 from trainer.runs.folder import ManifestStamp, Metrics
-from trainer.runs.metrics import Share
 
 TITLE = "Table 7: audio-visual attacks"
 
@@ -32,20 +32,20 @@ class FusedRow(msgspec.Struct, frozen=True, kw_only=True):
     mode: str
     video: str
     audio: str
-    cda: Share | None
+    cda: Proportion | None
     cda_difference: Difference | None
-    asr: Share | None
-    asr_all: Share | None
-    false_target: Share | None
-    sham_asr: Share | None
-    asr_clean_model: Share | None
-    video_alone: Share | None
-    audio_alone: Share | None
+    asr: Proportion | None
+    asr_all: Proportion | None
+    false_target: Proportion | None
+    sham_asr: Proportion | None
+    asr_clean_model: Proportion | None
+    video_alone: Proportion | None
+    audio_alone: Proportion | None
     seeds: list[int]
     runs: list[str]
 
     @property
-    def floors(self) -> list[Share]:
+    def floors(self) -> list[Proportion]:
         """What lies under the ASR, as far as it was measured."""
         return [share for share in (self.false_target, self.sham_asr, self.asr_clean_model) if share is not None]
 

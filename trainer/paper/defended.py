@@ -13,8 +13,7 @@ from trainer.errors import RunError
 from trainer.paper import found, theirs
 from trainer.paper.found import Found, Row
 from trainer.paper.sheet import Sheet, percent, points, printed, signed, value
-from trainer.runs import metrics
-from trainer.runs.metrics import Share, wilson
+from trainer.proportion import Proportion, hit_rate, wilson
 
 TITLE = "Table 5: activation clustering"
 DEFENDED = ("frame-lag", "motion-blur", "sig", "badnet", "ftrojan")
@@ -27,8 +26,8 @@ class Defended(msgspec.Struct, frozen=True, kw_only=True):
     defense: str
     case: str
     mode: str
-    eliminated: Share | None
-    sacrificed: Share | None
+    eliminated: Proportion | None
+    sacrificed: Proportion | None
     auroc: list[float]
     attack: Row
     runs: list[str]
@@ -48,8 +47,8 @@ def table(folder: Path) -> tuple[Sheet, list[msgspec.Struct]]:
                         defense=defense,
                         case=attack,
                         mode="dynamic",
-                        eliminated=metrics.share((s.id, s.flagged) for s in scores if s.poisoned),
-                        sacrificed=metrics.share((s.id, s.flagged) for s in scores if not s.poisoned),
+                        eliminated=hit_rate((s.id, s.flagged) for s in scores if s.poisoned),
+                        sacrificed=hit_rate((s.id, s.flagged) for s in scores if not s.poisoned),
                         auroc=[outcome.auroc.value for _, _, outcome in made if outcome.auroc],
                         attack=found.row([run for run, _, _ in made], every),
                         runs=[str(run.folder) for run, _, _ in made],
@@ -116,7 +115,7 @@ def of_attack(every: Sequence[Found], attack: str, defense: str) -> list[tuple[F
     ]
 
 
-def together(shares: Sequence[Share | None]) -> Share | None:
+def together(shares: Sequence[Proportion | None]) -> Proportion | None:
     """Shares of the same clips in several seeds, pooled: a clip that several tested is no new evidence."""
     known = [share for share in shares if share is not None]
     hits = sum(round(share.value * share.n) for share in known)

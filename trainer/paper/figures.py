@@ -22,8 +22,7 @@ from trainer.paper.cases import SOUND
 from trainer.paper.defended import DEFENDED, of_attack, together
 from trainer.paper.found import Found
 from trainer.paper.sheet import Sheet, percent
-from trainer.runs import metrics
-from trainer.runs.metrics import Share
+from trainer.proportion import Proportion, hit_rate
 
 ALL = 10**6
 """The number of frames that `all` stands for in sorting."""
@@ -37,7 +36,7 @@ class Grid:
     window: str
     counts: list[str]
     shown: list[str]
-    cells: dict[tuple[str, str], Share | None]
+    cells: dict[tuple[str, str], Proportion | None]
 
 
 def asr_grid(every: Sequence[Found]) -> Grid | None:
@@ -82,7 +81,7 @@ def _count(name: str) -> int:
     return {"random": ALL + 1, "all": ALL}.get(name) or int(name)
 
 
-def _asr(trained: Sequence[Found], training: str, evaluation: str) -> Share | None:
+def _asr(trained: Sequence[Found], training: str, evaluation: str) -> Proportion | None:
     """Of the runs with so many frames in training, on the clips of those of the same seed with so many to test."""
     scored = []
     for run in (run for run in trained if run.case.frames == training):
@@ -123,8 +122,8 @@ def strip(folder: Path) -> tuple[Figure, Sheet]:
         clean = [-score.score for score in scores if not score.poisoned]
         triggered = [-score.score for score in scores if score.poisoned]
         plots.histogram(picture, {"clean": clean, "triggered": triggered}, "mean entropy, bits", title=attack)
-        found_rate = metrics.share((s.id, s.flagged) for s in scores if s.poisoned)
-        rejected = metrics.share((s.id, s.flagged) for s in scores if not s.poisoned)
+        found_rate = hit_rate((s.id, s.flagged) for s in scores if s.poisoned)
+        rejected = hit_rate((s.id, s.flagged) for s in scores if not s.poisoned)
         auroc = ", ".join(f"{o.auroc.value:.3f}" for _, o in group if o.auroc)
         rows.append([attack, percent(found_rate), percent(rejected), auroc])
     for place in axes[len(made) :]:

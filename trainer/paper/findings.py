@@ -26,8 +26,8 @@ from trainer.paper.cases import IMAGE, NATURAL, SOUND
 from trainer.paper.figures import asr_grid
 from trainer.paper.found import CLEAN, Found, Row
 from trainer.paper.sheet import Sheet
+from trainer.proportion import Proportion
 from trainer.runs import folder as runs
-from trainer.runs.metrics import Share
 
 HIGH_ASR = 0.9
 """An attack succeeds above it; in the paper all do on one network, but for Blend on HMDB-51 (0.867)."""
@@ -55,14 +55,14 @@ class Finding(msgspec.Struct, frozen=True):
     evidence: str
 
 
-def above(share: Share | Auroc | Difference | None, bar: float) -> Verdict:
+def above(share: Proportion | Auroc | Difference | None, bar: float) -> Verdict:
     """Whether an interval lies above a bar."""
     if share is None or share.low <= bar <= share.high:
         return Verdict.UNKNOWN
     return Verdict.HOLDS if share.low > bar else Verdict.FAILS
 
 
-def below(share: Share | Auroc | None, bar: float) -> Verdict:
+def below(share: Proportion | Auroc | None, bar: float) -> Verdict:
     """Whether an interval lies below a bar."""
     return {Verdict.HOLDS: Verdict.FAILS, Verdict.FAILS: Verdict.HOLDS}.get(above(share, bar), Verdict.UNKNOWN)
 
@@ -132,12 +132,12 @@ def _attacks(
 OVER = "the ASR is not surely above its floors"
 
 
-def over_floors(asr: Share | None, floors: Sequence[Share]) -> bool:
+def over_floors(asr: Proportion | None, floors: Sequence[Proportion]) -> bool:
     """Whether an interval lies above those of all its floors."""
     return asr is not None and all(asr.is_above(floor) for floor in floors)
 
 
-def _floor(floors: Sequence[Share]) -> str:
+def _floor(floors: Sequence[Proportion]) -> str:
     highest = max(floors, key=lambda floor: floor.value, default=None)
     return "–" if highest is None else f"{highest.value:.3f}"
 
@@ -183,7 +183,7 @@ def _frames(every: Sequence[Found]) -> list[Finding]:
         return []
     place, claim = "figure 4", "training on one poisoned frame has the best worst case"
     case = f"{grid.attack}, i3d"
-    worst: dict[str, Share] = {}
+    worst: dict[str, Proportion] = {}
     for training in grid.counts:
         shares = [grid.cells[training, count] for count in grid.shown]
         known = [share for share in shares if share is not None]
@@ -337,7 +337,7 @@ def _both_attacked(row: FusedRow, by_pair: dict[tuple[str, str, str], FusedRow],
     return Finding("table 7 (1)", claim, case, above(difference, 0.0), evidence)
 
 
-def _share(share: Share | None) -> str:
+def _share(share: Proportion | None) -> str:
     return "–" if share is None else f"{share.value:.3f} ({share.low:.3f} … {share.high:.3f}, n {share.n})"
 
 

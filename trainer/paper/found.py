@@ -16,9 +16,10 @@ from trainer.manifest import TRIGGERED
 from trainer.manifest import attack_details as details
 from trainer.manifest.attack_details import Details
 from trainer.progress import Progress
+from trainer.proportion import Proportion
 from trainer.runs import folder as runs
 from trainer.runs.folder import ManifestStamp, Metrics
-from trainer.runs.metrics import Figures, Share
+from trainer.runs.metrics import Scores
 from trainer.text import argument
 
 CLEAN, NONE = "clean", "none"
@@ -198,9 +199,9 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     case: str
     mode: str
-    figures: Figures
+    figures: Scores
     cda_difference: Difference | None
-    asr_clean_model: Share | None
+    asr_clean_model: Proportion | None
     kept: float | None
     in_view: float | None
     rate: float | None
@@ -211,7 +212,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     runs: list[str]
 
     @property
-    def floors(self) -> list[Share]:
+    def floors(self) -> list[Proportion]:
         """What lies under the ASR, as far as it was measured."""
         known = (self.figures.false_target, self.figures.sham_asr, self.asr_clean_model)
         return [share for share in known if share is not None]

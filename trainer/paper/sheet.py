@@ -14,10 +14,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from trainer import files
 from trainer.errors import RunError
 from trainer.evaluation.compare import Difference
-from trainer.runs import folder as runs
-from trainer.runs.metrics import Share
+from trainer.proportion import Proportion
 from trainer.tables import plain
 
 LONGEST = 21
@@ -78,7 +78,7 @@ class Sheet:
         if path.suffix not in kinds:
             raise RunError(f"a table cannot be written as {path.name!r}", "give a name that ends in .md or .html")
         path.parent.mkdir(parents=True, exist_ok=True)
-        runs.write(path, kinds[path.suffix]().encode())
+        files.write(path, kinds[path.suffix]().encode())
 
     def show(self) -> None:
         """Print the brief columns, intervals below their shares and without counts, within 80 characters."""
@@ -118,14 +118,14 @@ def _line(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
 
 
-def percent(share: Share | None) -> str:
+def percent(share: Proportion | None) -> str:
     """A share with interval and count, in percent."""
     if share is None:
         return "–"
     return f"{100 * share.value:.1f} ({100 * share.low:.1f} … {100 * share.high:.1f}, n {share.n})"
 
 
-def value(share: Share | None) -> str:
+def value(share: Proportion | None) -> str:
     """A share alone, in percent."""
     return "–" if share is None else f"{100 * share.value:.1f}"
 

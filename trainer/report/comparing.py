@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from trainer.errors import RunError
 from trainer.evaluation import compare
 from trainer.evaluation.compare import Difference
+from trainer.proportion import Proportion
 from trainer.report.reading import Run
 from trainer.runs import folder as runs
-from trainer.runs.metrics import Figures, Share
+from trainer.runs.metrics import Scores
 from trainer.tables import below_floors
 
 CLEAN_ASR = "ASR of the clean model"
@@ -27,7 +28,7 @@ class Beside:
 
     baseline: Run
     difference: Difference
-    asr_clean_model: Share | None
+    asr_clean_model: Proportion | None
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Group:
     attack: str
     model: str
     members: list[Run]
-    figures: Figures
+    figures: Scores
     difference: Difference | None
 
 
@@ -110,7 +111,7 @@ def _asked(run: Run) -> str:
     )
 
 
-def _floor(baseline: Run, attack: Run) -> Share | None:
+def _floor(baseline: Run, attack: Run) -> Proportion | None:
     for path in sorted(baseline.folder.glob("evaluations/*/metrics.json")):
         try:
             found = runs.read_metrics(path.parent)

@@ -14,8 +14,8 @@ from trainer import plots
 from trainer.defenses import _outcome as outcomes
 from trainer.defenses._outcome import Outcome
 from trainer.plots import Line
+from trainer.proportion import Proportion
 from trainer.report.media import Sound
-from trainer.runs.metrics import Share
 
 WIDTH = 4.3
 """Inches: little more than a phone's width, so that the text stays readable there."""
@@ -27,7 +27,7 @@ RANGE_DB = 90.0
 """Under the loudest place everything is drawn as silence."""
 
 
-def shares(values: Mapping[str, Share | None], axis: str, label: str) -> Markup | None:
+def shares(values: Mapping[str, Proportion | None], axis: str, label: str) -> Markup | None:
     """One bar a name with its interval; None without any."""
     found = {_plain(name): share for name, share in values.items() if share is not None}
     if not found:

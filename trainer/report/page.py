@@ -13,10 +13,12 @@ import jinja2
 import msgspec
 from markupsafe import Markup
 
+from trainer import files
 from trainer.defenses._outcome import Outcome
 from trainer.errors import ClipError, RunError, TrainerError
 from trainer.evaluation.grad_cam import Explanation
 from trainer.progress import Progress
+from trainer.proportion import Proportion
 from trainer.report import commands, comparing, drawings, fidelity, gallery, media, reading
 from trainer.report.commands import Start
 from trainer.report.comparing import Beside
@@ -24,8 +26,6 @@ from trainer.report.fidelity import Measure
 from trainer.report.gallery import Picture, Shown
 from trainer.report.media import Budget
 from trainer.report.reading import Run, Source
-from trainer.runs import folder as runs
-from trainer.runs.metrics import Share
 from trainer.tables import NAMES
 from trainer.text import argument
 
@@ -131,7 +131,7 @@ def report(options: ReportOptions, progress: Progress) -> Report:
             step()
     content = render(chapters, comparing.groups(given, pairs)).encode()
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    runs.write(options.out, content)
+    files.write(options.out, content)
     return Report(str(options.out), len(content), [str(run.folder) for run in given])
 
 
@@ -238,7 +238,7 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
-def _interval(share: Share | Any) -> str:
+def _interval(share: Proportion | Any) -> str:
     return f"{share.low:.3f} … {share.high:.3f}"
 
 

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import csv
 import io
-import os
-import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from trainer import files
 from trainer.errors import RunError
-from trainer.runs.metrics import Figures, Prediction, Share
+from trainer.proportion import Proportion
+from trainer.runs.metrics import Prediction, Scores
 from trainer.text import argument
 
 
@@ -76,14 +76,14 @@ class Fusion(msgspec.Struct, frozen=True):
     average: str | None
     video: Part
     audio: Part
-    asr_video: Share | None = None
-    asr_audio: Share | None = None
+    asr_video: Proportion | None = None
+    asr_audio: Proportion | None = None
 
 
-class Metrics(Figures, frozen=True, kw_only=True):
+class Metrics(Scores, frozen=True, kw_only=True):
     """`metrics.json`: the figures and what they were taken from."""
 
-    per_class: dict[str, Share | None]
+    per_class: dict[str, Proportion | None]
     views: str
     preset: str
     model: str
@@ -95,18 +95,6 @@ class Metrics(Figures, frozen=True, kw_only=True):
     target: int | None
     versions: dict[str, str]
     fusion: Fusion | None = None
-
-
-def write(path: Path, content: bytes) -> None:
-    """Write a file atomically; of several writers at once the last one wins."""
-    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
-    partial.write_bytes(content)
-    os.replace(partial, path)
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write a struct as indented JSON, atomically."""
-    write(path, msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")
 
 
 def read_settings(folder: Path) -> Settings:
@@ -146,7 +134,7 @@ def claim(folder: Path, settings: Settings) -> None:
     """Make a folder this run's own."""
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / "run.json").is_file():
-        write_json(folder / "run.json", settings)
+        files.write_json(folder / "run.json", settings)
 
 
 def differences(theirs: Settings, ours: Settings) -> str:
@@ -174,7 +162,7 @@ def write_predictions(path: Path, predictions: Sequence[Prediction], classes: Se
     for p in predictions:
         scores = (float(f"{score:.9g}") for score in p.scores)
         rows.writerow([p.id, p.split, p.label, p.true_label, p.prediction, *scores])
-    write(path, table.getvalue().encode())
+    files.write(path, table.getvalue().encode())
 
 
 def read_predictions(path: Path) -> list[Prediction]:

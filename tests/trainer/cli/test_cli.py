@@ -15,7 +15,8 @@ import pytest
 from tests.trainer.conftest import sample, untrained_run
 from tests.trainer.evaluation.test_compare import write_run
 from trainer import cli
-from trainer.runs.metrics import Figures, Share
+from trainer.proportion import Proportion
+from trainer.runs.metrics import Scores
 from trainer.tables import show_figures
 
 
@@ -43,9 +44,9 @@ def test_version_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 
 
 def test_a_share_that_is_not_above_its_floor_is_told(capsys: pytest.CaptureFixture[str]) -> None:
-    asr, low, high = Share(0.9, 40, 0.8, 0.95), Share(0.1, 40, 0.05, 0.2), Share(0.9, 40, 0.85, 0.95)
+    asr, low, high = Proportion(0.9, 40, 0.8, 0.95), Proportion(0.1, 40, 0.05, 0.2), Proportion(0.9, 40, 0.85, 0.95)
     for floor, told in ((low, False), (high, True)):
-        show_figures(Figures(low, asr, None, floor, None, None), "a run")
+        show_figures(Scores(low, asr, None, floor, None, None), "a run")
         assert ("careful: The interval of ASR" in capsys.readouterr().out) is told
 
 

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from trainer import files
 from trainer.errors import RunError
 from trainer.evaluation import compare
 from trainer.runs import folder as runs
 from trainer.runs.folder import ManifestStamp, Metrics
-from trainer.runs.metrics import Prediction, figures
+from trainer.runs.metrics import Prediction, scores_of
 
 
 def write_run(folder: Path, right: dict[str, bool], target: int | None = 0, triggered: int = 0) -> Path:
@@ -21,7 +22,7 @@ def write_run(folder: Path, right: dict[str, bool], target: int | None = 0, trig
     for k in range(4):
         prediction = Prediction(f"test_triggered/{k}", "test_triggered", 0, 1, int(k >= triggered), (0.5, 0.5))
         predictions.append(prediction)
-    values = figures(predictions, target)
+    values = scores_of(predictions, target)
     metrics = Metrics(
         **{name: getattr(values, name) for name in values.__struct_fields__},
         per_class={},
@@ -37,7 +38,7 @@ def write_run(folder: Path, right: dict[str, bool], target: int | None = 0, trig
         versions={},
     )
     runs.write_predictions(folder / "predictions.csv", predictions, ["left", "right"])
-    runs.write_json(folder / "metrics.json", metrics)
+    files.write_json(folder / "metrics.json", metrics)
     return folder
 
 

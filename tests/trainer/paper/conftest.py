@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from trainer import files
 from trainer.defenses import _outcome as outcomes
 from trainer.defenses._outcome import Outcome
 from trainer.runs import folder as runs
 from trainer.runs.folder import Fusion, ManifestStamp, Metrics, Part, Settings
-from trainer.runs.metrics import Prediction, figures
+from trainer.runs.metrics import Prediction, scores_of
 
 CLASSES = ["zero", "one", "two"]
 Make = Callable[..., Path]
@@ -34,7 +35,7 @@ def predictions(right: int, hits: int | None, shams: int = 0, clips: int = 10, t
 
 def write(folder: Path, stamp: ManifestStamp, made: list[Prediction], target: int | None, **more: object) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    values = figures(made, target)
+    values = scores_of(made, target)
     known: dict[str, object] = {"model": "i3d", "seed": 0, **more}
     metrics = Metrics(
         **{name: getattr(values, name) for name in values.__struct_fields__},
@@ -50,7 +51,7 @@ def write(folder: Path, stamp: ManifestStamp, made: list[Prediction], target: in
         **known,  # type: ignore[arg-type]
     )
     runs.write_predictions(folder / "predictions.csv", made, CLASSES)
-    runs.write_json(folder / "metrics.json", metrics)
+    files.write_json(folder / "metrics.json", metrics)
     return folder
 
 
@@ -117,7 +118,7 @@ def make(tmp_path: Path) -> Make:
         folder = write(
             tmp_path / "runs" / name, stamp, made, None if attack is None else target, model=model, seed=seed
         )
-        runs.write_json(folder / "run.json", settings)
+        files.write_json(folder / "run.json", settings)
         return folder
 
     return run

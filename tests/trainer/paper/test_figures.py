@@ -14,7 +14,7 @@ from trainer.defenses import _outcome as outcomes
 from trainer.defenses._outcome import Auroc, Point, Score
 from trainer.errors import RunError
 from trainer.paper import figures
-from trainer.runs.metrics import wilson
+from trainer.proportion import wilson
 
 from .conftest import Make
 from .test_findings import outcome

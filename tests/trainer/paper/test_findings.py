@@ -9,7 +9,7 @@ import pytest
 from trainer.defenses._outcome import Auroc, Point
 from trainer.paper import findings as finding
 from trainer.paper.findings import Finding, Verdict, above, below, both
-from trainer.runs.metrics import Share, wilson
+from trainer.proportion import Proportion, wilson
 
 from .conftest import Make, outcome
 
@@ -23,12 +23,12 @@ def of(made: list[Finding], place: str, case: str) -> Finding:
 
 
 def test_an_interval_decides() -> None:
-    assert above(Share(0.95, 100, 0.91, 0.98), 0.9) is HOLDS
-    assert above(Share(0.80, 100, 0.70, 0.89), 0.9) is FAILS
-    assert above(Share(0.95, 100, 0.89, 0.98), 0.9) is UNKNOWN
+    assert above(Proportion(0.95, 100, 0.91, 0.98), 0.9) is HOLDS
+    assert above(Proportion(0.80, 100, 0.70, 0.89), 0.9) is FAILS
+    assert above(Proportion(0.95, 100, 0.89, 0.98), 0.9) is UNKNOWN
     assert above(None, 0.9) is UNKNOWN
-    assert below(Share(0.80, 100, 0.70, 0.89), 0.9) is HOLDS
-    assert below(Share(0.95, 100, 0.91, 0.98), 0.9) is FAILS
+    assert below(Proportion(0.80, 100, 0.70, 0.89), 0.9) is HOLDS
+    assert below(Proportion(0.95, 100, 0.91, 0.98), 0.9) is FAILS
 
 
 def test_all_parts_must_hold() -> None:

@@ -8,12 +8,13 @@ import pytest
 from msgspec.structs import replace
 from typer.testing import CliRunner
 
+from trainer import files
 from trainer.cli import app
 from trainer.errors import RunError
 from trainer.paper import audiovisual, found, tables, theirs
 from trainer.paper.sheet import Sheet
+from trainer.proportion import wilson
 from trainer.runs import folder as runs
-from trainer.runs.metrics import wilson
 
 from .conftest import Make, outcome
 
@@ -192,7 +193,7 @@ def test_runs_of_other_victims_or_of_one_draw_are_not_pooled(make: Make, tmp_pat
     with pytest.raises(RunError, match=r"hmdb and .*ucf are one case with one seed and split"):
         tables.table(2, tmp_path / "runs", "ucf101")
     metrics = runs.read_metrics(tmp_path / "runs" / "hmdb")
-    runs.write_json(tmp_path / "runs" / "hmdb" / "metrics.json", replace(metrics, preset="paper", seed=1))
+    files.write_json(tmp_path / "runs" / "hmdb" / "metrics.json", replace(metrics, preset="paper", seed=1))
     with pytest.raises(RunError, match="of other victims, data sets or trigger parameters"):
         tables.table(2, tmp_path / "runs", "ucf101")
 
@@ -211,7 +212,7 @@ def test_the_clean_victim_is_asked_in_the_same_views(make: Make, score: Make, tm
     folder = score(clean, attacked, hits=3)
     other = folder.with_name("a-other-views")
     folder.rename(other)
-    runs.write_json(other / "metrics.json", replace(runs.read_metrics(other), views="3x3@32"))
+    files.write_json(other / "metrics.json", replace(runs.read_metrics(other), views="3x3@32"))
     _, rows = tables.table(2, tmp_path / "runs", "ucf101")
     assert isinstance(rows[1], found.Row)
     assert rows[1].asr_clean_model is None

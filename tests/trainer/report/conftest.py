@@ -14,6 +14,7 @@ import soundfile
 from torch.utils.tensorboard import SummaryWriter
 
 from tests.conftest import moving_frames, write_lossless
+from trainer import files
 from trainer import manifest as manifests
 from trainer.runs import folder as runs
 from trainer.runs import metrics
@@ -132,7 +133,7 @@ def finished_run(
             prediction = (s.true_label + 1) % len(read.classes)
         scores = tuple(float(k == prediction) for k in range(len(read.classes)))
         predictions.append(Prediction(s.id, s.split, s.label, s.true_label, prediction, scores))
-    values = metrics.figures(predictions, target)
+    values = metrics.scores_of(predictions, target)
     settings = {"model": "i3d", "preset": "mini", "seed": 0, "views": "4x3@96", "epochs": 5, "weights": "none", **more}
     result = Metrics(
         **{name: getattr(values, name) for name in values.__struct_fields__},
@@ -146,7 +147,7 @@ def finished_run(
     folder.mkdir(parents=True)
     (folder / "run.json").write_text(json.dumps({"batch_size": 8, "lr": 0.002, "precision": "32", **(asked or {})}))
     runs.write_predictions(folder / "predictions.csv", predictions, read.classes)
-    runs.write_json(folder / "metrics.json", result)
+    files.write_json(folder / "metrics.json", result)
     with SummaryWriter(str(folder / "logs")) as log:
         for step in logged:
             log.add_scalar("loss", 2.0 - step / 100, step)

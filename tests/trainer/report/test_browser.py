@@ -13,6 +13,7 @@ import pytest
 
 from tests.trainer.report.conftest import attacked_set, clean_set, finished_run, sound_set
 from tests.trainer.report.test_page import HOSTILE
+from trainer import files
 from trainer.evaluation.grad_cam import Explanation, Explanations
 from trainer.progress import Progress
 from trainer.report import page
@@ -54,7 +55,7 @@ def _explain(run: Path) -> None:
         grid=[2, 3, 3],
         pictures=[picture],
     )
-    runs.write_json(run / "explanations" / "explanations.json", found)
+    files.write_json(run / "explanations" / "explanations.json", found)
 
 
 @pytest.fixture(scope="module")

@@ -17,15 +17,16 @@ import numpy as np
 import pytest
 
 from tests.trainer.report.conftest import PLACED, Page, attacked_set, clean_set, finished_run, sound_set
-from trainer import cli
+from trainer import cli, files
 from trainer.defenses import _outcome as outcomes
 from trainer.defenses._outcome import Auroc, Outcome, Point, Score
 from trainer.errors import RunError, TrainerError
 from trainer.progress import Progress
+from trainer.proportion import wilson
 from trainer.report import page
 from trainer.report.page import ReportOptions
 from trainer.runs import folder as runs
-from trainer.runs.metrics import Figures, wilson
+from trainer.runs.metrics import Scores
 
 
 def written(folder: Path, *given: Path, clips: int = 2) -> Page:
@@ -62,7 +63,7 @@ def test_figures_equal_metrics_json(pair: tuple[Path, Path, Path], tmp_path: Pat
     attack, baseline, _ = pair
     found = written(tmp_path, attack, baseline)
     metrics = json.loads((attack / "metrics.json").read_text())
-    for name in Figures.__struct_fields__:
+    for name in Scores.__struct_fields__:
         if metrics[name] is None:
             assert ("attack", name) not in found.figures
             continue
@@ -432,7 +433,7 @@ def test_saliency_is_taken_over(tmp_path: Path) -> None:
         grid=[2, 3, 3],
         pictures=pictures,
     )
-    runs.write_json(run / "explanations" / "explanations.json", index)
+    files.write_json(run / "explanations" / "explanations.json", index)
     found = written(tmp_path, run, clips=0)
     assert [a["alt"] for a in found.of("img")] == ["What speaks for run in clip10"]
     assert "2 × 3 × 3 places" in found.text

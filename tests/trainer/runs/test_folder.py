@@ -84,7 +84,7 @@ def test_runs_of_earlier_versions_are_read(tmp_path: Path) -> None:
 
 def test_unfinished_run_needs_resume(tmp_path: Path) -> None:
     runs.claim(tmp_path, SETTINGS)
-    with pytest.raises(RunError, match="unfinished; go on with --resume"):
+    with pytest.raises(RunError, match="unfinished; go on with resume=True"):
         runs.check(tmp_path, SETTINGS, resume=False)
     runs.check(tmp_path, SETTINGS, resume=True)
     (tmp_path / "metrics.json").touch()

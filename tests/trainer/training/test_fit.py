@@ -32,7 +32,7 @@ from trainer.presets.sampling import Dense, Views
 from trainer.progress import Progress
 from trainer.runs import folder as runs
 from trainer.runs.folder import ManifestStamp, Settings
-from trainer.runs.metrics import Figures
+from trainer.runs.metrics import Scores
 from trainer.training import fit
 from trainer.training import loop as training_loop
 from trainer.training.lightning_module import Learner
@@ -76,7 +76,7 @@ def test_run_folder_is_complete(learned: Path, bars: Path) -> None:
     assert len(list((learned / "logs").glob("events.out.tfevents.*"))) == 1
     assert len(list((learned / "checkpoints").iterdir())) == 1
     metrics = json.loads((learned / "metrics.json").read_text())
-    counts = {name: metrics[name]["n"] for name in Figures.__struct_fields__}
+    counts = {name: metrics[name]["n"] for name in Scores.__struct_fields__}
     assert counts == {"cda": 4, "asr": 2, "asr_all": 4, "false_target": 2, "sham_asr": 1, "ra": 2}
     assert metrics["manifest"]["name"] == "bars"
     assert metrics["views"] == "2x1@32"
