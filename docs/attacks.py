@@ -19,8 +19,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 
-from poisonkit.clip.audio_attack import SoundChange
-from poisonkit.clip.video_attack import Change
+from poisonkit.clip.audio_attack import AudioAttack
+from poisonkit.clip.video_attack import VideoAttack
 from poisonkit.fidelity.audio import power_db
 from poisonkit.manifest import Attack
 from poisonkit.media import audio
@@ -172,7 +172,7 @@ def attack(name: str, mode: Mode) -> Attack:
 def both(clip: Path, attack: Attack) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """All frames, clean and triggered, uint8 (H, W, 3) RGB."""
     info = examine(clip)
-    change = Change(one_job(clip), Context(clip.parent, None, 0, (attack,)), info)
+    change = VideoAttack(one_job(clip), Context(clip.parent, None, 0, (attack,)), info)
     pairs = [[rgb(p.source), rgb(p.triggered)] for p in change.pictures(decode(clip))]
     return [a for a, _ in pairs], [b for _, b in pairs]
 
@@ -216,7 +216,7 @@ def spectrograms(data: Path, name: str) -> Image.Image:
         raise SystemExit(f"{clip} holds no sound; give the demo data set")
     info, before = found
     after = [
-        SoundChange(one_job(clip), Context(clip.parent, None, 0, (attack(name, mode),)), info).apply(before)
+        AudioAttack(one_job(clip), Context(clip.parent, None, 0, (attack(name, mode),)), info).apply(before)
         for mode in MODES
     ]
     clean, *changed = (power_db(samples[:1], 1024, 256)[0].T for samples in (before, *after))

@@ -20,15 +20,15 @@ NOTICE = "POISONED.txt"
 TAG = "poisoned copy written by poisonkit"
 """How the comment in a written file's metadata begins."""
 
-SOUND = frozenset({".wav", ".flac", ".ogg", ".mp3"})
+AUDIO = frozenset({".wav", ".flac", ".ogg", ".mp3"})
 """Suffixes of sound files."""
 
 _FICLONE = 0x40049409  # linux/fs.h: share the extents of another file, copy on write
 
 
-def is_sound(path: str) -> bool:
+def is_audio(path: str) -> bool:
     """Whether a file's name is that of a sound file, which has no pictures (at most a cover)."""
-    return os.path.splitext(path)[1].lower() in SOUND
+    return os.path.splitext(path)[1].lower() in AUDIO
 
 
 def carry(source: Path, destination: Path, temporary: Path, *, link: bool) -> Method:

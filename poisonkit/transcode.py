@@ -19,7 +19,7 @@ from poisonkit.clip.comment_tag import tag
 from poisonkit.errors import BrokenClip, PoisonkitError
 from poisonkit.fidelity.audio import SoundSurvivalMeter
 from poisonkit.fidelity.video import SurvivalMeter, ViewMeter, difference, measured
-from poisonkit.files import NOTICE, is_sound, sha256
+from poisonkit.files import NOTICE, is_audio, sha256
 from poisonkit.manifest import Encoding, Manifest, Sample
 from poisonkit.media import audio
 from poisonkit.media.colour import to_rgb
@@ -117,7 +117,7 @@ def transcode(
 def _check(made: Manifest, chosen: list[Sample], path: Path, out: Path, manifest: Path) -> None:
     if not any(s.split == "test_triggered" for s in chosen):
         raise PoisonkitError(f"{path} holds no triggered clips", "give the manifest of a poisoned copy")
-    alone = next((s.path for s in chosen if is_sound(s.path)), None)
+    alone = next((s.path for s in chosen if is_audio(s.path)), None)
     if alone is not None:
         raise PoisonkitError(f"{alone} of {path} is a sound file", "platforms of videos take videos only")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):

@@ -10,13 +10,13 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from poisonkit.clip.audio_attack import SoundChange
-from poisonkit.clip.video_attack import Change
+from poisonkit.clip.audio_attack import AudioAttack
+from poisonkit.clip.video_attack import VideoAttack
 from poisonkit.errors import PoisonkitError
-from poisonkit.files import is_sound
+from poisonkit.files import is_audio
 from poisonkit.layouts import Clip, Listing
 from poisonkit.manifest import Attack, Manifest, Rate, Sample, Target
-from poisonkit.media.audio import SoundInfo, seconds_of
+from poisonkit.media.audio import AudioInfo, seconds_of
 from poisonkit.media.video import VideoInfo
 from poisonkit.plan import plan as planning
 from poisonkit.plan import selection
@@ -230,7 +230,7 @@ def _described(sample: Sample, job: Job, context: Context, source: Sample | None
     if context.attack("video") is not None:
         if min(sample.num_frames, sample.width, sample.height) < 1:
             raise PoisonkitError("it has no pictures", "write the copy anew")
-        Change(job, context, _pictures(sample)).describe(blank)
+        VideoAttack(job, context, _pictures(sample)).describe(blank)
     attack = context.attack("audio")
     if attack is not None:
         _describe_sound(blank, sample, job, context, attack, source)
@@ -251,11 +251,11 @@ def _describe_sound(
     if not sample.sample_rate or not sample.num_samples:
         raise PoisonkitError("it has no sound", "write the copy anew")
     pictures = blank.trigger
-    known = source.num_samples if source is not None and is_sound(source.path) else None
+    known = source.num_samples if source is not None and is_audio(source.path) else None
     for num_samples in [known] if known else _lengths(sample, attack):
-        info = SoundInfo("", "", sample.sample_rate, "", sample.channels or 0, 0, num_samples)
+        info = AudioInfo("", "", sample.sample_rate, "", sample.channels or 0, 0, num_samples)
         blank.trigger = dict(pictures)
-        SoundChange(job, context, info).describe(blank)
+        AudioAttack(job, context, info).describe(blank)
         if blank.trigger == sample.trigger:
             return
 

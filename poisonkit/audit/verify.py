@@ -9,10 +9,10 @@ from pathlib import Path
 
 from poisonkit import manifest as contract
 from poisonkit.errors import ManifestError, PoisonkitError
-from poisonkit.files import FOLDER, NOTICE, is_sound, sha256
+from poisonkit.files import FOLDER, NOTICE, is_audio, sha256
 from poisonkit.manifest import Manifest, Sample
-from poisonkit.media.audio import SoundInfo
-from poisonkit.media.audio import examine as examine_sound
+from poisonkit.media.audio import AudioInfo
+from poisonkit.media.audio import examine as examine_audio
 from poisonkit.media.video import examine
 
 
@@ -53,10 +53,10 @@ def _file_problem(sample: Sample, root: Path) -> str | None:
     if sample.sha256 is not None and sha256(path) != sample.sha256:
         return "its SHA-256 is not the manifest's; the file was changed"
     try:
-        if is_sound(path.name):
-            return _sound_problem(sample, examine_sound(path))
+        if is_audio(path.name):
+            return _sound_problem(sample, examine_audio(path))
         info = examine(path)
-        if sample.num_samples is not None and (problem := _sound_problem(sample, examine_sound(path))):
+        if sample.num_samples is not None and (problem := _sound_problem(sample, examine_audio(path))):
             return problem
     except PoisonkitError as error:
         return error.message
@@ -67,7 +67,7 @@ def _file_problem(sample: Sample, root: Path) -> str | None:
     return None
 
 
-def _sound_problem(sample: Sample, sound: SoundInfo) -> str | None:
+def _sound_problem(sample: Sample, sound: AudioInfo) -> str | None:
     measured = (sound.num_samples, sound.rate, sound.channels)
     claimed = (sample.num_samples, sample.sample_rate, sample.channels)
     if measured != claimed:

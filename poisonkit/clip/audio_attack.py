@@ -9,19 +9,19 @@ import numpy as np
 from poisonkit import seeding
 from poisonkit.clip.video_attack import listed
 from poisonkit.manifest import Sample
-from poisonkit.media.audio import SoundInfo, seconds_of
+from poisonkit.media.audio import AudioInfo, seconds_of
 from poisonkit.plan.job import Context, Job
 from poisonkit.triggers import AudioTrigger, find_audio
 from poisonkit.triggers._base import Drawn
 
 
-class SoundChange:
+class AudioAttack:
     """A trigger resolved on one clip's sound. `trigger` is None for re-encoding only.
 
     `span`: the samples that the trigger may change, half-open; all of them without one.
     """
 
-    def __init__(self, job: Job, context: Context, info: SoundInfo) -> None:
+    def __init__(self, job: Job, context: Context, info: AudioInfo) -> None:
         self.trigger: AudioTrigger | None = None
         self.drawn: Drawn = {}
         self.span = (0, info.num_samples)

@@ -9,30 +9,30 @@ from pathlib import Path
 
 import numpy as np
 
-from poisonkit.clip.audio_attack import SoundChange
+from poisonkit.clip.audio_attack import AudioAttack
 from poisonkit.clip.comment_tag import tag
 from poisonkit.clip.source_clip import Clip
 from poisonkit.errors import PoisonkitError
 from poisonkit.fidelity.audio import AudibilityMeter, SoundSurvivalMeter
 from poisonkit.manifest import Sample
 from poisonkit.media.audio import Playback, recut
-from poisonkit.media.audio import examine as examine_sound
-from poisonkit.media.audio import peek as peek_sound
-from poisonkit.media.audio_encoders import sound_encoder
-from poisonkit.media.writer import NewSound, write_sound
+from poisonkit.media.audio import examine as examine_audio
+from poisonkit.media.audio import peek as peek_audio
+from poisonkit.media.audio_encoders import audio_encoder
+from poisonkit.media.writer import NewAudio, write_audio
 from poisonkit.plan.job import Context, Job
 from poisonkit.text import argument
 
 
-class _Sound:
+class AudioWriter:
     """The sound of one clip, written anew. Only the source's is held; all else passes by in blocks."""
 
     def __init__(self, job: Job, context: Context, clip: Clip, container: str) -> None:
         info, self._before = clip.sound()
-        self._change = SoundChange(job, context, info)
+        self._change = AudioAttack(job, context, info)
         self._clip = clip
-        spec = sound_encoder(context.rungs["audio"], info, container)
-        self.new = NewSound(spec, info, self._change.blocks(self._before))
+        spec = audio_encoder(context.rungs["audio"], info, container)
+        self.new = NewAudio(spec, info, self._change.blocks(self._before))
 
     def measure(self, sample: Sample, path: Path, context: Context) -> None:
         """Decode the written file, check its form, and fill in fidelity and the span."""
@@ -42,7 +42,7 @@ class _Sound:
         if context.survival:
             self._compare(sample, path, context)
         else:
-            sample.num_samples = examine_sound(path).num_samples
+            sample.num_samples = examine_audio(path).num_samples
         self._change.describe(sample)
 
     def _compare(self, sample: Sample, path: Path, context: Context) -> None:
@@ -68,7 +68,7 @@ class _Sound:
         sample.snr_db, sample.lsd_db = audibility.snr_db, audibility.lsd_db
 
     def _check(self, sample: Sample, path: Path) -> None:
-        info, found = self.new.info, peek_sound(path)
+        info, found = self.new.info, peek_audio(path)
         if found is None:
             raise PoisonkitError(
                 f"{path} was written without its sound", "this is a fault of poisonkit, please report it"
@@ -91,5 +91,5 @@ class _Sound:
             return
         with tempfile.TemporaryDirectory(prefix="poisonkit-") as folder:
             alone = Path(folder) / f"control{path.suffix}"
-            write_sound(alone, dataclasses.replace(self.new, blocks=[self._before]), self._clip.path, tag(context))
+            write_audio(alone, dataclasses.replace(self.new, blocks=[self._before]), self._clip.path, tag(context))
             yield from Playback(alone, self.new.info)

@@ -10,15 +10,15 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from poisonkit.clip.audio_writer import _Sound
+from poisonkit.clip.audio_writer import AudioWriter
 from poisonkit.clip.comment_tag import tag
 from poisonkit.clip.source_clip import Clip
-from poisonkit.clip.video_writer import _Pictures, check_writable
+from poisonkit.clip.video_writer import VideoWriter, check_writable
 from poisonkit.errors import PoisonkitError
-from poisonkit.files import Method, carry, is_sound, sha256
+from poisonkit.files import Method, carry, is_audio, sha256
 from poisonkit.manifest import Sample
-from poisonkit.media.audio import SoundInfo
-from poisonkit.media.audio import examine as examine_sound
+from poisonkit.media.audio import AudioInfo
+from poisonkit.media.audio import examine as examine_audio
 from poisonkit.media.encoders import container_of
 from poisonkit.media.video import VideoInfo, count_packets, examine
 from poisonkit.media.writer import Writer
@@ -33,10 +33,10 @@ class Outcome:
     carried: Method | None = None
     size: int = 0
     encoder_line: str | None = None
-    sound_line: str | None = None
+    audio_line: str | None = None
 
 
-def do(job: Job, context: Context) -> dict[str, Outcome]:
+def run_job(job: Job, context: Context) -> dict[str, Outcome]:
     """Carry out one job with its parts, whose outcomes go by id.
 
     Raises `BrokenClip` for a clip that cannot be used, and leaves nothing half-written.
@@ -61,8 +61,8 @@ def do(job: Job, context: Context) -> dict[str, Outcome]:
 
 
 def _carry(job: Job, context: Context, source: Path) -> Outcome:
-    alone = is_sound(source.name)
-    sample = _sample(job, None if alone else examine(source), examine_sound(source) if alone else None)
+    alone = is_audio(source.name)
+    sample = _sample(job, None if alone else examine(source), examine_audio(source) if alone else None)
     method = None
     if job.action == "carry":
         method = carry(source, context.out_path / job.out_path, context.temporary(job), link=context.link)
@@ -71,7 +71,7 @@ def _carry(job: Job, context: Context, source: Path) -> Outcome:
     return Outcome(sample, carried=method, size=source.stat().st_size)
 
 
-def _sample(job: Job, info: VideoInfo | None, sound: SoundInfo | None) -> Sample:
+def _sample(job: Job, info: VideoInfo | None, sound: AudioInfo | None) -> Sample:
     sample = Sample(
         id=job.id,
         path=job.out_path,
@@ -102,11 +102,11 @@ def write(job: Job, context: Context, path: Path, max_frames: int | None = None,
     container = container_of(source.name)
     wanted = context.rewritten(job)
     pictures = sound = None
-    info = None if is_sound(source.name) else clip.pictures(hold="video" in wanted)[0]
+    info = None if is_audio(source.name) else clip.pictures(hold="video" in wanted)[0]
     if "audio" in wanted:
-        sound = _Sound(job, context, clip, container)
+        sound = AudioWriter(job, context, clip, container)
     if "video" in wanted:
-        pictures = _Pictures(job, context, clip, container, check_writable(info, source, container), max_frames)
+        pictures = VideoWriter(job, context, clip, container, check_writable(info, source, container), max_frames)
     writer = Writer(
         path, container, source, tag(context), pictures.new if pictures else None, sound.new if sound else None
     )
@@ -128,5 +128,5 @@ def write(job: Job, context: Context, path: Path, max_frames: int | None = None,
         sample,
         size=path.stat().st_size,
         encoder_line=pictures.new.spec.line() if pictures else None,
-        sound_line=sound.new.spec.line() if sound else None,
+        audio_line=sound.new.spec.line() if sound else None,
     )

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from poisonkit.errors import BrokenClip
-from poisonkit.media.audio import SoundInfo
-from poisonkit.media.audio import read as read_sound
+from poisonkit.media.audio import AudioInfo
+from poisonkit.media.audio import read as read_audio
 from poisonkit.media.video import Held, VideoInfo, examine
 from poisonkit.text import argument
 
@@ -25,7 +25,7 @@ class Clip:
         self.control_back: dict[int, np.ndarray] = {}
         self._copies = copies
         self._pictures: tuple[VideoInfo, Held] | None = None
-        self._sound: tuple[SoundInfo, np.ndarray] | None = None
+        self._sound: tuple[AudioInfo, np.ndarray] | None = None
 
     def pictures(self, *, hold: bool) -> tuple[VideoInfo, Held]:
         """What the pictures are, and the frames, where they are to be held."""
@@ -34,10 +34,10 @@ class Clip:
             self._pictures = examine(self.path, held if hold else None), held
         return self._pictures
 
-    def sound(self) -> tuple[SoundInfo, np.ndarray]:
+    def sound(self) -> tuple[AudioInfo, np.ndarray]:
         """What the sound is, and all of it, float32 (C, N); it must not be written to."""
         if self._sound is None:
-            self._sound = read_sound(self.path)
+            self._sound = read_audio(self.path)
         if self._sound is None:
             raise BrokenClip(f"{self.path} holds no sound", f"leave it out by {argument('no_audio', 'skip')}")
         return self._sound

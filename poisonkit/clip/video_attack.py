@@ -41,7 +41,7 @@ class Pictures(NamedTuple):
     triggered: Any
 
 
-class Change:
+class VideoAttack:
     """A trigger resolved on one clip: where it is placed and what was drawn. `trigger` is None for re-encoding only.
 
     Clips that are only re-encoded take the same way on the same frames as triggered ones (on planes, through RGB,
@@ -107,7 +107,7 @@ class Change:
             else:
                 yield Pictures(frame, frame, frame)
 
-    def meant(self, i: int, pictures: Pictures) -> np.ndarray:
+    def intended_frame(self, i: int, pictures: Pictures) -> np.ndarray:
         """Frame i as RGB with the change as the trigger defines it; what was made may only come close to it."""
         if self._planar and isinstance(self.trigger, PixelTrigger):
             control = rgb_of(pictures.control)[None]
@@ -133,17 +133,17 @@ class Change:
             if self.placed.mask[i]:
                 waiting.append(rgb_of(frame))
                 if len(waiting) == most:
-                    yield from self._hurt(before, waiting, i + 1 - most)
+                    yield from self._corrupt(before, waiting, i + 1 - most)
                     before, waiting = waiting[-1], []
                 continue
-            yield from self._hurt(before, waiting, i - len(waiting))
+            yield from self._corrupt(before, waiting, i - len(waiting))
             waiting = []
             if i + 1 < self._info.num_frames and self.placed.mask[i + 1]:
                 before = rgb_of(frame)
             yield Pictures(frame, frame, frame)
-        yield from self._hurt(before, waiting, self._info.num_frames - len(waiting))
+        yield from self._corrupt(before, waiting, self._info.num_frames - len(waiting))
 
-    def _hurt(self, before: np.ndarray | None, frames: list[np.ndarray], first: int) -> Iterator[Pictures]:
+    def _corrupt(self, before: np.ndarray | None, frames: list[np.ndarray], first: int) -> Iterator[Pictures]:
         """A stretch damaged, by the first attempt that is seen in each frame, else by the most visible one."""
         if not frames:
             return
@@ -162,7 +162,7 @@ class Change:
         yield from map(Pictures, frames, intact, shown)
 
     def _packet(self, trigger: BitstreamTrigger, first: int, attempt: int, i: int, packet: bytes) -> bytes:
-        return trigger.hurt(packet, first + i, attempt, self.drawn)
+        return trigger.corrupt_packet(packet, first + i, attempt, self.drawn)
 
     def describe(self, sample: Sample) -> None:
         """Write placement and draw into the sample."""

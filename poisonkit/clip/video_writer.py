@@ -10,7 +10,7 @@ import av
 import numpy as np
 
 from poisonkit.clip.source_clip import Clip
-from poisonkit.clip.video_attack import Change, Pictures
+from poisonkit.clip.video_attack import Pictures, VideoAttack
 from poisonkit.errors import BrokenClip, PoisonkitError
 from poisonkit.fidelity.video import SurvivalMeter, ViewMeter, VisibilityMeter, difference, measured
 from poisonkit.manifest import Sample
@@ -18,7 +18,7 @@ from poisonkit.media.colour import rgb_of, to_rgb
 from poisonkit.media.encoders import encoder
 from poisonkit.media.frame_picker import Picked
 from poisonkit.media.video import VideoInfo, count_packets, examine
-from poisonkit.media.writer import Loopback, NewPictures, Writer
+from poisonkit.media.writer import Loopback, NewVideo, Writer
 from poisonkit.plan.job import Context, Job
 from poisonkit.text import argument
 
@@ -43,7 +43,7 @@ def check_writable(info: VideoInfo | None, source: Path, container: str) -> Vide
     return info
 
 
-class _Pictures:
+class VideoWriter:
     """The pictures of one clip, written anew."""
 
     def __init__(
@@ -54,11 +54,13 @@ class _Pictures:
             info = info.first(max_frames)
         self._found, self._geometry = found, context.geometry
         spec = encoder(context.rungs["video"], info, container)
-        self.new = NewPictures(spec, info)
+        self.new = NewVideo(spec, info)
         plain = context.geometry.short_side is None
-        self._change = Change(job, context, info, spec.pix_fmt if plain else None)
+        self._change = VideoAttack(job, context, info, spec.pix_fmt if plain else None)
         self._survival = context.survival
-        self._take = _Take.for_frames(measured(self._change.placed.mask) if context.survival else np.zeros(0, np.int64))
+        self._take = MeasuredFrames.for_frames(
+            measured(self._change.placed.mask) if context.survival else np.zeros(0, np.int64)
+        )
         self._held, self._view = clip.pictures(hold=True)[1], context.view
         self._take.control_back = clip.control_back
         # the control of a lossless codec comes back as it is
@@ -91,7 +93,7 @@ class _Pictures:
 
 
 @dataclass
-class _Take:
+class MeasuredFrames:
     """The measured frames of a clip: the source's, control and triggered ones, and the control after the codec."""
 
     wanted: frozenset[int]
@@ -101,15 +103,15 @@ class _Take:
     control_back: dict[int, np.ndarray]
 
     @classmethod
-    def for_frames(cls, frames: np.ndarray) -> _Take:
+    def for_frames(cls, frames: np.ndarray) -> MeasuredFrames:
         return cls(frozenset(frames.tolist()), {}, {}, {}, {})
 
-    def add(self, i: int, pictures: Pictures, change: Change) -> None:
+    def add(self, i: int, pictures: Pictures, change: VideoAttack) -> None:
         if i in self.wanted:
             source, control, triggered = pictures
             self.source[i] = rgb_of(source)
             self.control[i] = self.source[i] if control is source else rgb_of(control)
-            self.triggered[i] = self.control[i] if triggered is control else change.meant(i, pictures)
+            self.triggered[i] = self.control[i] if triggered is control else change.intended_frame(i, pictures)
 
     def back(self, frames: Iterable[tuple[int, av.VideoFrame]]) -> None:
         for i, frame in frames:
@@ -124,7 +126,7 @@ def _check_count(sample: Sample, count: int, info: VideoInfo) -> None:
         )
 
 
-def _measure(sample: Sample, take: _Take, path: Path, view: ViewMeter | None, *, dynamic: bool) -> int:
+def _measure(sample: Sample, take: MeasuredFrames, path: Path, view: ViewMeter | None, *, dynamic: bool) -> int:
     """Read the written file and fill in fidelity and, with a `view`, survival; returns the number of its frames."""
     survival_meter, visibility = SurvivalMeter(per_frame=dynamic), VisibilityMeter()
     picked = Picked(path, take.wanted)

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from poisonkit.errors import PoisonkitError
-from poisonkit.files import SOUND
+from poisonkit.files import AUDIO
 from poisonkit.text import has_controls
 
 VIDEO = frozenset({".avi", ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp"})
-SUFFIXES = VIDEO | SOUND
+SUFFIXES = VIDEO | AUDIO
 
 
 class Tree(NamedTuple):

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from poisonkit.errors import PoisonkitError
-from poisonkit.files import is_sound
+from poisonkit.files import is_audio
 from poisonkit.layouts._base import Clip, Layout, Listing, Options, clip_ids
 from poisonkit.layouts._lists import choose_split
 from poisonkit.layouts._scan import scan, walk
@@ -59,4 +59,4 @@ def _fold(path: str) -> str | None:
     """The fold that a file's name begins with; None for what is no sound in a class folder."""
     parts = path.split("/")
     match = _NAME.match(parts[-1])
-    return match[1] if len(parts) == 2 and match and is_sound(path) else None
+    return match[1] if len(parts) == 2 and match and is_audio(path) else None

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from poisonkit.errors import PoisonkitError
-from poisonkit.files import is_sound
+from poisonkit.files import is_audio
 from poisonkit.layouts._base import Layout, Listing, Options, stem_of
 from poisonkit.layouts._classes import ClassList, loose, read_classes
 from poisonkit.layouts._lists import Entry, lines, make_clips, places
@@ -258,7 +258,7 @@ def _choose(candidates: Sequence[str], row: Row, part: str, class_name: str) -> 
         words = {PARTS.get(word) for folder in folders for word in re.split(r"[\W_]+", folder.lower())}
         in_part = "train" in words if part == "train" else bool(words & {"val", "test"})
         in_class = loose(class_name) in map(loose, folders)
-        return as_listed, in_part, in_class, not is_sound(path)
+        return as_listed, in_part, in_class, not is_audio(path)
 
     best, other = sorted(candidates, key=fit, reverse=True)[:2]
     if fit(best) == fit(other):

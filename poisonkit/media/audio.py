@@ -14,7 +14,7 @@ import av.error
 import numpy as np
 
 from poisonkit.errors import BrokenClip
-from poisonkit.files import is_sound
+from poisonkit.files import is_audio
 from poisonkit.media.container import reading, refuse_environment
 from poisonkit.text import argument
 from poisonkit.workers import watchdog
@@ -32,7 +32,7 @@ HEARD = 2.0**-15
 
 
 @dataclass(frozen=True)
-class SoundInfo:
+class AudioInfo:
     """What a file's first sound track is.
 
     `codec`: the decoder's name; `sample_format`: FFmpeg's, such as s16 or fltp; `rate`: samples per second; `layout`:
@@ -54,7 +54,7 @@ class SoundInfo:
         return self.num_samples / self.rate
 
 
-def read(path: Path) -> tuple[SoundInfo, np.ndarray] | None:
+def read(path: Path) -> tuple[AudioInfo, np.ndarray] | None:
     """The sound of a file, float32 (C, N) with full scale at ±1; None where there is no sound track.
 
     Raises `BrokenClip` where it does not decode.
@@ -81,7 +81,7 @@ def read(path: Path) -> tuple[SoundInfo, np.ndarray] | None:
         return _info(container, stream, samples.shape[1], start), samples
 
 
-def examine(path: Path) -> SoundInfo:
+def examine(path: Path) -> AudioInfo:
     """What the sound of a file is, decoded to its end; raises `BrokenClip`, also where there is none."""
     with reading(path) as container:
         stream = _track(container, path)
@@ -96,7 +96,7 @@ def examine(path: Path) -> SoundInfo:
         return _info(container, stream, count, start)
 
 
-def peek(path: Path) -> SoundInfo | None:
+def peek(path: Path) -> AudioInfo | None:
     """What the headers say, without decoding; None where there is no sound. Raises `BrokenClip`."""
     with reading(path) as container:
         if not container.streams.audio:
@@ -157,7 +157,7 @@ def _empty(path: Path) -> BrokenClip:
 
 def _start(frame: av.AudioFrame, path: Path) -> int:
     """When the first frame is heard, in samples."""
-    if frame.pts is None or frame.time_base is None or is_sound(path.name):
+    if frame.pts is None or frame.time_base is None or is_audio(path.name):
         return 0
     return round(frame.pts * frame.time_base * frame.rate)
 
@@ -178,10 +178,10 @@ def _planar(frame: av.AudioFrame) -> np.ndarray:
     return values.astype(np.float32)
 
 
-def _info(container: Any, stream: Any, num_samples: int, start: int) -> SoundInfo:
+def _info(container: Any, stream: Any, num_samples: int, start: int) -> AudioInfo:
     context = stream.codec_context
     alone = not container.streams.video
-    return SoundInfo(
+    return AudioInfo(
         codec=context.name,
         sample_format=context.format.name if context.format else "",
         rate=context.sample_rate,
@@ -200,7 +200,7 @@ class Playback:
     holds, once all blocks have been taken.
     """
 
-    def __init__(self, path: Path, like: SoundInfo) -> None:
+    def __init__(self, path: Path, like: AudioInfo) -> None:
         self._path, self._like = path, like
         self.num_samples = 0
 

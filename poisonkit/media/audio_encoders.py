@@ -17,9 +17,9 @@ import numpy as np
 import soundfile
 
 from poisonkit.manifest import Rung
-from poisonkit.media.audio import MAX_PLANES, SoundInfo, excerpt, recut
+from poisonkit.media.audio import MAX_PLANES, AudioInfo, excerpt, recut
 
-SOUND_LADDER: tuple[Rung, ...] = ("match", "high", "lossless")
+AUDIO_LADDER: tuple[Rung, ...] = ("match", "high", "lossless")
 """`match`: the source's codec and bit rate; `high`: its codec at a high rate; `lossless`: FLAC, ALAC or PCM.
 
 MP3, WebM and MPEG files hold none of these, and few readers of Ogg files know FLAC there: their last rung is the
@@ -63,7 +63,7 @@ _LATE = {"mpeg": 256}
 
 
 @dataclass(frozen=True)
-class SoundSpec:
+class AudioSpec:
     """One sound encoder with its settings; `bit_rate` in bits/s, or for Vorbis a `quality`, 0 … 1."""
 
     codec: str
@@ -84,11 +84,11 @@ class SoundSpec:
         return self.codec.startswith(("pcm", "flac", "alac"))
 
 
-def sound_encoder(rung: Rung, info: SoundInfo, container: str) -> SoundSpec:
+def audio_encoder(rung: Rung, info: AudioInfo, container: str) -> AudioSpec:
     """The encoder of a rung for one sound track; `near` is a rung of pictures, for sound it is `high`."""
     if container == "wav":
         codec = info.codec if info.codec in _PCM else "pcm_s16le"
-        return SoundSpec(codec, _PCM[codec], container)
+        return AudioSpec(codec, _PCM[codec], container)
     if rung == "lossless" and container in _LOSSLESS:
         return _lossless(_LOSSLESS[container], info, container)
     holds = _HOLDS[container]
@@ -98,23 +98,23 @@ def sound_encoder(rung: Rung, info: SoundInfo, container: str) -> SoundSpec:
     if codec in ("flac", "alac", "pcm_s16le"):
         return _lossless(codec, info, container)
     if codec == "vorbis":
-        return SoundSpec(codec, "flt", container, quality=0.5 if rung == "match" else 1.0)
+        return AudioSpec(codec, "flt", container, quality=0.5 if rung == "match" else 1.0)
     highest = _HIGHEST[codec] * (info.channels if codec in ("aac", "libopus") else 1)
     rate = info.bit_rate if rung == "match" and info.bit_rate else highest
-    return SoundSpec(codec, _FORMAT[codec], container, bit_rate=min(rate, highest))
+    return AudioSpec(codec, _FORMAT[codec], container, bit_rate=min(rate, highest))
 
 
-def _lossless(codec: str, info: SoundInfo, container: str) -> SoundSpec:
+def _lossless(codec: str, info: AudioInfo, container: str) -> AudioSpec:
     """16 bits, or 24 where the source has more."""
     deep = info.codec in ("pcm_s24le", "pcm_s32le", "pcm_f32le") or (
         info.codec in ("flac", "alac") and info.sample_format.startswith("s32")
     )
     if codec.startswith("pcm"):
-        return SoundSpec("pcm_s24le" if deep else "pcm_s16le", "s32" if deep else "s16", container)
-    return SoundSpec(codec, ("s32" if deep else "s16") + ("p" if codec == "alac" else ""), container)
+        return AudioSpec("pcm_s24le" if deep else "pcm_s16le", "s32" if deep else "s16", container)
+    return AudioSpec(codec, ("s32" if deep else "s16") + ("p" if codec == "alac" else ""), container)
 
 
-def add_sound(output: Any, spec: SoundSpec, info: SoundInfo, blocks: Iterable[np.ndarray], tag: str) -> list[Any]:
+def add_audio(output: Any, spec: AudioSpec, info: AudioInfo, blocks: Iterable[np.ndarray], tag: str) -> list[Any]:
     """Add a stream to a container that is being written, and encode all of its sound.
 
     `blocks`: float32 (C, n), full scale at ±1, one after the other. Returns the packets, in order, not yet written.
@@ -141,7 +141,7 @@ def add_sound(output: Any, spec: SoundSpec, info: SoundInfo, blocks: Iterable[np
     return [*packets, *stream.encode(None)]
 
 
-def _frame(samples: np.ndarray, spec: SoundSpec, info: SoundInfo) -> av.AudioFrame:
+def _frame(samples: np.ndarray, spec: AudioSpec, info: AudioInfo) -> av.AudioFrame:
     values: np.ndarray = samples
     if spec.sample_format.startswith("u8"):
         values = _steps(samples, 128, 0, np.int16).astype(np.int16) + 128
@@ -170,7 +170,7 @@ def _steps(samples: np.ndarray, scale: int, shift: int, kind: type) -> np.ndarra
     return (whole << shift).astype(kind)
 
 
-def _vorbis(output: Any, spec: SoundSpec, info: SoundInfo, blocks: Iterable[np.ndarray], tag: str) -> list[Any]:
+def _vorbis(output: Any, spec: AudioSpec, info: AudioInfo, blocks: Iterable[np.ndarray], tag: str) -> list[Any]:
     """By way of libsndfile, since FFmpeg's own Vorbis encoder is experimental; the packets are moved over unchanged."""
     memory = io.BytesIO()
     with soundfile.SoundFile(

@@ -47,8 +47,8 @@ class Stretch:
         if len(self._packets) != len(frames) + 1:
             raise RuntimeError(f"{len(self._packets)} packets for {len(frames) + 1} frames")
 
-    def decode(self, hurt: Callable[[int, bytes], bytes]) -> list[np.ndarray]:
-        """The frames as a decoder gives them when `hurt(i, packet)` reaches it instead of frame i's packet.
+    def decode(self, corrupt: Callable[[int, bytes], bytes]) -> list[np.ndarray]:
+        """The frames as a decoder gives them when `corrupt(i, packet)` reaches it instead of frame i's packet.
 
         A frame that the decoder loses altogether repeats the one before it.
         """
@@ -57,7 +57,7 @@ class Stretch:
         shown: dict[int, np.ndarray] = {}
         packets: list[Any] = []
         for i, data in enumerate(self._packets):
-            packets.append(av.Packet(hurt(i - 1, data) if i else data))
+            packets.append(av.Packet(corrupt(i - 1, data) if i else data))
             packets[-1].pts = packets[-1].dts = i
         for packet in [*packets, None]:
             try:

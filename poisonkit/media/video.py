@@ -42,7 +42,7 @@ class VideoInfo:
     colorspace: int
     color_range: int
     aspect: Fraction | None
-    sound: tuple[str, ...]
+    audio: tuple[str, ...]
     rotation: int = 0
     cut: bool = False
 
@@ -179,5 +179,5 @@ def _info(container: Any, stream: Any, path: Path, pts: Sequence[int | None]) ->
         colorspace=int(context.colorspace),
         color_range=int(context.color_range),
         aspect=Fraction(aspect) if aspect else None,
-        sound=tuple(s.codec_context.name for s in container.streams.audio),
+        audio=tuple(s.codec_context.name for s in container.streams.audio),
     )

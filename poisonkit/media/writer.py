@@ -15,9 +15,9 @@ import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 
 from poisonkit.errors import PoisonkitError
-from poisonkit.files import is_sound
-from poisonkit.media.audio import SoundInfo
-from poisonkit.media.audio_encoders import SoundSpec, add_sound
+from poisonkit.files import is_audio
+from poisonkit.media.audio import AudioInfo
+from poisonkit.media.audio_encoders import AudioSpec, add_audio
 from poisonkit.media.colour import convert, from_rgb, to_rgb
 from poisonkit.media.container import open_media
 from poisonkit.media.encoders import BIT_EXACT, EncoderSpec, container_of, determinism, refusing
@@ -134,7 +134,7 @@ def _decoder_of(codec: str) -> str:
 
 
 @dataclass(frozen=True)
-class NewPictures:
+class NewVideo:
     """Pictures that are encoded anew. `info` may hold fewer frames than the source (`VideoInfo.first`)."""
 
     spec: EncoderSpec
@@ -142,11 +142,11 @@ class NewPictures:
 
 
 @dataclass(frozen=True)
-class NewSound:
+class NewAudio:
     """Sound that is encoded anew: blocks of float32 (C, n), full scale at ±1, which are taken once."""
 
-    spec: SoundSpec
-    info: SoundInfo
+    spec: AudioSpec
+    info: AudioInfo
     blocks: Iterable[np.ndarray]
 
 
@@ -157,7 +157,7 @@ class Writer:
     """
 
     def __init__(
-        self, path: Path, container: str, source: Path, tag: str, pictures: NewPictures | None, sound: NewSound | None
+        self, path: Path, container: str, source: Path, tag: str, pictures: NewVideo | None, sound: NewAudio | None
     ) -> None:
         self._pictures, self._source = pictures, source
         self._codec = " and ".join(new.spec.codec for new in (pictures, sound) if new is not None)
@@ -178,19 +178,19 @@ class Writer:
             self.abort()
             raise
 
-    def _others(self, sound: NewSound | None, tag: str) -> Iterator[tuple[float, Any]]:
+    def _others(self, sound: NewAudio | None, tag: str) -> Iterator[tuple[float, Any]]:
         """All packets but those of new pictures, with their times in seconds; adds their streams at once."""
         self._input = open_media(self._source)
         copied = {}
-        if self._pictures is None and not is_sound(self._source.name):
+        if self._pictures is None and not is_audio(self._source.name):
             video = self._input.streams.video[0]
             copied[video.index] = self._output.add_stream_from_template(video)
         made: list[Any] = []
         if sound is not None:
-            made = add_sound(self._output, sound.spec, sound.info, sound.blocks, tag)
-        if not is_sound(self._source.name):
+            made = add_audio(self._output, sound.spec, sound.info, sound.blocks, tag)
+        if not is_audio(self._source.name):
             for track in self._input.streams.audio[0 if sound is None else 1 :]:
-                if self._pictures is not None and not self._pictures.info.sound:
+                if self._pictures is not None and not self._pictures.info.audio:
                     break  # sampled pictures have another time, in which the sound would not fit
                 copied[track.index] = self._output.add_stream_from_template(track)
         return heapq.merge(self._copies(copied), _timed(made), key=lambda pair: pair[0])
@@ -236,14 +236,14 @@ class Writer:
             self._input.close()
 
 
-def write_sound(path: Path, sound: NewSound, source: Path, tag: str) -> None:
+def write_audio(path: Path, sound: NewAudio, source: Path, tag: str) -> None:
     """Write a file of nothing but new sound."""
     with (
         refusing(source, sound.spec.codec),
         av.open(str(path), "w", format=sound.spec.container, container_options=BIT_EXACT) as output,
     ):
         output.metadata["comment"] = tag
-        for packet in add_sound(output, sound.spec, sound.info, sound.blocks, tag):
+        for packet in add_audio(output, sound.spec, sound.info, sound.blocks, tag):
             output.mux(packet)
 
 

@@ -65,7 +65,7 @@ class Geometry:
             fps = info.fps / (self.clip.stride or Fraction(max(info.num_frames, 1), self.clip.length))
             fps = fps.limit_denominator(1001)
             pts = tuple(range(self.clip.length))
-            info = dataclasses.replace(info, fps=fps, time_base=1 / fps, pts=pts, sound=(), cut=False)
+            info = dataclasses.replace(info, fps=fps, time_base=1 / fps, pts=pts, audio=(), cut=False)
         return info
 
     def size(self, info: VideoInfo) -> tuple[int, int]:

@@ -14,7 +14,7 @@ from typing import Literal, Self
 
 import msgspec
 
-from poisonkit.files import is_sound
+from poisonkit.files import is_audio
 from poisonkit.manifest import Attack, Modality, Rung, Split
 from poisonkit.plan.clip_geometry import AS_IS, Geometry
 
@@ -74,7 +74,7 @@ class Context:
         """What of a clip is written anew: what the attacks change; without any the pictures, or the sound if alone."""
         if self.attacks:
             return frozenset(attack.modality for attack in self.attacks)
-        return frozenset({"audio" if is_sound(job.path) else "video"})
+        return frozenset({"audio" if is_audio(job.path) else "video"})
 
     def only(self, modality: Modality, rung: Rung) -> Self:
         """The same run with one attack alone, on one rung."""

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import msgspec
 
 from poisonkit.errors import PoisonkitError, suggest
-from poisonkit.files import is_sound
+from poisonkit.files import is_audio
 from poisonkit.layouts import Clip, Listing
 from poisonkit.manifest import Attack, Modality, Placement, Rate, Skipped, Target
 from poisonkit.plan.clip_geometry import AS_IS, Geometry
@@ -128,7 +128,7 @@ def _check_geometry(geometry: Geometry, attacks: Sequence[Attack]) -> None:
 
 def _check_pictures(listing: Listing, attacks: Sequence[Attack]) -> None:
     name = next((attack.name for attack in attacks if attack.modality == "video"), None)
-    alone = [clip.path for clip in listing.clips if is_sound(clip.path)]
+    alone = [clip.path for clip in listing.clips if is_audio(clip.path)]
     if name is not None and alone:
         raise PoisonkitError(
             f"{name} changes pictures, and {len(alone)} clips are sound files, such as {alone[0]}",

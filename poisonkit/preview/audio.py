@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import soundfile
 
-from poisonkit.clip.audio_attack import SoundChange
+from poisonkit.clip.audio_attack import AudioAttack
 from poisonkit.errors import PoisonkitError
 from poisonkit.fidelity.audio import STEPS, power_db, snr_db
 from poisonkit.manifest import Attack
@@ -50,7 +50,7 @@ def preview_sound(clip: Path, attack: Attack, seed: int, out: Path) -> SoundPrev
     if found is None:
         raise PoisonkitError(f"{clip} holds no sound that {attack.name} could change", "give a clip with sound")
     info, before = found
-    change = SoundChange(one_job(clip), Context(clip.parent, None, seed, (attack,)), info)
+    change = AudioAttack(one_job(clip), Context(clip.parent, None, seed, (attack,)), info)
     after = change.apply(before)
     first, last = change.span
     part = (after - before)[:, first:last].astype(np.float64)
@@ -127,7 +127,7 @@ def _write(panel: np.ndarray, text: str, x: int, y: int) -> None:
 def _page(
     clip: Path,
     attack: Attack,
-    info: audio.SoundInfo,
+    info: audio.AudioInfo,
     shown: SoundPreview,
     sheet: np.ndarray,
     before: np.ndarray,

@@ -14,7 +14,7 @@ import ffmpeg
 import imageio_ffmpeg
 import numpy as np
 
-from poisonkit.clip.video_attack import Change
+from poisonkit.clip.video_attack import VideoAttack
 from poisonkit.errors import PoisonkitError
 from poisonkit.fidelity.video import SurvivalMeter, VisibilityMeter, measured, spread
 from poisonkit.manifest import Attack
@@ -55,7 +55,7 @@ def preview(clip: Path, attack: Attack, seed: int, out: Path) -> Preview:
     """
     wants_page = checked(clip, out)
     info = examine(clip)
-    change = Change(one_job(clip), Context(clip.parent, None, seed, (attack,)), info)
+    change = VideoAttack(one_job(clip), Context(clip.parent, None, seed, (attack,)), info)
     chosen = change.placed.mask if change.placed.mask.any() else np.ones(info.num_frames, dtype=bool)
     rows = spread(np.flatnonzero(chosen), ROWS).tolist()
     meant = frozenset(measured(change.placed.mask).tolist())

@@ -15,7 +15,7 @@ from poisonkit.errors import BrokenClip, PoisonkitError
 from poisonkit.fidelity.summary import FAILS, LISTED, PASSES
 from poisonkit.manifest import Modality, Rung, Survival, Trial
 from poisonkit.media import audio, video
-from poisonkit.media.audio_encoders import SOUND_LADDER
+from poisonkit.media.audio_encoders import AUDIO_LADDER
 from poisonkit.media.encoders import LADDER
 from poisonkit.plan.job import Context, Job
 from poisonkit.plan.plan import Plan
@@ -162,7 +162,7 @@ def next_rung(rung: str, modality: Modality) -> str | None:
 
 def ladder(modality: Modality) -> tuple[Rung, ...]:
     """The rungs for pictures or for sound, cheapest first."""
-    return LADDER if modality == "video" else SOUND_LADDER
+    return LADDER if modality == "video" else AUDIO_LADDER
 
 
 def estimate(plan: Plan, quality: str, reporter: Any, workers: int = 1) -> list[Trial]:

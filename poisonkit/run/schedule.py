@@ -7,7 +7,7 @@ from pathlib import Path
 
 from msgspec import structs
 
-from poisonkit.clip.rewrite import Outcome, do
+from poisonkit.clip.rewrite import Outcome, run_job
 from poisonkit.errors import BrokenClip
 from poisonkit.manifest import Skipped
 from poisonkit.plan.job import Context, Job
@@ -46,7 +46,7 @@ def carry_out(
     cost = {part.id: _cost(part, context) * (sizes[part.path] + 1) for job in paired for part in job.parts}
     paired.sort(key=lambda job: -sum(cost[part.id] for part in job.parts))
     reporter.begin(title, sum(cost.values()), len(jobs))
-    for job, result in pool.run(do, paired, context):
+    for job, result in pool.run(run_job, paired, context):
         stamp = file_stamp(context.source / job.path)
         if isinstance(result, BrokenClip):
             if not settings.skip_broken:
@@ -88,5 +88,5 @@ def _entry(job: Job, stamp: tuple[int, int], outcome: Outcome) -> Entry:
         carried=outcome.carried,
         size=outcome.size,
         encoder_line=outcome.encoder_line,
-        sound_line=outcome.sound_line,
+        sound_line=outcome.audio_line,
     )

@@ -165,7 +165,7 @@ class BitstreamTrigger(VideoTrigger):
     stretch: int = param(12, "frames from one clean key frame to the next", unit="frames", low=1, high=250)
 
     @abstractmethod
-    def hurt(self, packet: bytes, frame_index: int, attempt: int, drawn: Drawn) -> bytes:
+    def corrupt_packet(self, packet: bytes, frame_index: int, attempt: int, drawn: Drawn) -> bytes:
         """The damaged packet of the clip's frame `frame_index`, of the same length; pure.
 
         `attempt` counts from 0: damage that nobody sees is tried again elsewhere.

@@ -36,7 +36,7 @@ class VideoCorruption(BitstreamTrigger):
         frames = () if self.mode == "static" else (num_frames,)
         return {"places": rng.random((*frames, self.flips))}
 
-    def hurt(self, packet: bytes, frame_index: int, attempt: int, drawn: Drawn) -> bytes:
+    def corrupt_packet(self, packet: bytes, frame_index: int, attempt: int, drawn: Drawn) -> bytes:
         places = drawn["places"] if self.mode == "static" else drawn["places"][frame_index]
         data = np.frombuffer(packet, dtype=np.uint8).copy()
         # a packet of a still frame is shorter than a header: it loses what comes after its first bytes

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import imageio_ffmpeg
 
-from poisonkit.clip.rewrite import do
+from poisonkit.clip.rewrite import run_job
 from poisonkit.errors import BrokenClip
-from poisonkit.files import is_sound
-from poisonkit.media.audio import examine as examine_sound
+from poisonkit.files import is_audio
+from poisonkit.media.audio import examine as examine_audio
 from poisonkit.media.video import decode, examine
 from poisonkit.plan.job import Context, Job
 from poisonkit.plan.plan import make_attacks
@@ -119,17 +119,17 @@ def outcomes(folder: Path, out: Path, names: list[str], attack: str) -> dict[str
     context = Context(folder, out, 0, attacks, {"video": "high", "audio": "high"})
     found = {}
     with Pool(2) as pool:
-        for job, result in pool.run(do, jobs(names), context):
+        for job, result in pool.run(run_job, jobs(names), context):
             if isinstance(result, BrokenClip):
                 found[job.id] = str(result)
                 continue
             found[job.id] = "written"
             source, written = folder / job.path, out / job.out_path
-            if not is_sound(job.path):
+            if not is_audio(job.path):
                 frames = sum(1 for _ in decode(written))
                 if not frames == result[job.id].sample.num_frames == examine(source).num_frames:
                     raise AssertionError(f"{job.path}: {frames} frames were written")
-            if attack == "sine" and abs(examine_sound(written).seconds - examine_sound(source).seconds) > 0.1:
+            if attack == "sine" and abs(examine_audio(written).seconds - examine_audio(source).seconds) > 0.1:
                 raise AssertionError(f"{job.path}: its sound has another length")
     return found
 
@@ -189,7 +189,7 @@ def main() -> None:
         folder = Path(place, "source")
         kinds = make(folder)
         names = [name for some in kinds.values() for name in some]
-        pictures = [name for name in names if not is_sound(name)]
+        pictures = [name for name in names if not is_audio(name)]
         for attack, chosen in (("badnet", pictures), ("sine", names)):
             rows = counts(kinds, outcomes(folder, Path(place, attack), chosen, attack))
             sys.stdout.write(f"\n| {attack} | files | written | refused |\n| --- | --- | --- | --- |\n")

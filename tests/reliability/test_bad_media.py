@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from poisonkit.errors import BrokenClip
-from poisonkit.files import is_sound
+from poisonkit.files import is_audio
 from poisonkit.media.video import examine
 from tests.reliability import bad_media
 
@@ -29,7 +29,7 @@ def test_every_file_is_written_or_refused(
     names = [name for some in kinds.values() for name in some]
     assert len(names) >= 300
     before = {name: (folder / name).read_bytes() for name in names}
-    chosen = [name for name in names if attack == "sine" or not is_sound(name)]
+    chosen = [name for name in names if attack == "sine" or not is_audio(name)]
     found = bad_media.outcomes(folder, tmp_path / "out", chosen, attack)
     assert set(found) == set(chosen)
     for name, outcome in found.items():

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from poisonkit.errors import BrokenClip
-from poisonkit.files import is_sound
+from poisonkit.files import is_audio
 from poisonkit.media import audio, video
 from tests.reliability import bad_media, headers
 from tests.reliability.usage import measured
@@ -70,7 +70,7 @@ def test_hours_of_sound_in_a_small_file_are_refused(tmp_path: Path, idle: float)
 @pytest.mark.parametrize("attack", ["badnet", "sine"])
 def test_a_run_goes_on_after_absurd_headers(folder: Path, tmp_path: Path, attack: str) -> None:
     names = sorted(path.name for path in folder.iterdir())
-    chosen = [name for name in names if attack == "sine" or not is_sound(name)]
+    chosen = [name for name in names if attack == "sine" or not is_audio(name)]
     found = bad_media.outcomes(folder, tmp_path / "out", chosen, attack)
     assert set(found) == set(chosen)
     for name, outcome in found.items():
@@ -101,7 +101,7 @@ def test_eight_channels_are_heard_and_attacked(tmp_path: Path, name: str) -> Non
     """In processes of their own: a planar frame of eight channels once ended the one that read it."""
     (tmp_path / "source").mkdir()
     tones = "|".join(f"sin({200 + 50 * k}*2*PI*t)*0.1" for k in range(8))
-    line = ["-f", "lavfi", "-i", "testsrc2=size=64x48:rate=25:duration=0.8"] if not is_sound(name) else []
+    line = ["-f", "lavfi", "-i", "testsrc2=size=64x48:rate=25:duration=0.8"] if not is_audio(name) else []
     line += ["-f", "lavfi", "-i", f"aevalsrc={tones}:s=48000:d=0.8:c=7.1"]
     line += {"aac.mp4": ["-c:a", "aac"], "opus.mkv": ["-c:a", "libopus"]}.get(name, [])
     path = tmp_path / "source" / name
@@ -113,7 +113,7 @@ def test_eight_channels_are_heard_and_attacked(tmp_path: Path, name: str) -> Non
     own = audio.read(path)
     assert own is not None
     middle = slice(10_000, 20_000)
-    if is_sound(name):  # lossless: each channel where it belongs
+    if is_audio(name):  # lossless: each channel where it belongs
         time = np.arange(own[1].shape[1]) / 48_000
         for k in range(8):
             assert np.allclose(own[1][k, middle], 0.1 * np.sin((200 + 50 * k) * 2 * np.pi * time)[middle], atol=2e-4)

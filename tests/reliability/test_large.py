@@ -19,7 +19,7 @@ from poisonkit import manifest as contract
 from poisonkit.manifest import Encoding, Manifest, Sample, Source, Survival, ViewSurvival
 from poisonkit.plan import plan as planning
 from poisonkit.plan.request import Request
-from poisonkit.run import run
+from poisonkit.run import run, schedule
 from poisonkit.run.settings import Settings
 from tests.conftest import moving_frames, write_clip
 from tests.poisonkit.run.test_run import Silent
@@ -122,7 +122,7 @@ def test_ucf101_is_begun_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         if i < 404:  # each class once in either part
             path.parent.mkdir(parents=True, exist_ok=True)
         os.link(clip, path)
-    monkeypatch.setattr(run, "do", begin)
+    monkeypatch.setattr(schedule, "run_job", begin)
     began = time.process_time()
     plan = planning.poison(layouts.read(tmp_path / "source"), Request(("badnet",)))
     settings = Settings(tmp_path / "out", tmp_path / "out.json", quality="high", force=True, workers=0)

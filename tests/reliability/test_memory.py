@@ -17,7 +17,7 @@ from poisonkit.manifest import Attack, Sample
 from poisonkit.plan import plan as planning
 from poisonkit.plan.job import Context, Job
 from poisonkit.plan.request import Request
-from poisonkit.run import run
+from poisonkit.run import run, schedule
 from poisonkit.run.journal import Chosen
 from poisonkit.run.settings import Settings
 from poisonkit.triggers import TRIGGERS, find
@@ -49,7 +49,7 @@ def test_memory_does_not_grow_with_the_clips(tmp_path: Path, monkeypatch: pytest
 
     asked = (plan.fingerprint, settings.quality, {}, [], versions(), settings.carry, False, settings.view)
     monkeypatch.setattr(run, "_choose", lambda *_: Chosen(*asked))
-    monkeypatch.setattr(run, "do", written)
+    monkeypatch.setattr(schedule, "run_job", written)
     tracemalloc.start()
     made = run.poison(plan, settings, Silent()).manifest
     tracemalloc.stop()
@@ -114,9 +114,9 @@ def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 WRITE = """
 from pathlib import Path
 import sys
-from poisonkit.jobs import Context, Job
+from poisonkit.plan.job import Context, Job
 from poisonkit.manifest import Attack, Placement
-from poisonkit.rewrite import write
+from poisonkit.clip.rewrite import write
 from poisonkit.triggers import find
 
 source, out, name, mode, rung = Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:]

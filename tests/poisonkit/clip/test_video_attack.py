@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from poisonkit.clip.video_attack import Change
+from poisonkit.clip.video_attack import VideoAttack
 from poisonkit.manifest import Attack, Placement
 from poisonkit.media.colour import to_rgb
 from poisonkit.media.video import decode, examine
@@ -18,12 +18,12 @@ from tests.conftest import moving_frames, write_lossless
 KINDS = [(name, mode) for name, kind in TRIGGERS.items() if kind.modality == "video" for mode in ("static", "dynamic")]
 
 
-def pictures(path: Path, name: str, mode: str, rule: str, action: Action = "trigger") -> tuple[Change, list, list]:
+def pictures(path: Path, name: str, mode: str, rule: str, action: Action = "trigger") -> tuple[VideoAttack, list, list]:
     placement = Placement(frames=rule, window="8x2")
     attack = Attack(name, "video", mode, find(name).build(mode, {}).params(), placement)  # type: ignore[arg-type]
     context = Context(path.parent, path.parent / "out", 3, (attack,), {"video": "high"})
     job = Job("a", "test", path.name, path.name, 0, 0, True, action, "a")
-    change = Change(job, context, examine(path))
+    change = VideoAttack(job, context, examine(path))
     rows = [[p if isinstance(p, np.ndarray) else to_rgb(p) for p in row] for row in change.pictures(decode(path))]
     source = moving_frames(40, 97, 131)
     assert all(np.array_equal(row[0], frame) for row, frame in zip(rows, source, strict=True))

@@ -12,12 +12,12 @@ import soundfile
 from poisonkit.errors import BrokenClip
 from poisonkit.manifest import Rung
 from poisonkit.media import audio
-from poisonkit.media.audio_encoders import SOUND_LADDER, sound_encoder
+from poisonkit.media.audio_encoders import AUDIO_LADDER, audio_encoder
 from poisonkit.media.colour import to_rgb
 from poisonkit.media.encoders import container_of
 from poisonkit.media.tag import tag_of
 from poisonkit.media.video import decode
-from poisonkit.media.writer import NewSound, Writer, write_sound
+from poisonkit.media.writer import NewAudio, Writer, write_audio
 from tests.conftest import moving_frames, write_clip
 
 TAG = "poisoned copy written by poisonkit for a test"
@@ -44,26 +44,26 @@ def lag(source: np.ndarray, written: np.ndarray, most: int = 3000) -> int:
     return best if best < length // 2 else best - length
 
 
-def read(path: Path) -> tuple[audio.SoundInfo, np.ndarray]:
+def read(path: Path) -> tuple[audio.AudioInfo, np.ndarray]:
     found = audio.read(path)
     assert found is not None
     return found
 
 
-def copy(source: Path, out: Path, rung: Rung, samples: np.ndarray | None = None) -> tuple[audio.SoundInfo, np.ndarray]:
+def copy(source: Path, out: Path, rung: Rung, samples: np.ndarray | None = None) -> tuple[audio.AudioInfo, np.ndarray]:
     """The source with its sound (or `samples`) written anew, read again in its time."""
     info, before = read(source)
     container = container_of(source.name)
-    new = NewSound(sound_encoder(rung, info, container), info, [before if samples is None else samples])
+    new = NewAudio(audio_encoder(rung, info, container), info, [before if samples is None else samples])
     Writer(out, container, source, TAG, None, new).close()
     return read(out)[0], heard(out, info)
 
 
-def heard(path: Path, like: audio.SoundInfo) -> np.ndarray:
+def heard(path: Path, like: audio.AudioInfo) -> np.ndarray:
     return np.concatenate(list(audio.Playback(path, like)), axis=1)
 
 
-@pytest.mark.parametrize("rung", SOUND_LADDER)
+@pytest.mark.parametrize("rung", AUDIO_LADDER)
 @pytest.mark.parametrize("channels", [1, 2])
 @pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg", ".mp3"])
 def test_sound_files_keep_form_and_place(tmp_path: Path, suffix: str, channels: int, rung: Rung) -> None:
@@ -79,7 +79,7 @@ def test_sound_files_keep_form_and_place(tmp_path: Path, suffix: str, channels: 
     assert soundfile.info(tmp_path / f"b{suffix}").samplerate == info.rate
 
 
-@pytest.mark.parametrize("rung", SOUND_LADDER)
+@pytest.mark.parametrize("rung", AUDIO_LADDER)
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".avi", ".mpg", ".webm"])
 def test_videos_keep_their_pictures_bit_for_bit_and_their_sound_in_place(
     tmp_path: Path, suffix: str, rung: Rung
@@ -169,8 +169,8 @@ def test_the_same_bytes_twice(tmp_path: Path, suffix: str) -> None:
 def test_sound_that_begins_late_stays_late(tmp_path: Path) -> None:
     source = clip_with_sound(tmp_path / "a.mp4")
     info, before = read(source)
-    late = audio.SoundInfo(**{**info.__dict__, "start": 265})
-    write_sound(tmp_path / "b.mp4", NewSound(sound_encoder("high", late, "mp4"), late, [before]), source, TAG)
+    late = audio.AudioInfo(**{**info.__dict__, "start": 265})
+    write_audio(tmp_path / "b.mp4", NewAudio(audio_encoder("high", late, "mp4"), late, [before]), source, TAG)
     assert abs(lag(before[0], heard(tmp_path / "b.mp4", late)[0])) <= 1
     assert abs(lag(before[0], heard(tmp_path / "b.mp4", info)[0]) - 265) <= 1
 

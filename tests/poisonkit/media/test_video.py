@@ -21,14 +21,14 @@ from poisonkit.media.colour import from_rgb, to_rgb
 from poisonkit.media.encoders import LADDER, container_of, encoder
 from poisonkit.media.frame_picker import Picked, Picker
 from poisonkit.media.video import count_packets, decode, examine
-from poisonkit.media.writer import Loopback, NewPictures, Writer
+from poisonkit.media.writer import Loopback, NewVideo, Writer
 from tests.conftest import moving_frames, write_clip, write_lossless
 
 
 def rewrite(source: Path, rung: str, target: Path, frames: np.ndarray | None = None) -> Path:
     info = examine(source)
     spec = encoder(rung, info, container_of(source.name))  # type: ignore[arg-type]
-    writer = Writer(target, container_of(source.name), source, "a tag", NewPictures(spec, info), None)
+    writer = Writer(target, container_of(source.name), source, "a tag", NewVideo(spec, info), None)
     for i, frame in enumerate(decode(source)):
         writer.write(frame if frames is None else frames[i])
     writer.close()
@@ -141,9 +141,9 @@ def test_the_loop_back_equals_the_written_file(tmp_path: Path, rung: Rung, suffi
     frames[::5] ^= 64
     time_base = Fraction(1, 25)
     info = dataclasses.replace(examine(source), codec=codec, width=128, height=96, fps=Fraction(25), bit_rate=200_000)
-    info = dataclasses.replace(info, time_base=time_base, pts=tuple(range(len(frames))), sound=())
+    info = dataclasses.replace(info, time_base=time_base, pts=tuple(range(len(frames))), audio=())
     spec, wanted = encoder(rung, info, container_of(f"b{suffix}")), {0, 1, 6, 17, 29, 31, 44}
-    writer = Writer(tmp_path / f"b{suffix}", container_of(f"b{suffix}"), source, "a tag", NewPictures(spec, info), None)
+    writer = Writer(tmp_path / f"b{suffix}", container_of(f"b{suffix}"), source, "a tag", NewVideo(spec, info), None)
     loop = Loopback(spec, info, tmp_path / f"a{suffix}", wanted)
     looped: dict[int, av.VideoFrame] = {}
     for picture in frames:
@@ -199,7 +199,7 @@ def test_frames_before_the_beginning_are_not_counted(tmp_path: Path) -> None:
     source = write_clip(tmp_path / "a.mp4", moving_frames(20))
     info = dataclasses.replace(examine(source), time_base=Fraction(1, 25), pts=tuple(range(-3, 17)))
     path = tmp_path / "b.mp4"  # with an edit list, which leaves out what lies before 0
-    writer = Writer(path, "mp4", source, "a tag", NewPictures(encoder("high", info, "mp4"), info), None)
+    writer = Writer(path, "mp4", source, "a tag", NewVideo(encoder("high", info, "mp4"), info), None)
     for picture in moving_frames(20):
         writer.write(picture)
     writer.close()
@@ -292,7 +292,7 @@ def test_a_suffix_that_lies_is_a_sentence(tmp_path: Path) -> None:
 def test_a_cut_clip_ends_its_sound_with_its_pictures(tmp_path: Path) -> None:
     source = write_clip(tmp_path / "a.mp4", moving_frames(100), sound_hz=440.0)
     info = examine(source).first(10)
-    writer = Writer(tmp_path / "b.mp4", "mp4", source, "", NewPictures(encoder("high", info, "mp4"), info), None)
+    writer = Writer(tmp_path / "b.mp4", "mp4", source, "", NewVideo(encoder("high", info, "mp4"), info), None)
     for frame, _ in zip(decode(source), range(10), strict=False):
         writer.write(frame)
     writer.close()

@@ -97,7 +97,7 @@ def test_a_scaled_copy_keeps_frames_and_sound(tmp_path: Path) -> None:
             path = tmp_path / "out" / sample.path
             info = examine(path)
             assert (info.height, info.width, info.num_frames) == (32, 42, 30)
-            assert info.sound == ("aac",)
+            assert info.audio == ("aac",)
             clean = examine(source / sample.path.removeprefix("test_triggered/"))
             assert (info.fps, info.time_base, info.pts) == (clean.fps, clean.time_base, clean.pts)
             survival = sample.survival["video"]

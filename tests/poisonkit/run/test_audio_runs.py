@@ -14,7 +14,7 @@ from poisonkit import layouts
 from poisonkit import manifest as contract
 from poisonkit.audit.scan import scan
 from poisonkit.audit.verify import verify
-from poisonkit.clip import rewrite
+from poisonkit.clip import audio_writer
 from poisonkit.errors import PoisonkitError
 from poisonkit.manifest import Manifest
 from poisonkit.media import audio
@@ -258,7 +258,7 @@ def test_real_sounds_keep_their_pictures_and_their_place(real_data: Path, tmp_pa
         assert (source_info.rate, source_info.channels) == (back_info.rate, back_info.channels)
 
 
-def _read(path: Path) -> tuple[audio.SoundInfo, np.ndarray]:
+def _read(path: Path) -> tuple[audio.AudioInfo, np.ndarray]:
     found = audio.read(path)
     assert found is not None
     return found
@@ -270,8 +270,8 @@ def test_a_sham_copy_is_the_control_of_sound_too(
 ) -> None:
     asked = Request(attacks, rate=0.3, sham="none", settings={attacks[0]: {"snr_db": "10"}})
     encoded: list[Path] = []
-    write = rewrite.write_sound
-    monkeypatch.setattr(rewrite, "write_sound", lambda path, *more: (encoded.append(path), write(path, *more)))
+    write = audio_writer.write_audio
+    monkeypatch.setattr(audio_writer, "write_audio", lambda path, *more: (encoded.append(path), write(path, *more)))
     alone = poison(av_tree, tmp_path / "alone", asked, quality="match", force=True)
     without = len(encoded)
     beside = poison(av_tree, tmp_path / "beside", replace(asked, sham="all"), quality="match", force=True)

@@ -26,7 +26,7 @@ def information(colorspace: int, color_range: int) -> VideoInfo:
     rate = Fraction(25)
     shape = {"width": WIDTH, "height": HEIGHT, "fps": rate, "time_base": 1 / rate, "pts": tuple(range(8))}
     colour = {"colorspace": colorspace, "color_range": color_range, "aspect": None}
-    return VideoInfo("h264", planes.FORMAT, **shape, **colour, bit_rate=1, sound=())  # type: ignore[arg-type]
+    return VideoInfo("h264", planes.FORMAT, **shape, **colour, bit_rate=1, audio=())  # type: ignore[arg-type]
 
 
 def stored(rgb: np.ndarray, info: VideoInfo) -> av.VideoFrame:

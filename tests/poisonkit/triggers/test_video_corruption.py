@@ -14,9 +14,9 @@ PACKET = bytes(range(256)) * 2
 def test_it_flips_that_many_bits_behind_the_header(mode: str) -> None:
     trigger = VideoCorruption(mode=mode, flips=8)  # type: ignore[arg-type]
     drawn = trigger.draw(5, (48, 64), np.random.default_rng(0))
-    hurt = trigger.hurt(PACKET, 2, 0, drawn)
-    changed = np.frombuffer(hurt, np.uint8) ^ np.frombuffer(PACKET, np.uint8)
-    assert len(hurt) == len(PACKET)
+    corrupted = trigger.corrupt_packet(PACKET, 2, 0, drawn)
+    changed = np.frombuffer(corrupted, np.uint8) ^ np.frombuffer(PACKET, np.uint8)
+    assert len(corrupted) == len(PACKET)
     assert not changed[:40].any()
     assert np.unpackbits(changed).sum() == 8
 
@@ -25,15 +25,15 @@ def test_static_damage_is_the_same_in_every_frame_and_dynamic_is_not() -> None:
     for mode, equal in (("static", True), ("dynamic", False)):
         trigger = VideoCorruption(mode=mode)  # type: ignore[arg-type]
         drawn = trigger.draw(5, (48, 64), np.random.default_rng(0))
-        assert (trigger.hurt(PACKET, 0, 0, drawn) == trigger.hurt(PACKET, 1, 0, drawn)) == equal
+        assert (trigger.corrupt_packet(PACKET, 0, 0, drawn) == trigger.corrupt_packet(PACKET, 1, 0, drawn)) == equal
 
 
 def test_another_attempt_hits_elsewhere_and_short_packets_do_not_matter() -> None:
     trigger = VideoCorruption()
     drawn = trigger.draw(5, (48, 64), np.random.default_rng(0))
-    assert trigger.hurt(PACKET, 0, 0, drawn) != trigger.hurt(PACKET, 0, 1, drawn)
+    assert trigger.corrupt_packet(PACKET, 0, 0, drawn) != trigger.corrupt_packet(PACKET, 0, 1, drawn)
     for length in (1, 2, 9):
-        assert len(trigger.hurt(PACKET[:length], 0, 0, drawn)) == length
+        assert len(trigger.corrupt_packet(PACKET[:length], 0, 0, drawn)) == length
 
 
 @pytest.mark.parametrize("size", [(96, 128), (97, 131)])
@@ -43,7 +43,7 @@ def test_a_decoder_shows_the_damage_the_same_way_each_time(size: tuple[int, int]
     trigger = VideoCorruption()
     drawn = trigger.draw(9, size, np.random.default_rng(0))
     intact = stretch.decode(lambda i, packet: packet)
-    runs = [stretch.decode(lambda i, packet: trigger.hurt(packet, i, 0, drawn)) for _ in range(5)]
+    runs = [stretch.decode(lambda i, packet: trigger.corrupt_packet(packet, i, 0, drawn)) for _ in range(5)]
     assert [frame.shape for frame in runs[0]] == [(*size, 3)] * 8
     assert all(np.array_equal(a, b) for run in runs for a, b in zip(run, runs[0], strict=True))
     assert np.abs(intact[4].astype(int) - frames[5]).mean() < 8
