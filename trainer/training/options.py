@@ -58,7 +58,7 @@ def check_options(options: FitOptions) -> None:
         value = getattr(options, name)
         if value is not None and not value > 0:
             raise TrainerError(
-                f"--{name.replace('_', '-')} is {value}, but must be above 0", "leave it out for the preset's"
+                f"{argument(name)} is {value}, but must be above 0", "leave it out for the preset's"
             )
     if options.workers is not None and options.workers < 0:
         raise TrainerError(

@@ -316,7 +316,7 @@ def test_other_versions_are_a_note(copies: Path) -> None:
 def test_of_a_clean_data_set_nothing_was_drawn(ucf: Path, tmp_path: Path) -> None:
     options = Settings(ucf, tmp_path / "clean.json", workers=0)
     run.index(planning.index(layouts.read(ucf), 0), options, Silent())
-    with pytest.raises(PoisonkitError, match="leave out --rederive"):
+    with pytest.raises(PoisonkitError, match="leave out rederive"):
         problems(tmp_path / "clean.json")
 
 

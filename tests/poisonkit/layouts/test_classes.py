@@ -110,7 +110,7 @@ def test_a_class_without_clips_is_told(tree):
     table = "path,label,split\n" + "".join(f"{path},{path.split('/')[1]},{path.split('/')[0]}\n" for path in PATHS)
     root = tree(PATHS, {"clips.csv": table, "classes.txt": "a_b\nc\nD e\nf\n"})
     assert read(root, "csv").classes == ("a_b", "c", "D e", "f")
-    with pytest.raises(PoisonkitError, match=r"the class 'f' of --classes has no clips in .*; take it out"):
+    with pytest.raises(PoisonkitError, match=r"the class 'f' of classes has no clips in .*; take it out"):
         read(root, "csv", Options(classes=("a_b", "f")))
 
 

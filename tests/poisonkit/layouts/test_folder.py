@@ -142,7 +142,7 @@ def test_train_beside_an_unknown_partner_is_not_a_class(tree, other: str):
 def test_a_split_that_the_layout_does_not_have_is_refused(tree):
     root = tree(["train/a/1.mp4", "train/b/2.mp4", "test/a/3.mp4"])
     assert read(root, options=Options(split="1")).clips
-    with pytest.raises(PoisonkitError, match=r"layout 'folder' .* has no split '2'; leave --split out"):
+    with pytest.raises(PoisonkitError, match=r"layout 'folder' .* has no split '2'; leave split out"):
         read(root, options=Options(split="2"))
 
 

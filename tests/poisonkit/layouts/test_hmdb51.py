@@ -135,7 +135,7 @@ def test_missing_folders_and_lists_are_told(tree):
     (root / "wave/x.avi").touch()
     with pytest.raises(PoisonkitError, match=r"not UTF-8"):
         read(root)
-    with pytest.raises(PoisonkitError, match=r"no lists like wave_test_split1.txt in .*--annotations DIR"):
+    with pytest.raises(PoisonkitError, match=r"no lists like wave_test_split1.txt in .*give their folder: annotations"):
         read(root, "hmdb51", Options(annotations=root / "Other"))
 
 

@@ -174,7 +174,7 @@ def test_clips_and_lists_that_are_all_missing_are_told(tree):
     with pytest.raises(PoisonkitError, match=r"none of the 5 clips that train.csv and val.csv in .*list is in"):
         read(root)
     (root / "annotations/val.csv").unlink()
-    with pytest.raises(PoisonkitError, match=r"no lists train.csv and val.csv .*--annotations DIR"):
+    with pytest.raises(PoisonkitError, match=r"no lists train.csv and val.csv .*give their folder: annotations"):
         read(root, "kinetics")
 
 

@@ -128,7 +128,7 @@ def test_missing_folders_and_lists_are_told(tree):
     with pytest.raises(PoisonkitError, match=r"not UTF-8"):
         read(root)
     (root / "ucfTrainTestlist/classInd.txt").unlink()
-    with pytest.raises(PoisonkitError, match=r"no classInd.txt .*--annotations"):
+    with pytest.raises(PoisonkitError, match=r"no classInd.txt .*annotations"):
         read(root, "ucf101")
 
 

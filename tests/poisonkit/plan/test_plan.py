@@ -115,7 +115,7 @@ def test_impossible_rates(rate: float) -> None:
 
 
 def test_more_than_there_are() -> None:
-    with pytest.raises(PoisonkitError, match=r"100 poisoned clips, but only 80 .* at most --rate 0\.8"):
+    with pytest.raises(PoisonkitError, match=r"100 poisoned clips, but only 80 .* at most rate=0\.8"):
         planning.poison(listing(), Request(("badnet",), rate=1.0))
 
 
@@ -148,7 +148,7 @@ def test_a_target_without_training_clips_is_a_sentence(label_mode: str) -> None:
     clips = tuple(c for c in whole.clips if not (c.label == 2 and c.split == "train"))
     lacking = Listing("folder", "1", Path("/nowhere"), whole.classes, clips)
     request = Request(("badnet",), target="c2", rate_of="target", label_mode=label_mode)  # type: ignore[arg-type]
-    with pytest.raises(PoisonkitError, match="no training clips of class 'c2'; choose another --target"):
+    with pytest.raises(PoisonkitError, match="no training clips of class 'c2'; choose another target"):
         planning.poison(lacking, request)
 
 
@@ -162,5 +162,5 @@ def test_a_limit_keeps_every_class_in_its_share_and_all_training_clips() -> None
     assert limited.fingerprint != whole.fingerprint
     assert selection.limit_test(whole, 23, 0) == limited != selection.limit_test(whole, 23, 1)
     assert selection.limit_test(whole, 1000, 0).clips == whole.clips
-    with pytest.raises(PoisonkitError, match="--test-limit 0"):
+    with pytest.raises(PoisonkitError, match="test_limit=0"):
         selection.limit_test(whole, 0, 0)

@@ -66,7 +66,7 @@ def test_without_a_trigger_nothing_has_to_survive() -> None:
 
 
 def test_a_named_rung_that_destroys_the_trigger_is_refused_with_its_figure() -> None:
-    with pytest.raises(PoisonkitError, match=r"'match' only 0\.10 .* --quality auto"):
+    with pytest.raises(PoisonkitError, match=r"'match' only 0\.10 .* quality='auto'"):
         choosing("match", {"match": kept(0.1, 0.02, 0.3)})
     assert choosing("match", {"match": kept(0.1, 0.02, 0.3)}, force=True)[0] == "match"
     assert choosing("match", {"match": kept(0.6, 0.02, 0.7)})[0] == "match"

@@ -234,7 +234,7 @@ def test_another_plan_does_not_touch_a_finished_copy(ucf_tree: Path, tmp_path: P
     ):
         with pytest.raises(PoisonkitError, match=r"holds another copy .*, made with ") as caught:
             poison(ucf_tree, tmp_path / "out", request)
-        assert f", made with {words}; remove it, or give another --out" in str(caught.value)
+        assert f", made with {words}; remove it, or give another out" in str(caught.value)
     with pytest.raises(PoisonkitError, match="--quality high instead of near"):
         poison(ucf_tree, tmp_path / "out", quality="near")
     limited = planning.poison(selection.limit_test(layouts.read(ucf_tree), 3, 0), DEFAULT)
@@ -444,7 +444,7 @@ def test_the_trial_measures_even_where_the_run_does_not(ucf_tree: Path, tmp_path
     lean = poison(ucf_tree, tmp_path / "b", **settings, survival=False)
     assert made.encoding.trials == lean.encoding.trials
     assert [s.sha256 for s in made.samples] == [s.sha256 for s in lean.samples]
-    with pytest.raises(PoisonkitError, match="--force"):
+    with pytest.raises(PoisonkitError, match="force=True"):
         poison(ucf_tree, tmp_path / "c", Request(("ftrojan",)), quality="high", force=False, survival=False)
 
 

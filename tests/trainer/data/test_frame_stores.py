@@ -98,7 +98,7 @@ def test_a_full_disk_is_a_sentence_before_anything_is_written(
     files: FileStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(frame_stores.shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
-    with pytest.raises(TrainerError, match="name another folder with --cache-dir, or take --cache none"):
+    with pytest.raises(TrainerError, match="name another folder with cache_dir, or take cache='none'"):
         DiskStore(files, tmp_path / "cache")
     assert not list((tmp_path / "cache").iterdir())
 

@@ -176,7 +176,7 @@ def test_another_geometry_is_refused_unless_forced(tmp_path: Path) -> None:
     loaded = weights.load(tmp_path / "w.pth")
     geometry = replace(loaded.geometry, frames=16)
     victim = build("i3d", geometry)
-    with pytest.raises(TrainerError, match=r"frames 32 instead of 16.*--force"):
+    with pytest.raises(TrainerError, match=r"frames 32 instead of 16.*force=True"):
         weights.initialise(victim, geometry, loaded)
     assert weights.initialise(victim, geometry, loaded, force=True).missing == []
 
@@ -210,7 +210,7 @@ def test_public_weights_without_a_network_say_where_to_put_them(
     monkeypatch.setattr(torch.hub, "download_url_to_file", offline)
     with pytest.raises(TrainerError, match=r"cannot fetch https://.*no network.*put it at .*SLOWFAST_4x16_R50.pyth"):
         _public.fetch("slowfast", "paper")
-    with pytest.raises(TrainerError, match="no public weights for i3d --preset mini"):
+    with pytest.raises(TrainerError, match="no public weights for i3d preset='mini'"):
         _public.fetch("i3d", "mini")
     place = tmp_path / "checkpoints" / _public.PUBLIC["i3d", "paper"].url.rsplit("/", 1)[1]
     place.write_bytes(b"something else")

@@ -457,7 +457,7 @@ def test_unfinished_runs_are_refused(
         written(tmp_path, tmp_path)
     with pytest.raises(RunError, match="is a folder"):
         page.report(ReportOptions([pair[0]], tmp_path), Progress())
-    with pytest.raises(TrainerError, match="--clips is -1"):
+    with pytest.raises(TrainerError, match="clips is -1"):
         written(tmp_path, pair[0], clips=-1)
 
 

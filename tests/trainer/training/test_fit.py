@@ -101,7 +101,7 @@ def test_a_dry_run_estimates_and_writes_nothing(bars: Path, tmp_path: Path) -> N
     assert expected.parameters == sum(p.numel() for p in I3D(I3D.presets["mini"].geometry, 2).parameters())
     assert min(expected.seconds.values()) > 0
     assert not (tmp_path / "run").exists()
-    with pytest.raises(TrainerError, match="--epochs is -1"):
+    with pytest.raises(TrainerError, match="epochs is -1"):
         fit.dry_run(replace(options(bars, tmp_path / "run"), epochs=-1), Progress())
 
 
@@ -187,7 +187,7 @@ def test_resumed_run_goes_on_within_the_epoch_to_the_same_weights(
         with pytest.raises(LostMachineError):
             fit.fit(options(bars, tmp_path / "run", **asked), Progress())
     torch.rand(7)  # a new process would have another random state
-    with pytest.raises(RunError, match="unfinished; go on with --resume"):
+    with pytest.raises(RunError, match="unfinished; go on with resume=True"):
         fit.fit(options(bars, tmp_path / "run", **asked), Progress())
     read: list[tuple[int, int]] = []
     getitem = TrainingClips.__getitem__
@@ -324,7 +324,7 @@ def test_evaluate_scores_the_named_splits_alone(learned: Path) -> None:
     assert result.asr is not None
     assert own.asr is not None
     assert result.asr.n == own.asr.n
-    with pytest.raises(RunError, match="leave --split out"):
+    with pytest.raises(RunError, match="leave split out"):
         evaluate.evaluate(EvaluateOptions(learned, splits=("test_triggered",)), Progress())
 
 
@@ -445,7 +445,7 @@ def test_two_processes_train_together(bars: Path, tmp_path: Path) -> None:
 
 
 def test_a_diverged_training_is_a_sentence_and_no_figure(bars: Path, tmp_path: Path) -> None:
-    with pytest.raises(TrainerError, match=r"training diverged: the loss is (nan|inf).*lower --lr"):
+    with pytest.raises(TrainerError, match=r"training diverged: the loss is (nan|inf).*lower lr"):
         fit.fit(options(bars, tmp_path / "run", lr=1e12), Progress())
     assert not (tmp_path / "run" / "metrics.json").exists()
 
