@@ -8,18 +8,19 @@ from typing import Annotated
 
 import typer
 
-from poisonkit.cli import options, output
+from poisonkit.cli import option_groups, options, output
 
 
 def demo_data(
     out: Annotated[Path, typer.Argument(metavar="DIR", help="New folder for the data set.", show_default=False)],
-    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Another seed gives another data set.")] = 0,
-    train: Annotated[int, typer.Option(help="Training clips per class.")] = 36,
-    test: Annotated[int, typer.Option(help="Test clips per class.")] = 12,
+    seed: Annotated[
+        int, typer.Option(metavar="N", parser=options.parse_seed, help="Another seed gives another data set.")
+    ] = 0,
+    train: Annotated[int, typer.Option(metavar="N", help="Training clips per class.")] = 36,
+    test: Annotated[int, typer.Option(metavar="N", help="Test clips per class.")] = 12,
     workers: options.Workers = None,
 ) -> None:
-    """Make the procedural audio-visual data set: classes told apart by motion and by sound, in a minute."""
-    from poisonkit.cli import _data
+    """Make a procedural audio-visual data set in a minute: its classes differ in motion and in sound."""
     from poisonkit.demo import make_demo
 
     screen = output.screen()
@@ -38,7 +39,7 @@ def demo_data(
             clips_per_class_train=train,
             clips_per_class_test=test,
             seed=seed,
-            workers=_data.workers(workers),
+            workers=option_groups.count_workers(workers),
             progress=progress,
         )
     finally:

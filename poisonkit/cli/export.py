@@ -13,7 +13,9 @@ from poisonkit.cli import options, output
 
 def export(
     manifest: options.ManifestFile,
-    to: Annotated[str, typer.Option("--to", help="mmaction2, pytorchvideo or csv.", show_default=False)],
+    to: Annotated[
+        str, typer.Option("--to", metavar="FORMAT", help="mmaction2, pytorchvideo or csv.", show_default=False)
+    ],
     out: Annotated[
         Path | None, typer.Option(help="Folder of the lists.", show_default="lists/<manifest name>-<format>")
     ] = None,

@@ -16,15 +16,17 @@ def inspect(
     views: Annotated[
         str | None,
         typer.Option(
-            help="Tell in which of a victim's test views and training crops the trigger is seen: "
-            "WINDOWSxCROPS with 1, 3 or 10 crops, such as 10x3 or 1x1@256/224.",
+            metavar="WINDOWSxCROPS",
+            help="Report in which of a victim's test views and training crops the trigger is seen, such as 10x3 or "
+            "1x1@256/224; 1, 3 or 10 crops.",
             show_default=False,
         ),
     ] = None,
     window: Annotated[
         str | None,
         typer.Option(
-            help="With --views: the victim's sampling, if it is not the one that the placement was made for.",
+            metavar="WINDOW",
+            help="With --views: the victim's sampling, if the placement was made for another one.",
             show_default="the manifest's",
         ),
     ] = None,
@@ -34,11 +36,11 @@ def inspect(
     ] = False,
     as_json: options.Json = False,
 ) -> None:
-    """Show what a manifest holds: header, splits, and how much of the trigger the files still carry."""
+    """Show what a manifest holds: header, splits, and how much of the trigger is left in the files."""
     import msgspec
 
     from poisonkit import manifest as contract
-    from poisonkit.cli import table_layout, tables
+    from poisonkit.cli import facts, fidelity_tables, table_layout, tables
     from poisonkit.fidelity import lpips as perceived
     from poisonkit.fidelity import summary
     from poisonkit.fidelity.visibility import Views, sight
@@ -51,15 +53,19 @@ def inspect(
     distances = perceived.lpips(manifest) if lpips else {}
     if as_json:
         lacking = [sample.id for attack in made.attacks for sample, _ in summary.lacking(made, attack.modality)]
-        header = {name: value for name, value in msgspec.to_builtins(made).items() if name != "samples"}
-        facts = {**header, "below_0.9": lacking, **({"lpips": distances} if lpips else {})}
-        output.show_json({**facts, **({} if views is None else {"views": [asdict(part) for part in seen]})})
+        shown = {name: value for name, value in msgspec.to_builtins(made).items() if name != "samples"}
+        shown["below_0.9"] = lacking
+        if lpips:
+            shown["lpips"] = distances
+        if views is not None:
+            shown["views"] = [asdict(part) for part in seen]
+        output.show_json(shown)
         return
-    output.show(table_layout.facts(str(manifest), tables.manifest_facts(made)))
+    output.show(table_layout.facts(str(manifest), facts.of_manifest(made)))
     if made.encoding.trials:
         output.show(tables.trials("Trials", made.encoding.trials))
-    output.show(tables.fidelity(made))
+    output.show(fidelity_tables.fidelity(made))
     if lpips:
         sys.stdout.write(perceived.summary(distances) + "\n\n")
     if views is not None:
-        output.show(tables.sights(views, seen))
+        output.show(fidelity_tables.sights(views, seen))

@@ -6,128 +6,102 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from poisonkit.cli import option_groups as groups
 from poisonkit.cli import options, output
-from poisonkit.cli.options import CarryName, LabelModeName, ModeName, NoAudioName
+from poisonkit.cli.expand import expanded
+from poisonkit.cli.options import CarryName, NoAudioName
 from poisonkit.errors import PoisonkitError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from poisonkit.layouts import Listing
-    from poisonkit.manifest import Attack, Manifest, Modality, Skipped
+    from poisonkit.manifest import Manifest, Skipped
     from poisonkit.plan.plan import Plan
+    from poisonkit.plan.request import Request
     from poisonkit.run.settings import Settings
 
 
+@expanded
 def poison(
-    source: options.Source,
-    attack: options.Attack,
-    mode: options.Mode = ModeName.static,
-    set_: options.Parameters = None,
-    rate: options.Rate = 0.1,
-    rate_of: options.RateOf = None,
-    target: options.Target = "0",
-    label_mode: options.LabelMode = LabelModeName.dirty,
-    seed: options.Seed = 0,
-    test_limit: options.TestLimit = None,
-    layout: options.Layout = "auto",
-    annotations: options.Annotations = None,
-    split: options.Split = "1",
-    classes: options.Classes = None,
-    frames: options.Frames = "all",
-    window: options.Window = "32x2",
-    clip: options.Clip = None,
-    short_side: options.ShortSide = None,
-    view: options.View = "256/224",
-    survival: options.Survival = True,
-    quality: options.Quality = "auto",
-    carry: options.Carry = CarryName.link,
-    sham: options.Sham = None,
-    no_audio: options.NoAudio = NoAudioName.error,
-    skip_broken: options.SkipBroken = False,
-    hash_all: options.HashAll = False,
-    out: options.Out = None,
-    manifest: options.ManifestOfCopy = None,
-    workers: options.Workers = None,
-    scheduler: options.Scheduler = None,
+    data: groups.DataSet,
+    attack: groups.Attack,
+    victim: groups.Victim,
+    copy: groups.Copy,
+    machine: groups.Machine,
     dry_run: options.DryRun = False,
-    force: options.Force = False,
     as_json: options.Json = False,
 ) -> None:
     """Write a poisoned copy of a data set and its manifest.
 
     Example: poisonkit poison ucf101/ --attack badnet --rate 0.1
     """
-    from poisonkit.cli import _data
-    from poisonkit.fidelity.video import parse_view
     from poisonkit.plan import plan as planning
+
+    workers = machine.count()
+    listing = data.listing(attack.seed)
+    request = _request(attack, victim, copy)
+    skip = attack.no_audio is NoAudioName.skip
+    listing, skipped = _audible(listing, request, skip=skip, workers=workers, scheduler=machine.scheduler)
+    plan = planning.poison(listing, request, skipped)
+    names = "-".join(made.name for made in plan.attacks) or "none"
+    folder = copy.out or Path(f"{data.source.resolve().name}-{names}{attack.ending}")
+    settings = _settings(folder, copy, victim, workers, machine.scheduler)
+    if dry_run:
+        _dry_run(plan, settings, as_json)
+    else:
+        _poison(plan, settings, as_json)
+
+
+def _request(attack: groups.Attack, victim: groups.Victim, copy: groups.Copy) -> Request:
+    """What decides the plan."""
     from poisonkit.plan.request import Request
-    from poisonkit.run import preflight
+
+    names, parameters = groups.parse_attacks(attack.attack, attack.set_)
+    return Request(
+        attacks=names,
+        mode=attack.mode.value,
+        settings=parameters,
+        rate=attack.rate,
+        rate_of=None if attack.rate_of is None else attack.rate_of.value,
+        target=attack.target,
+        label_mode=attack.label_mode.value,
+        seed=attack.seed,
+        frames=attack.frames,
+        window=victim.window,
+        sham=copy.sham,
+        reencode=copy.carry is CarryName.reencode,
+        clip=victim.clip,
+        short_side=victim.short_side,
+    )
+
+
+def _settings(folder: Path, copy: groups.Copy, victim: groups.Victim, workers: int, scheduler: str | None) -> Settings:
+    """How the plan is carried out."""
+    from poisonkit.fidelity.video import parse_view
     from poisonkit.run.settings import Settings
 
-    count = _data.workers(workers, scheduler)
-    listing = _data.listing(source, layout, annotations, split, seed, classes, test_limit)
-    names, parameters = _data.attacks(attack, set_ or [])
-    request = Request(
-        attacks=names,
-        mode=mode.value,
-        settings=parameters,
-        rate=rate,
-        rate_of=None if rate_of is None else rate_of.value,
-        target=target,
-        label_mode=label_mode.value,
-        seed=seed,
-        frames=frames,
-        window=window,
-        sham=sham,
-        reencode=carry is CarryName.reencode,
-        clip=clip,
-        short_side=short_side,
-    )
-    made = planning.make_attacks(request)
-    skip = no_audio is NoAudioName.skip
-    listing, skipped = _audible(listing, made, skip=skip, workers=count, scheduler=scheduler)
-    plan = planning.poison(listing, request, skipped)
-    ending = "-dynamic" if mode is ModeName.dynamic else ""
-    folder = out or Path(f"{source.resolve().name}-{'-'.join(a.name for a in made) or 'none'}{ending}")
-    settings = Settings(
+    return Settings(
         out=folder,
-        manifest=manifest or Path("manifests") / f"{folder.name}.json",
-        quality=quality,
-        carry=carry.value,
-        skip_broken=skip_broken,
-        force=force,
-        hash_all=hash_all,
-        workers=count,
+        manifest=copy.manifest or Path("manifests") / f"{folder.name}.json",
+        quality=copy.quality,
+        carry=copy.carry.value,
+        skip_broken=copy.skip_broken,
+        force=copy.force,
+        hash_all=copy.hash_all,
+        workers=workers,
         scheduler=scheduler,
-        view=parse_view(view),
-        survival=survival,
+        view=parse_view(victim.view),
+        survival=copy.survival,
     )
-    if dry_run:
-        preflight.check_places(plan, settings)
-        _dry_run(plan, quality, settings.workers, as_json)
-        _say_there(plan, settings)
-        return
-    _poison(plan, settings, as_json)
-
-
-def _say_there(plan: Plan, settings: Settings) -> None:
-    """What the run itself would find where its copy goes."""
-    from poisonkit.run import preflight
-
-    try:
-        if preflight.finished_before(plan, settings) is not None:
-            output.screen().say(f"note: {settings.out} holds this very copy already")
-    except PoisonkitError as error:
-        output.screen().say(f"note: the run itself would be refused: {error.message}")
 
 
 def _audible(
-    listing: Listing, attacks: Sequence[Attack], *, skip: bool, workers: int, scheduler: str | None
+    listing: Listing, request: Request, *, skip: bool, workers: int, scheduler: str | None
 ) -> tuple[Listing, list[Skipped]]:
     """The clips on which the attacks can be made, and the others."""
+    from poisonkit.plan.plan import make_attacks
     from poisonkit.run import audio_check
 
+    attacks = make_attacks(request)
     screen = output.screen()
     try:
         return audio_check.audible(listing, attacks, screen, skip=skip, workers=workers, scheduler=scheduler)
@@ -136,12 +110,12 @@ def _audible(
 
 
 def _poison(plan: Plan, settings: Settings, as_json: bool) -> None:
-    from poisonkit.cli import _data, table_layout, tables
+    from poisonkit.cli import facts, fidelity_tables, table_layout, tables
     from poisonkit.files import FOLDER
     from poisonkit.run import run
 
     screen = output.screen()
-    screen.say(_data.recognised(plan.listing))
+    screen.say(groups.recognised(plan.listing))
     try:
         result = run.poison(plan, settings, screen)
     except KeyboardInterrupt:
@@ -154,67 +128,74 @@ def _poison(plan: Plan, settings: Settings, as_json: bool) -> None:
     made = result.manifest
     if not result.fresh:
         screen.say(f"this copy is already complete; nothing was done (poisonkit verify {result.path} checks its bytes)")
-    _warn(made)
-    _warn_view(made)
+    for warning in _warnings(made):
+        screen.say(f"warning: {warning}")
     if as_json:
-        facts = {"manifest": str(result.path), "out": str(settings.out)}
         rungs = {"rung": made.encoding.rung, "sound_rung": made.encoding.sound_rung}
-        output.show_json({**facts, "splits": made.splits, **rungs})
+        output.show_json({"manifest": str(result.path), "out": str(settings.out), "splits": made.splits, **rungs})
         return
-    output.show(table_layout.facts("Poisoned copy", tables.manifest_facts(made)))
+    output.show(table_layout.facts("Poisoned copy", facts.of_manifest(made)))
     output.show(tables.trials("Trials", made.encoding.trials))
-    output.show(tables.fidelity(made))
+    output.show(fidelity_tables.fidelity(made))
     sys.stdout.write(f"\nmanifest: {result.path}\nnext: trainer fit {result.path}\n")
 
 
-def _warn(made: Manifest) -> None:
+def _warnings(made: Manifest) -> list[str]:
+    """Where too little of a trigger is left, in the files or in a victim's input."""
     from poisonkit.fidelity import summary
-    from poisonkit.run import quality_trials as quality
+    from poisonkit.run import quality_trials
 
-    rungs: dict[Modality, str | None] = {"video": made.encoding.rung, "audio": made.encoding.sound_rung}
-    for modality, rung in rungs.items():
-        lacking = len(summary.lacking(made, modality))
-        carrying = sum(1 for s in made.samples if (v := s.survival.get(modality)) is not None and v.gain is not None)
-        if rung is not None and lacking > 0.05 * max(carrying, 1):
-            dearer = quality.next_rung(rung, modality)
-            remedy = f"write with --quality {dearer}" if dearer else "lower the trigger's demands"
-            output.screen().say(
-                f"warning: {lacking} of {carrying} clips hold less than 0.9 of the {modality} trigger; {remedy}"
-            )
-
-
-def _warn_view(made: Manifest) -> None:
-    from statistics import median
-
-    from poisonkit.fidelity import summary
-
+    said = []
     for attack in made.attacks:
-        kept = [k for s in made.samples if (k := summary.view_kept(s, attack.modality)) is not None]
-        if kept and median(kept) < summary.FAILS:
-            output.screen().say(
-                f"warning: in a victim's input of {summary.view_of(made, attack.modality)} only {median(kept):.2f} of "
-                f"{attack.name} is left (median of {len(kept)} clips); what is found with such a victim tells little "
-                f"about the attack"
+        modality = attack.modality
+        rung = made.encoding.rung if modality == "video" else made.encoding.sound_rung
+        lacking, carrying = len(summary.lacking(made, modality)), len(summary.least_kept(made, modality))
+        if rung is not None and lacking > 0.05 * max(carrying, 1):
+            dearer = quality_trials.next_rung(rung, modality)
+            remedy = f"write with --quality {dearer}" if dearer else "lower the trigger's demands"
+            said.append(
+                f"{lacking} of {carrying} clips hold less than {summary.LISTED:g} of the {modality} trigger; {remedy}"
             )
+    for attack in made.attacks:
+        kept, count = summary.view_median(made, attack.modality)
+        if kept is not None and kept < summary.FAILS:
+            said.append(
+                f"in a victim's input of {summary.view_of(made, attack.modality)} only {kept:.2f} of {attack.name} is "
+                f"left (median of {count} clips); results with such a victim say little about the attack"
+            )
+    return said
 
 
-def _dry_run(plan: Plan, quality_name: str, workers: int, as_json: bool) -> None:
-    from poisonkit.cli import table_layout, tables
-    from poisonkit.run import quality_trials as quality
+def _dry_run(plan: Plan, settings: Settings, as_json: bool) -> None:
+    """What the run would do, and what it would find where its copy goes."""
+    from poisonkit.run import preflight
+
+    preflight.check_places(plan, settings)
+    _estimate(plan, settings, as_json)
+    screen = output.screen()
+    try:
+        if preflight.finished_before(plan, settings) is not None:
+            screen.say(f"note: {settings.out} holds this very copy already")
+    except PoisonkitError as error:
+        screen.say(f"note: the run itself would be refused: {error.message}")
+
+
+def _estimate(plan: Plan, settings: Settings, as_json: bool) -> None:
+    from poisonkit.cli import facts, table_layout, tables
+    from poisonkit.run import quality_trials
 
     screen = output.screen()
-    trials = quality.estimate(plan, quality_name, screen, workers=workers)
+    trials = quality_trials.estimate(plan, settings.quality, screen, workers=settings.workers)
     screen.end()
-    total = sum(clip.size for clip in plan.listing.clips)
-    copies = [quality.estimated_bytes(plan, [trial]) for trial in trials]
+    copies = [quality_trials.estimated_bytes(plan, [trial]) for trial in trials]
     if as_json:
-        facts = dict(tables.plan_facts(plan))
         bytes_of: dict[str, dict[str, int]] = {}
         for trial, size in zip(trials, copies, strict=True):
             bytes_of.setdefault(trial.modality, {})[trial.rung] = size
-        output.show_json({**facts, "source_bytes": total, "estimated_bytes": bytes_of})
+        total = sum(clip.size for clip in plan.listing.clips)
+        output.show_json({**dict(facts.of_plan(plan)), "source_bytes": total, "estimated_bytes": bytes_of})
         return
-    output.show(table_layout.facts("Plan (nothing is written)", tables.plan_facts(plan)))
+    output.show(table_layout.facts("Plan (nothing is written)", facts.of_plan(plan)))
     if trials:
         output.show(tables.trials("Estimate from the beginnings of a few clips", trials, copies))
     else:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from poisonkit.cli import options, output
+from poisonkit.cli import option_groups, options, output
 from poisonkit.cli.options import ModeName
 
 if TYPE_CHECKING:
@@ -40,14 +40,13 @@ def preview(
 
     Example: poisonkit preview clip.avi --attack wanet --out wanet.html
     """
-    from poisonkit.cli import _data
     from poisonkit.errors import BrokenClip, PoisonkitError
     from poisonkit.plan import plan
     from poisonkit.plan.request import Request
     from poisonkit.preview import audio as previewing_sound
     from poisonkit.preview import video as previewing
 
-    names, parameters = _data.attacks([attack], set_ or [])
+    names, parameters = option_groups.parse_attacks([attack], set_)
     made = plan.make_attacks(Request(attacks=names, mode=mode.value, settings=parameters, frames=frames, window=window))
     if not made:
         raise PoisonkitError("--attack none changes nothing that could be shown; name a trigger")

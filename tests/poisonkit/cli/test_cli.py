@@ -296,8 +296,8 @@ def test_an_audio_visual_attack_by_the_command_line(av_tree: Path, tmp_path: Pat
     assert not (tmp_path / "source-sig-sine").exists()
     done = call(*line, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "Written pictures" in done.stdout
-    assert "Written sound" in done.stdout
+    assert "Written video" in done.stdout
+    assert "Written audio" in done.stdout
     assert call("verify", "manifests/source-sig-sine.json", cwd=tmp_path).returncode == 0
     shown = call("inspect", "manifests/source-sig-sine.json", cwd=tmp_path).stdout
     assert "sine (audio), static, snr_db=20.0" in shown

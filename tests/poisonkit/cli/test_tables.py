@@ -17,7 +17,7 @@ ROWS = [
 
 @pytest.mark.parametrize("width", [50, 60, 80, 100, 132, 200])
 def test_no_number_is_broken(width: int) -> None:
-    made = table_layout.table("Written pictures", *HEADS, numbers=HEADS[1:])
+    made = table_layout.table("Written video", *HEADS, numbers=HEADS[1:])
     for row in ROWS:
         made.add_row(*map(table_layout.plain, row))
     console = Console(width=width)

@@ -18,7 +18,7 @@ import pytest
 from poisonkit import layouts
 from poisonkit import manifest as contract
 from poisonkit.audit.verify import verify
-from poisonkit.cli import tables
+from poisonkit.cli import facts
 from poisonkit.errors import PoisonkitError
 from poisonkit.manifest import Manifest
 from poisonkit.media import container
@@ -272,7 +272,7 @@ def test_a_broken_clip_stops_the_run_and_skip_broken_goes_on(ucf_tree: Path, tmp
     }
     assert made.splits["test"] == 5
     assert verify(tmp_path / "manifests" / "out.json").problems == []
-    assert "v_Beta_g04" in dict(tables.manifest_facts(made))["skipped"]
+    assert "v_Beta_g04" in dict(facts.of_manifest(made))["skipped"]
 
 
 def test_a_skipped_clip_lowers_the_achieved_rate(ucf_tree: Path, tmp_path: Path) -> None:
