@@ -14,24 +14,24 @@ import imageio_ffmpeg
 import msgspec
 import numpy as np
 
+from poisonkit import heartbeat
 from poisonkit import manifest as contract
+from poisonkit.blocks import recut
 from poisonkit.clip.comment_tag import tag
 from poisonkit.errors import BrokenClip, PoisonkitError
 from poisonkit.fidelity.audio import SoundSurvivalMeter
 from poisonkit.fidelity.video import SurvivalMeter, ViewMeter, difference, measured
 from poisonkit.files import NOTICE, is_audio, sha256
-from poisonkit.manifest import Encoding, Manifest, Sample
+from poisonkit.manifest import Encoding, Manifest, Sample, file
+from poisonkit.manifest.frame_runs import from_runs, to_runs
 from poisonkit.media import audio
 from poisonkit.media.colour import to_rgb
 from poisonkit.media.container import READ_OPTIONS
 from poisonkit.media.video import decode, examine
 from poisonkit.plan.job import Context, Job
-from poisonkit.plan.placement import from_runs, to_runs
 from poisonkit.progress import Reporter
-from poisonkit.run import assemble
 from poisonkit.text import argument
 from poisonkit.versions import versions
-from poisonkit.workers import watchdog
 from poisonkit.workers.local import Pool
 
 SOUND_RATE = 128_000
@@ -106,7 +106,7 @@ def transcode(
                 samples.append(result)
                 reporter.advance(1)
         again = _manifest(made, samples, platform, out, manifest)
-        (out / NOTICE).write_text(assemble.notice(again), encoding="utf-8")
+        (out / NOTICE).write_text(file.notice(again), encoding="utf-8")
         contract.save(again, manifest)
     except BaseException:
         shutil.rmtree(out, ignore_errors=True)
@@ -213,7 +213,7 @@ def _encode(platform: Platform, source: Path, path: Path, context: Context) -> N
         for line in process.stdout:  # which says again and again how far it is, also where that is no farther
             if line.startswith(b"out_time_us=") and line != reached:
                 reached = line
-                watchdog.alive()
+                heartbeat.beat()
         _, said = process.communicate()
     except BaseException:
         process.kill()
@@ -260,7 +260,7 @@ def _measure_sound(sample: Sample, meant: tuple[Path, Path], got: tuple[Path, Pa
     first, last = (min(round(place * info.rate), info.num_samples) for place in sample.audio_spans[0])
     meter = SoundSurvivalMeter(info.rate)
     spans = (audio.excerpt(audio.Playback(path, info), first, last - first) for path in (*meant, *got))
-    for triggered, control, triggered_back, control_back in zip(*map(audio.recut, spans), strict=True):
+    for triggered, control, triggered_back, control_back in zip(*map(recut, spans), strict=True):
         meter.add(control, triggered, control_back, triggered_back)
     sample.survival["audio"], sample.view_survival["audio"] = meter.result(), meter.view()
 
@@ -279,7 +279,7 @@ def _manifest(made: Manifest, samples: list[Sample], platform: Platform, out: Pa
         made,
         name=path.stem,
         created_with=versions(),
-        root=assemble.relative_root(out, path),
+        root=file.relative_root(out, path),
         rate=None,
         encoding=encoding,
         splits={split: count for split, count in counts.items() if count},

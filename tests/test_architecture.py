@@ -18,7 +18,7 @@ import pytest
 from tests.conftest import REPOSITORY
 
 GROUND = {
-    "poisonkit": {"errors", "files", "heartbeat", "progress", "seeding", "text", "versions"},
+    "poisonkit": {"blocks", "errors", "files", "heartbeat", "progress", "seeding", "text", "versions"},
     "trainer": {
         "distributed",
         "errors",

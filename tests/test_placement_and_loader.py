@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from poisonkit import manifest as contract
-from poisonkit.plan.placement import Window, from_runs, place
+from poisonkit.manifest.frame_runs import from_runs
+from poisonkit.manifest.window import Window
+from poisonkit.plan.placement import place
 from poisonkit.plan.request import Request
 from tests.conftest import write_lossless
 from tests.poisonkit.run.test_run import poison

@@ -40,11 +40,11 @@ def inspect(
     import msgspec
 
     from poisonkit import manifest as contract
+    from poisonkit.audit import lpips as perceived
     from poisonkit.cli import facts, fidelity_tables, table_layout, tables
-    from poisonkit.fidelity import lpips as perceived
     from poisonkit.fidelity import summary
     from poisonkit.fidelity.visibility import Views, sight
-    from poisonkit.plan.placement import Window
+    from poisonkit.manifest.window import Window
 
     made = contract.load(manifest)
     seen = []

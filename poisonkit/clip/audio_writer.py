@@ -9,13 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
+from poisonkit.blocks import recut
 from poisonkit.clip.audio_attack import AudioAttack
 from poisonkit.clip.comment_tag import tag
 from poisonkit.clip.source_clip import Clip
 from poisonkit.errors import PoisonkitError
 from poisonkit.fidelity.audio import AudibilityMeter, SoundSurvivalMeter
 from poisonkit.manifest import Sample
-from poisonkit.media.audio import Playback, recut
+from poisonkit.media.audio import Playback
 from poisonkit.media.audio import examine as examine_audio
 from poisonkit.media.audio import peek as peek_audio
 from poisonkit.media.audio_encoders import audio_encoder

@@ -12,13 +12,24 @@ import numpy as np
 
 from poisonkit import seeding
 from poisonkit.manifest import Sample
+from poisonkit.manifest.frame_runs import to_runs
+from poisonkit.manifest.window import Window
 from poisonkit.media import planes
 from poisonkit.media.colour import rgb_of
 from poisonkit.media.damage import Stretch
 from poisonkit.media.video import VideoInfo
 from poisonkit.plan.job import Context, Job
-from poisonkit.plan.placement import Placed, Window, place, to_runs
-from poisonkit.triggers import BitstreamTrigger, PixelTrigger, PlanarTrigger, RetimingTrigger, VideoTrigger, find_video
+from poisonkit.plan.placement import Placed, place
+from poisonkit.triggers import (
+    BitstreamTrigger,
+    Colours,
+    PixelTrigger,
+    PlanarTrigger,
+    Planes,
+    RetimingTrigger,
+    VideoTrigger,
+    find_video,
+)
 from poisonkit.triggers._base import Drawn
 
 _LISTED_NUMBERS = 32
@@ -98,11 +109,12 @@ class VideoAttack:
 
     def _on_planes(self, frames: Iterator[av.VideoFrame]) -> Iterator[Pictures]:
         """Frames as they are stored; the control is the source itself."""
-        colours = planes.colours(self._info)
+        colours = colours_of(self._info)
         for i, frame in zip(range(self._info.num_frames), frames, strict=False):
             if self.placed.mask[i] and isinstance(self.trigger, PlanarTrigger):
                 changed, target = planes.blank(self._info.width, self._info.height)
-                self.trigger.apply_planes(planes.planes_of(frame), target, i, self.drawn, colours)
+                source = Planes(*planes.planes_of(frame))
+                self.trigger.apply_planes(source, Planes(*target), i, self.drawn, colours)
                 yield Pictures(frame, frame, changed)
             else:
                 yield Pictures(frame, frame, frame)
@@ -177,6 +189,12 @@ class VideoAttack:
         sample.trigger = {"box": list(box)}
         for name, values in self.drawn.items():
             sample.trigger[name] = listed(values)
+
+
+def colours_of(info: VideoInfo) -> Colours:
+    """How a clip's planes stand for colours, for triggers that change planes."""
+    convert = planes.converter(info)
+    return Colours(lambda picture: Planes(*convert(picture)), *planes.luma_range(info))
 
 
 def listed(values: np.ndarray) -> Any:

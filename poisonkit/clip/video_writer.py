@@ -9,6 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 
+from poisonkit.clip.frame_geometry import frames_of, written
 from poisonkit.clip.source_clip import Clip
 from poisonkit.clip.video_attack import Pictures, VideoAttack
 from poisonkit.errors import BrokenClip, PoisonkitError
@@ -49,7 +50,7 @@ class VideoWriter:
     def __init__(
         self, job: Job, context: Context, clip: Clip, container: str, found: VideoInfo, max_frames: int | None
     ) -> None:
-        info = context.geometry.of(found)
+        info = written(context.geometry, found)
         if max_frames is not None:
             info = info.first(max_frames)
         self._found, self._geometry = found, context.geometry
@@ -68,7 +69,9 @@ class VideoWriter:
         self._loop = Loopback(spec, info, clip.path, self._take.wanted) if needed else None
 
     def write(self, writer: Writer) -> None:
-        for i, pictures in enumerate(self._change.pictures(self._geometry.frames(self._held.frames(), self._found))):
+        for i, pictures in enumerate(
+            self._change.pictures(frames_of(self._geometry, self._held.frames(), self._found))
+        ):
             writer.write(pictures.triggered)
             if self._loop is not None:
                 self._take.back(self._loop.write(pictures.control))

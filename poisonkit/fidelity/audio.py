@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from poisonkit.blocks import recut
 from poisonkit.fidelity.video import CARRIES, SurvivalMeter
 from poisonkit.manifest import Survival, ViewSurvival
-from poisonkit.media.audio import recut
 
 STEPS = 32_768
 """Steps of 16 bits up to full scale: the unit of a trigger's strength in sound."""

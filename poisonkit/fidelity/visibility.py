@@ -16,7 +16,8 @@ import numpy as np
 
 from poisonkit.errors import PoisonkitError
 from poisonkit.manifest import Manifest, Sample
-from poisonkit.plan.placement import Window, from_runs
+from poisonkit.manifest.frame_runs import from_runs
+from poisonkit.manifest.window import Window
 from poisonkit.text import argument
 
 Square = tuple[float, float, float, float]

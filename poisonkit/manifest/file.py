@@ -180,3 +180,19 @@ def _refuse_nan(value: Any, path: Path) -> None:
             stack.extend(item.values())
         elif isinstance(item, list | tuple):
             stack.extend(item)
+
+
+def relative_root(root: Path, path: Path) -> str:
+    """The folder of the files as a manifest at `path` names it."""
+    return Path(os.path.relpath(root.resolve(), path.parent.resolve())).as_posix()
+
+
+def notice(made: Manifest) -> str:
+    """What a person who opens the folder reads."""
+    what = ", ".join(f"{a.name} ({a.mode})" for a in made.attacks) or "labels only"
+    return (
+        "This folder is a POISONED copy of a data set, written by poisonkit for research on backdoor attacks.\n"
+        f"Attack: {what}; plan {made.plan}, as its manifest has it. "
+        "A model trained on it may hold a backdoor: do not use it for anything else.\n"
+        f"Files that are not changed may be hard links to the source: never edit them in place.\n"
+    )

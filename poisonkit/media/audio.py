@@ -13,16 +13,14 @@ import av
 import av.error
 import numpy as np
 
+from poisonkit import heartbeat
 from poisonkit.errors import BrokenClip
 from poisonkit.files import is_audio
 from poisonkit.media.container import reading, refuse_environment
 from poisonkit.text import argument
-from poisonkit.workers import watchdog
 
 MAX_VALUES = 2**27
 """Channels times samples that are held at once: half a gigabyte."""
-BLOCK = 2**17
-"""Samples, per channel, of streams that are measured side by side: 2.6 s at 50 kHz, a megabyte of stereo."""
 RATES = (1_000, 1_000_000)
 """The least and the most samples per second of sound that is read."""
 MAX_PLANES = 7
@@ -131,7 +129,7 @@ def _frames(container: Any, stream: Any, path: Path) -> Iterator[av.AudioFrame]:
                     f"the sound of {path} changes its rate or its channels at sample {count}",
                     f"convert it, or use {argument('skip_broken', True)}",
                 )
-            watchdog.alive()
+            heartbeat.beat()
             yield frame
             count += frame.samples
     except av.error.FFmpegError as error:
@@ -233,23 +231,6 @@ def excerpt(blocks: Iterable[np.ndarray], start: int, length: int) -> Iterator[n
             yield part
     if place and given < length:
         yield np.zeros((block.shape[0], length - given), dtype=block.dtype)
-
-
-def recut(blocks: Iterable[np.ndarray], length: int = BLOCK) -> Iterator[np.ndarray]:
-    """The same samples (C, n) in blocks of `length`; the last one may be shorter."""
-    parts: list[np.ndarray] = []
-    held = 0
-    for block in blocks:
-        parts.append(block)
-        held += block.shape[1]
-        if held >= length:
-            joined = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
-            whole = held // length * length
-            for first in range(0, whole, length):
-                yield joined[:, first : first + length]
-            parts, held = [joined[:, whole:]], held - whole
-    if held:
-        yield np.concatenate(parts, axis=1)
 
 
 def seconds_of(samples: int, rate: int) -> float:

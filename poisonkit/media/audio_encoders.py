@@ -16,8 +16,9 @@ import av
 import numpy as np
 import soundfile
 
+from poisonkit.blocks import recut
 from poisonkit.manifest import Rung
-from poisonkit.media.audio import MAX_PLANES, AudioInfo, excerpt, recut
+from poisonkit.media.audio import MAX_PLANES, AudioInfo, excerpt
 
 AUDIO_LADDER: tuple[Rung, ...] = ("match", "high", "lossless")
 """`match`: the source's codec and bit rate; `high`: its codec at a high rate; `lossless`: FLAC, ALAC or PCM.

@@ -9,9 +9,9 @@ from typing import Any
 import av
 import av.error
 
+from poisonkit import heartbeat
 from poisonkit.media.container import holdable, reading, video_stream
 from poisonkit.media.video import _shown, decode
-from poisonkit.workers import watchdog
 
 
 class Picked:
@@ -65,7 +65,7 @@ class Picker:
         if self._may_skip:  # a frame from which no other is predicted, unless it is asked for itself
             needed = packet is None or not packet.size or packet.pts in self._asked
             self._decoder.skip_frame = "DEFAULT" if needed else "NONREF"
-        watchdog.alive()
+        heartbeat.beat()
         for frame in self._decoder.decode(packet):
             if frame.pts in self._asked:
                 yield self._asked[frame.pts], frame

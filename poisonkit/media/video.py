@@ -14,10 +14,10 @@ from typing import Any
 import av
 import av.error
 
+from poisonkit import heartbeat
 from poisonkit.errors import BrokenClip
 from poisonkit.media.container import check_size, holdable, reading, refuse_environment, video_stream
 from poisonkit.text import argument
-from poisonkit.workers import watchdog
 
 av.logging.set_level(av.logging.PANIC)  # damaged packets are reported as errors of ours, not printed by FFmpeg
 
@@ -72,7 +72,7 @@ def _frames(container: Any, stream: Any, path: Path) -> Iterator[av.VideoFrame]:
                     f"{path} changes its frame size at frame {count}",
                     f"convert it to one size, or use {argument('skip_broken', True)}",
                 )
-            watchdog.alive()
+            heartbeat.beat()
             yield frame
             count += 1
     except av.error.FFmpegError as error:
@@ -137,7 +137,7 @@ def count_packets(path: Path) -> int:
 
 def _shown(packet: Any) -> bool:
     """Whether a packet is of a frame that decoders give out; an edit list leaves some out."""
-    watchdog.alive()
+    heartbeat.beat()
     return packet.size > 0 and not packet.is_discard
 
 

@@ -14,6 +14,7 @@ import av
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 
+from poisonkit import heartbeat
 from poisonkit.errors import PoisonkitError
 from poisonkit.files import is_audio
 from poisonkit.media.audio import AudioInfo
@@ -24,7 +25,6 @@ from poisonkit.media.encoders import BIT_EXACT, EncoderSpec, container_of, deter
 from poisonkit.media.frame_picker import Picker
 from poisonkit.media.video import VideoInfo
 from poisonkit.text import argument
-from poisonkit.workers import watchdog
 
 # the colour matrices that FFmpeg's tags name, where its scaler knows them
 _MATRICES = {
@@ -216,7 +216,7 @@ class Writer:
 
     def _mux_others(self, until: float) -> None:
         while self._next is not None and self._next[0] <= until:
-            watchdog.alive()
+            heartbeat.beat()
             self._output.mux(self._next[1])
             self._next = next(self._waiting, None)
 

@@ -5,20 +5,11 @@ An attacker who knows the victim's pipeline can write exactly what it takes, so 
 
 from __future__ import annotations
 
-import dataclasses
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
-from fractions import Fraction
-from itertools import islice
-from typing import Any
-
-import cv2
 
 from poisonkit.errors import PoisonkitError
-from poisonkit.media.colour import rgb_of
-from poisonkit.media.video import VideoInfo
-from poisonkit.plan.placement import Window
+from poisonkit.manifest.window import Window
 from poisonkit.text import argument
 
 
@@ -55,48 +46,13 @@ class Geometry:
         """Whether frames stay as they are."""
         return self.clip is None and self.short_side is None
 
-    def of(self, info: VideoInfo) -> VideoInfo:
-        """What the written pictures of a clip are."""
-        if self.short_side is not None:
-            height, width = self.size(info)
-            info = dataclasses.replace(info, width=width, height=height)
-        if self.clip is not None:
-            # the window's frames follow one another at the rate at which the victim takes them
-            fps = info.fps / (self.clip.stride or Fraction(max(info.num_frames, 1), self.clip.length))
-            fps = fps.limit_denominator(1001)
-            pts = tuple(range(self.clip.length))
-            info = dataclasses.replace(info, fps=fps, time_base=1 / fps, pts=pts, audio=(), cut=False)
-        return info
-
-    def size(self, info: VideoInfo) -> tuple[int, int]:
+    def size(self, height: int, width: int) -> tuple[int, int]:
         """Height and width that are written: the short side as asked, both even, since 4:2:0 wants that."""
         if self.short_side is None:
-            return info.height, info.width
-        scale = self.short_side / min(info.height, info.width)
-        height, width = (max(2 * round(side * scale / 2), 2) for side in (info.height, info.width))
+            return height, width
+        scale = self.short_side / min(height, width)
+        height, width = (max(2 * round(side * scale / 2), 2) for side in (height, width))
         return height, width
-
-    def frames(self, frames: Iterator[Any], info: VideoInfo) -> Iterator[Any]:
-        """The pictures to write, of a clip whose own form is `info`: PyAV frames, or uint8 (H, W, 3) RGB if scaled."""
-        chosen = self._sampled(frames, info.num_frames) if self.clip is not None else frames
-        if self.short_side is None:
-            yield from chosen
-            return
-        height, width = self.size(info)
-        for frame in chosen:
-            picture = rgb_of(frame)
-            # antialiased, as victims' resizes are
-            how = cv2.INTER_AREA if height < picture.shape[0] else cv2.INTER_LINEAR
-            yield cv2.resize(picture, (width, height), interpolation=how)
-
-    def _sampled(self, frames: Iterator[Any], num_frames: int) -> Iterator[Any]:
-        if self.clip is None:
-            raise ValueError("nothing is sampled")
-        places = self.clip.middle(num_frames)
-        wanted = set(places.tolist())
-        kept = {i: frame for i, frame in enumerate(islice(frames, int(places.max()) + 1)) if i in wanted}
-        for place in places.tolist():
-            yield kept[place]
 
     def text(self) -> str | None:
         """As the option that asks for it; None where nothing changes."""

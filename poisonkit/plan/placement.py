@@ -6,83 +6,13 @@ one frame out of each of 8 equal segments. Clips shorter than a window are loope
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 import numpy as np
 
 from poisonkit.errors import PoisonkitError
+from poisonkit.manifest.window import Window
 from poisonkit.text import argument
-
-Run = tuple[int, int, int]
-"""Frames `range(start, stop, step)`."""
-
-
-@dataclass(frozen=True)
-class Window:
-    """A victim's temporal sampling: `length` frames at `stride`, or one frame of each of `length` segments.
-
-    `stride` is None for uniform sampling.
-    """
-
-    length: int
-    stride: int | None
-
-    @classmethod
-    def parse(cls, text: str) -> Window:
-        dense = re.fullmatch(r"(\d+)x(\d+)", text)
-        uniform = re.fullmatch(r"uniform:(\d+)", text)
-        window = None
-        if dense:
-            window = cls(int(dense[1]), int(dense[2]))
-        elif uniform:
-            window = cls(int(uniform[1]), None)
-        if (
-            window is None
-            or not 1 <= window.length <= 1024
-            or not (window.stride is None or 1 <= window.stride <= 1024)
-        ):
-            raise PoisonkitError(
-                f"{argument('window', text)} is not a window",
-                "write LENGTHxSTRIDE such as 32x2, or uniform:8 for 8 segments",
-            )
-        return window
-
-    def __str__(self) -> str:
-        return f"uniform:{self.length}" if self.stride is None else f"{self.length}x{self.stride}"
-
-    @property
-    def span(self) -> int:
-        """Frames from the first to the last sampled one; shorter clips have a single, looped window."""
-        return self.length if self.stride is None else (self.length - 1) * self.stride + 1
-
-    def steps(self, num_frames: int) -> np.ndarray:
-        """The sampling step that each frame falls into, int64 (num_frames,); equal steps are interchangeable."""
-        frames = np.arange(num_frames, dtype=np.int64)
-        if self.stride is not None:
-            return frames // self.stride
-        return (frames * self.length + self.length - 1) // max(num_frames, 1)
-
-    def middle(self, num_frames: int) -> np.ndarray:
-        """The frames of the one window in the middle of a clip, int64 (length,); shorter clips are looped."""
-        k = np.arange(self.length, dtype=np.int64)
-        if self.stride is None:
-            return self.segments(num_frames, 0.5)
-        if num_frames < self.span:
-            return self.looped(num_frames)
-        return (num_frames - self.span) // 2 + k * self.stride
-
-    def segments(self, num_frames: int, within: float) -> np.ndarray:
-        """One frame of each of `length` segments, int64 (length,), at the share `within` (0 ≤ … < 1) of each."""
-        borders = np.arange(self.length + 1, dtype=np.int64) * num_frames // self.length
-        return borders[:-1] + (within * np.diff(borders)).astype(np.int64)
-
-    def looped(self, num_frames: int) -> np.ndarray:
-        """The frames that the only window of a clip shorter than `span` visits, int64 (length,)."""
-        k = np.arange(self.length, dtype=np.int64)
-        if self.stride is None:
-            return k * num_frames // self.length
-        return k * self.stride % num_frames
 
 
 @dataclass(frozen=True)
@@ -150,44 +80,4 @@ def _nearest_run(visits: np.ndarray, count: int, rng: np.random.Generator) -> np
     pick = int(rng.integers(len(starts)))
     mask = np.zeros(len(visits), dtype=bool)
     mask[starts[pick] : stops[pick]] = True
-    return mask
-
-
-def to_runs(mask: np.ndarray) -> list[Run]:
-    """Write a mask as few arithmetic runs `(start, stop, step)`: unbroken stretches, or one run per phase."""
-    indices = np.flatnonzero(mask)
-    if not len(indices):
-        return []
-    breaks = np.flatnonzero(np.diff(indices) != 1) + 1
-    stretches = [(int(part[0]), int(part[-1]) + 1, 1) for part in np.split(indices, breaks)]
-    phases = _phase_runs(indices)
-    return phases if len(phases) < len(stretches) else stretches
-
-
-def _phase_runs(indices: np.ndarray) -> list[Run]:
-    """Greedy runs at the period after which the mask repeats itself."""
-    left = {int(i) for i in indices}
-    periods = np.unique(indices - indices[0])[1:65]
-    best: list[Run] = []
-    for period in periods.tolist():
-        runs = []
-        rest = set(left)
-        for first in indices.tolist():
-            if first not in rest:
-                continue
-            last = first
-            while last in rest:
-                rest.discard(last)
-                last += period
-            runs.append((first, last - period + 1, period if last - period > first else 1))
-        if not best or len(runs) < len(best):
-            best = runs
-    return best or [(int(i), int(i) + 1, 1) for i in indices]
-
-
-def from_runs(runs: list[Run], num_frames: int) -> np.ndarray:
-    """The inverse of `to_runs`: a bool mask (num_frames,)."""
-    mask = np.zeros(num_frames, dtype=bool)
-    for start, stop, step in runs:
-        mask[start:stop:step] = True
     return mask

@@ -13,11 +13,12 @@ import msgspec
 
 from poisonkit.errors import PoisonkitError, suggest
 from poisonkit.files import is_audio
-from poisonkit.layouts import Clip, Listing
+from poisonkit.layouts._base import Clip, Listing
 from poisonkit.manifest import Attack, Modality, Placement, Rate, Skipped, Target
+from poisonkit.manifest.window import Window
 from poisonkit.plan.clip_geometry import AS_IS, Geometry
 from poisonkit.plan.job import Action, Context, Job
-from poisonkit.plan.placement import Window, check_rule
+from poisonkit.plan.placement import check_rule
 from poisonkit.plan.request import Request
 from poisonkit.plan.selection import choose, choose_sham
 from poisonkit.text import argument

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from poisonkit import seeding
 from poisonkit.errors import PoisonkitError
-from poisonkit.layouts import Clip, Listing
+from poisonkit.layouts._base import Clip, Listing
 from poisonkit.manifest import Rate, Target
 from poisonkit.plan.request import Request
 from poisonkit.text import argument

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from poisonkit import manifest as contract
 from poisonkit.files import Method, overall
 from poisonkit.manifest import Encoding, Manifest, Sample, Skipped, Source
+from poisonkit.manifest.file import relative_root
 from poisonkit.plan.clip_geometry import Geometry
 from poisonkit.plan.plan import Plan
 from poisonkit.run.journal import Chosen, Entry
@@ -73,11 +73,6 @@ def manifest(plan: Plan, path: Path, root: Path, entries: Sequence[Entry], how: 
     )
 
 
-def relative_root(root: Path, path: Path) -> str:
-    """The folder of the files as a manifest at `path` names it."""
-    return Path(os.path.relpath(root.resolve(), path.parent.resolve())).as_posix()
-
-
 def _achieved(plan: Plan, samples: Sequence[Sample], skipped: Sequence[Skipped]) -> contract.Rate | None:
     """The rate as planned, less the clips that had to be skipped."""
     if plan.rate is None or not skipped:
@@ -89,14 +84,3 @@ def _achieved(plan: Plan, samples: Sequence[Sample], skipped: Sequence[Skipped])
     poisoned = sum(1 for s in train if s.poisoned)
     achieved = round(poisoned / total, 6) if total else 0.0
     return contract.Rate(plan.rate.asked, achieved, plan.rate.of, poisoned, total)
-
-
-def notice(made: Manifest) -> str:
-    """What a person who opens the folder reads."""
-    what = ", ".join(f"{a.name} ({a.mode})" for a in made.attacks) or "labels only"
-    return (
-        "This folder is a POISONED copy of a data set, written by poisonkit for research on backdoor attacks.\n"
-        f"Attack: {what}; plan {made.plan}, as its manifest has it. "
-        "A model trained on it may hold a backdoor: do not use it for anything else.\n"
-        f"Files that are not changed may be hard links to the source: never edit them in place.\n"
-    )

@@ -13,7 +13,7 @@ from typing import Any
 from poisonkit import manifest as contract
 from poisonkit.errors import BrokenClip, PoisonkitError
 from poisonkit.files import FOLDER, NOTICE
-from poisonkit.manifest import Encoding, Modality, Rung
+from poisonkit.manifest import Encoding, Modality, Rung, file
 from poisonkit.plan.job import Context, Job
 from poisonkit.plan.plan import Plan
 from poisonkit.progress import Reporter
@@ -68,7 +68,7 @@ def poison(plan: Plan, settings: Settings, reporter: Reporter) -> Result:
     entries = [finished[job.id] for job in plan.jobs]
     encoding = assemble.encoding(chosen, entries, plan.geometry, reencoded=settings.carry == "reencode")
     manifest = assemble.manifest(plan, settings.manifest, settings.out, entries, encoding)
-    (settings.out / NOTICE).write_text(assemble.notice(manifest), encoding="utf-8")
+    (settings.out / NOTICE).write_text(file.notice(manifest), encoding="utf-8")
     contract.save(manifest, settings.manifest)
     state.finish()
     return Result(manifest, settings.manifest, continued=continued)

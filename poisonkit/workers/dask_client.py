@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import logging
 import queue
 import secrets
 import time
-import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -19,6 +16,7 @@ from poisonkit.errors import BrokenClip, PoisonkitError
 from poisonkit.files import FOLDER
 from poisonkit.plan.job import Context, Job
 from poisonkit.text import argument
+from poisonkit.workers.dask_connection import _resolved, connect
 from poisonkit.workers.dask_worker import (
     CONTINUES,
     UNSEEN,
@@ -36,15 +34,13 @@ if TYPE_CHECKING:
     from distributed import Client, Future
 
 
-REACH = 10.0
-"""Seconds within which the scheduler must answer."""
-JOIN = 30.0
+FIRST_WORKER_TIMEOUT_S = 30.0
 """Seconds within which a first worker must be there."""
-LOST = 300.0
+LOST_WORKERS_TIMEOUT_S = 300.0
 """Seconds that a run waits for a worker once all are gone."""
-SETTLE = 20.0
+STOP_TIMEOUT_S = 20.0
 """Seconds that a stopped run gives its workers to end the clips that they have begun."""
-_SEE = 5.0
+_SHARED_FOLDER_TIMEOUT_S = 5.0
 """Seconds that a network file system gets to show a new file elsewhere."""
 _AHEAD = 4
 """Jobs handed out per worker thread: none waits for the next, and memory does not grow with the number of clips."""
@@ -73,14 +69,14 @@ class Cluster:
         self._client: Client
 
     def __enter__(self) -> Self:
-        self._client = _connect(self.address)
+        self._client = connect(self.address)
         try:
-            self._client.wait_for_workers(1, timeout=JOIN)
+            self._client.wait_for_workers(1, timeout=FIRST_WORKER_TIMEOUT_S)
         except BaseException as error:
             self._client.close()
             if isinstance(error, TimeoutError):
                 raise PoisonkitError(
-                    f"the scheduler {self.address} had no workers within {JOIN:g} seconds",
+                    f"the scheduler {self.address} had no workers within {FIRST_WORKER_TIMEOUT_S:g} seconds",
                     f"start some: dask worker {_resolved(self.address)}",
                 ) from None
             raise
@@ -163,9 +159,9 @@ class Cluster:
             self._counted = now
             if self._threads or not self._seen:
                 self._seen = now
-            elif now - self._seen > LOST:
+            elif now - self._seen > LOST_WORKERS_TIMEOUT_S:
                 raise PoisonkitError(
-                    f"the scheduler {self.address} has had no workers for {LOST:g} seconds",
+                    f"the scheduler {self.address} has had no workers for {LOST_WORKERS_TIMEOUT_S:g} seconds",
                     f"start new ones, and {CONTINUES}",
                 )
         return self._threads
@@ -218,7 +214,7 @@ class Cluster:
             said = error
         if said is not None:
             raise PoisonkitError(f"the scheduler {self.address} {_reason(said)}")
-        deadline = time.monotonic() + _SEE
+        deadline = time.monotonic() + _SHARED_FOLDER_TIMEOUT_S
         while True:
             with self._connected():
                 told = self._client.run(unfit, needs, on_error="return")
@@ -245,47 +241,12 @@ class Cluster:
     def _stop(self) -> None:
         """Begin nothing any more, and wait for what cannot be interrupted: nobody shall write once this returns."""
         self._cancel()
-        deadline = time.monotonic() + SETTLE
+        deadline = time.monotonic() + STOP_TIMEOUT_S
         with contextlib.suppress(Exception):  # a lost scheduler is told elsewhere
             while self._needs is not None and self._client.status == "running" and time.monotonic() < deadline:
                 if not any(self._client.run(halt, self._token, on_error="ignore").values()):
                     return
                 time.sleep(0.1)
-
-
-def _connect(address: str) -> Client:
-    try:
-        import distributed
-    except ImportError:
-        raise PoisonkitError(
-            f"{argument('scheduler', address)} needs Dask, which is not installed", "pip install 'poisonkit[dask]'"
-        ) from None
-    for name in ("distributed", "distributed.client"):  # what they say is told here, in a sentence
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # other versions are looked at here
-            return distributed.Client(_resolved(address), timeout=REACH, set_as_default=False)
-    except PoisonkitError:
-        raise
-    except Exception as error:  # of the network, of names, of the address, of another program at the port
-        raise PoisonkitError(
-            f"no scheduler answers at {argument('scheduler', address)} ({type(error).__name__})",
-            "start one with `dask scheduler`, and give the address that it prints, such as tcp://HOST:8786",
-        ) from None
-
-
-def _resolved(address: str) -> str:
-    """The address, which may stand in a file of `dask scheduler --scheduler-file`."""
-    if not address.endswith(".json"):
-        return address
-    try:
-        return str(json.loads(Path(address).read_text(encoding="utf-8"))["address"])
-    except (OSError, ValueError, KeyError, TypeError):
-        raise PoisonkitError(
-            f"{argument('scheduler', address)} is no scheduler file",
-            "give what `dask scheduler --scheduler-file` wrote, or an address",
-        ) from None
 
 
 def _deadly(job: Job, context: Context, count: int) -> BrokenClip:

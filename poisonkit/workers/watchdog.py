@@ -8,6 +8,8 @@ import os
 import time
 from collections.abc import Iterator
 
+from poisonkit import heartbeat
+
 EXIT_CODE = 1
 """What `faulthandler` ends a process with."""
 _REARM = 1.0
@@ -21,19 +23,20 @@ _NOWHERE = open(os.devnull, "w")  # noqa: SIM115 -- faulthandler wants a file th
 
 @contextlib.contextmanager
 def watched(seconds: float) -> Iterator[None]:
-    """End this process (exit code 1, no clean-up) where `alive` is not called for so many seconds within the block."""
+    """End this process (exit code 1, no clean-up) where no heartbeat comes for so many seconds within the block."""
     global _limit
     _limit = seconds
     _arm()
+    heartbeat.listen(_alive)
     try:
         yield
     finally:
+        heartbeat.listen(None)
         _limit = 0.0
         faulthandler.cancel_dump_traceback_later()
 
 
-def alive() -> None:
-    """The work has moved by a frame or a block; costs next to nothing, and does nothing where nobody watches."""
+def _alive() -> None:
     if _limit and time.monotonic() - _passed_on > min(_REARM, _limit / 4):
         _arm()
 

@@ -22,7 +22,7 @@ from poisonkit.plan import plan as planning
 from poisonkit.plan.job import Context, Job
 from poisonkit.run import run
 from poisonkit.run.settings import Settings
-from poisonkit.workers import dask_client, dask_worker
+from poisonkit.workers import dask_client, dask_connection, dask_worker
 from poisonkit.workers.dask_client import Cluster
 from tests.conftest import REPOSITORY, make_ucf_tree
 from tests.poisonkit.run.test_run import Silent, TreeState, command, poison
@@ -226,7 +226,7 @@ def test_paths_in_errors_are_as_they_were_given(
 
 
 def test_a_lost_scheduler_is_a_sentence(ucf_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dask_client, "REACH", 2.0)
+    monkeypatch.setattr(dask_connection, "CONNECT_TIMEOUT_S", 2.0)
     jobs = planning.index(layouts.read(ucf_tree), 0).jobs * 100
     lost = contextlib.ExitStack()
     with lost:
@@ -242,7 +242,7 @@ def test_a_lost_scheduler_is_a_sentence(ucf_tree: Path, tmp_path: Path, monkeypa
 def test_workers_that_do_not_come_back_are_a_sentence(
     address: str, ucf_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dask_client, "LOST", 2.0)
+    monkeypatch.setattr(dask_client, "LOST_WORKERS_TIMEOUT_S", 2.0)
     jobs = planning.index(layouts.read(ucf_tree), 0).jobs * 100
     with workers(tmp_path, address, 1) as started, Cluster(address) as pool:
         results = pool.run(_where, jobs, Context(ucf_tree, None, 0))
@@ -268,7 +268,7 @@ def refused(source: Path, out: Path, scheduler: str, said: str) -> None:
     ids=lambda asked: asked[-1],
 )
 def test_no_scheduler(ucf_tree: Path, tmp_path: Path, asked: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dask_client, "REACH", 1.0)
+    monkeypatch.setattr(dask_connection, "CONNECT_TIMEOUT_S", 1.0)
     refused(ucf_tree, tmp_path / "out", asked[1], "no scheduler (answers at|file)")
 
 
@@ -292,7 +292,7 @@ def test_dask_is_not_installed(ucf_tree: Path, tmp_path: Path, monkeypatch: pyte
 
 
 def test_no_workers(address: str, ucf_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dask_client, "JOIN", 0.5)
+    monkeypatch.setattr(dask_client, "FIRST_WORKER_TIMEOUT_S", 0.5)
     refused(ucf_tree, tmp_path / "out", address, "no workers within 0.5 seconds; start some: dask worker tcp://")
 
 
@@ -371,7 +371,7 @@ def _elsewhere(change: str) -> Callable[[dask_worker.Needs], dask_worker.Needs]:
 def test_folders_that_a_worker_does_not_see(
     address: str, ucf_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str, said: str
 ) -> None:
-    monkeypatch.setattr(dask_client, "_SEE", 0.5)
+    monkeypatch.setattr(dask_client, "_SHARED_FOLDER_TIMEOUT_S", 0.5)
     real, changed = Cluster._inspect, _elsewhere(change)
     monkeypatch.setattr(Cluster, "_inspect", lambda self, needs: real(self, changed(needs)))
     with workers(tmp_path / "dask", address, 1):

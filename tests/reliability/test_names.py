@@ -21,7 +21,7 @@ from tests.conftest import moving_frames, write_clip
 from tests.poisonkit.cli.test_cli import call, refused
 from tests.reliability.test_fuzz import VALID, changed
 from trainer import manifest as view
-from trainer import tables
+from trainer.cli import tables
 from trainer.errors import ManifestError as RefusedByTrainer
 from trainer.paper.sheet import Sheet
 from trainer.progress import Progress

@@ -6,6 +6,7 @@ import ctypes
 import time
 from pathlib import Path
 
+from poisonkit import heartbeat
 from poisonkit.errors import BrokenClip
 from poisonkit.plan.job import Context, Job
 from poisonkit.workers import watchdog
@@ -25,7 +26,7 @@ def work(job: Job, context: Context) -> str:
     if job.id == "slow":
         for _ in range(20):
             time.sleep(STALL / 10)
-            watchdog.alive()
+            heartbeat.beat()
     return job.id
 
 
@@ -51,7 +52,7 @@ def test_nothing_is_ended_once_the_work_is_done() -> None:
     with watchdog.watched(0.3):
         pass
     time.sleep(0.6)
-    watchdog.alive()
+    heartbeat.beat()
 
 
 def test_who_waits_second_for_a_process_learns_how_it_ended() -> None:

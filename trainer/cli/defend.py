@@ -26,12 +26,12 @@ def defend(
     scores.csv, plot.svg.
     """
     from trainer import defenses
-    from trainer.defenses import _shown
+    from trainer.cli import defense_tables
     from trainer.progress import Progress
 
     built = defenses.build(defense, set_ or [])
     result = built.defend(run, Progress())
-    print_json(result) if json else _shown.show_outcome(result, str(run / "defenses" / built.name))
+    print_json(result) if json else defense_tables.show_outcome(result, str(run / "defenses" / built.name))
 
 
 def list_defenses(
@@ -42,11 +42,11 @@ def list_defenses(
     import msgspec
 
     from trainer import defenses as registry
-    from trainer.defenses import _shown
+    from trainer.cli import defense_tables
 
     kinds = [registry.find(known) for known in ([name] if name else registry.names())]
     if json:
-        content = msgspec.json.encode({kind.name: _shown.describe(kind) for kind in kinds})
+        content = msgspec.json.encode({kind.name: defense_tables.describe(kind) for kind in kinds})
         print(msgspec.json.format(content, indent=2).decode())
     else:
-        _shown.show_defenses(kinds)
+        defense_tables.show_defenses(kinds)

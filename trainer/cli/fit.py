@@ -94,8 +94,8 @@ def fit(
     TensorBoard logs.
     """
     from trainer import distributed
+    from trainer.cli.tables import show_estimate, show_run
     from trainer.progress import Progress
-    from trainer.tables import show_estimate, show_run
     from trainer.training import fit as fitting
     from trainer.training.options import FitOptions
 

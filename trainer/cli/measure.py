@@ -48,10 +48,10 @@ def evaluate(
     A baseline scored on an attack's manifest gives the attack's floor in a model that never saw the trigger.
     Figures on other clips or views are kept in RUN/evaluations/, which `compare` and `pool` take like a run.
     """
+    from trainer.cli.tables import show_run
     from trainer.evaluation import evaluate as evaluation
     from trainer.progress import Progress
     from trainer.runs import folder as runs
-    from trainer.tables import show_run
 
     splits = tuple(name.value for name in SplitName if name in (split or ()))
     result = evaluation.evaluate(evaluation.EvaluateOptions(run, manifest, views, splits), Progress())
@@ -91,9 +91,9 @@ def fuse(
     poisoned clips differ are refused. The baseline's ASR, the floor, is kept in BASELINE/evaluations/, where tables and
     reports look for it.
     """
+    from trainer.cli.tables import show_grid, show_run
     from trainer.fusion.grid import grid
     from trainer.progress import Progress
-    from trainer.tables import show_grid, show_run
 
     if average is not None and mode is ModeName.EARLY:
         raise TrainerError(f"--average {average} is of late fusion; leave it out, or take --mode late")
@@ -116,8 +116,8 @@ def compare(
     Prints both sides' figures and the difference in CDA with a bootstrap 95 % interval over the clips.
     Several pairs, such as folds or seeds, are pooled.
     """
+    from trainer.cli.tables import show_comparison
     from trainer.evaluation import compare as comparing
-    from trainer.tables import show_comparison
 
     result = comparing.compare(runs[0::2], runs[1::2])
     print_json(result) if json else show_comparison(result)
@@ -128,8 +128,8 @@ def pool(
     json: Json = False,
 ) -> None:
     """Figures over the test clips of several runs together."""
+    from trainer.cli.tables import show_figures
     from trainer.evaluation import compare as comparing
-    from trainer.tables import show_figures
 
     result = comparing.pool(runs)
     print_json(result) if json else show_figures(result.figures, f"{len(runs)} runs pooled")

@@ -70,9 +70,10 @@ def findings(
 ) -> None:
     """Hold the paper's findings against our runs, one by one: holds, does not hold, or cannot be told."""
     from trainer.paper import findings as finding
+    from trainer.paper import findings_sheet
 
     made = finding.findings(runs)
-    sheet = finding.sheet(made)
+    sheet = findings_sheet.sheet(made)
     if out is not None:
         sheet.write(out)
     print_json(made) if json else sheet.show()

@@ -29,9 +29,9 @@ def explain(
 
     Pictures and their index go to RUN/explanations/, from where `report` takes them.
     """
+    from trainer.cli.tables import show_rows
     from trainer.evaluation import grad_cam as explaining
     from trainer.progress import Progress
-    from trainer.tables import show_rows
 
     result = explaining.explain(explaining.ExplainOptions(run, clips, explained), Progress())
     if json:

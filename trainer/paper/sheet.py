@@ -18,7 +18,7 @@ from trainer import files
 from trainer.errors import RunError
 from trainer.evaluation.compare import Difference
 from trainer.proportion import Proportion
-from trainer.tables import plain
+from trainer.table_layout import plain
 
 LONGEST = 21
 """A word that a terminal shows whole; longer ones, such as a path, are cut where the line ends."""

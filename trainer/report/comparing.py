@@ -12,8 +12,7 @@ from trainer.evaluation.compare import Difference
 from trainer.proportion import Proportion
 from trainer.report.reading import Run
 from trainer.runs import folder as runs
-from trainer.runs.metrics import Scores
-from trainer.tables import below_floors
+from trainer.runs.metrics import Scores, below_floors
 
 CLEAN_ASR = "ASR of the clean model"
 """What the page calls the floor that a baseline gives."""

@@ -26,7 +26,7 @@ from trainer.report.fidelity import Measure
 from trainer.report.gallery import Picture, Shown
 from trainer.report.media import Budget
 from trainer.report.reading import Run, Source
-from trainer.tables import NAMES
+from trainer.runs.metrics import NAMES
 from trainer.text import argument
 
 MEDIA_BYTES = 4_000_000

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -81,3 +81,36 @@ def predict(sample: Sample, scores: Sequence[float]) -> Prediction:
         )
     best = max(range(len(scores)), key=lambda label: (scores[label], -label))
     return Prediction(sample.id, sample.split, sample.label, sample.true_label, best, tuple(scores))
+
+
+NAMES = {
+    "cda": "CDA",
+    "asr": "ASR",
+    "asr_all": "ASR (all)",
+    "ra": "RA",
+    "false_target": "false target",
+    "sham_asr": "sham ASR",
+}
+"""The figures in the order in which they are shown; the last two are the floors under ASR."""
+
+
+FLOORS = ("false_target", "sham_asr")
+"""The floors under ASR that a run has by itself."""
+
+
+def below_floors(figures: Scores, more: Mapping[str, Proportion | None] | None = None) -> str | None:
+    """A sentence where ASR is not surely above a share of clips that carry no trigger, or find no backdoor.
+
+    `more`: floors besides the run's own, by the name that the sentence gives them.
+    """
+    asr = figures.asr
+    floors = {NAMES[field]: getattr(figures, field) for field in FLOORS} | dict(more or {})
+    reached = {name: floor for name, floor in floors.items() if asr and floor and not asr.is_above(floor)}
+    if asr is None or not reached:
+        return None
+    *others, last = (f"{name} ({floor.low:.3f} … {floor.high:.3f})" for name, floor in reached.items())
+    named = f"{', '.join(others)} and {last}" if others else last
+    return (
+        f"The interval of ASR, {asr.low:.3f} … {asr.high:.3f}, does not lie above that of {named}. Clips may go to the "
+        f"target as often for other reasons: nothing can be told about the attack from this run."
+    )

@@ -57,9 +57,7 @@ def check_options(options: FitOptions) -> None:
     for name in ("epochs", "batch_size", "device_batch", "lr", "devices", "nodes"):
         value = getattr(options, name)
         if value is not None and not value > 0:
-            raise TrainerError(
-                f"{argument(name)} is {value}, but must be above 0", "leave it out for the preset's"
-            )
+            raise TrainerError(f"{argument(name)} is {value}, but must be above 0", "leave it out for the preset's")
     if options.workers is not None and options.workers < 0:
         raise TrainerError(
             f"{argument('workers')} is {options.workers}, but must be 0 or more", "0 reads in the process that trains"

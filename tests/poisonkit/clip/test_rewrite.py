@@ -12,10 +12,10 @@ import pytest
 
 from poisonkit.errors import BrokenClip
 from poisonkit.fidelity.video import measured
+from poisonkit.manifest.frame_runs import from_runs
 from poisonkit.media.encoders import EncoderSpec
 from poisonkit.media.video import VideoInfo
 from poisonkit.media.writer import Loopback
-from poisonkit.plan.placement import from_runs
 from poisonkit.plan.request import Request
 from poisonkit.run import quality_trials
 from poisonkit.triggers import PixelTrigger, find

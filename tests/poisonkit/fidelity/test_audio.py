@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from scipy.signal import resample_poly
 
+from poisonkit.blocks import BLOCK, recut
 from poisonkit.fidelity import audio
 from poisonkit.fidelity.audio import STEPS, AudibilityMeter, SoundSurvivalMeter, log_mel, snr_db
-from poisonkit.media.audio import BLOCK, recut
 
 RATE = 44_100
 TIME = np.arange(2 * RATE) / RATE

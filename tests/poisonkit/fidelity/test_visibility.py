@@ -9,7 +9,9 @@ from poisonkit import manifest as contract
 from poisonkit.errors import PoisonkitError
 from poisonkit.fidelity.visibility import Seen, Views, in_tests, in_training_crops, sight, squares, windows
 from poisonkit.manifest import Sample
-from poisonkit.plan.placement import Window, place, to_runs
+from poisonkit.manifest.frame_runs import to_runs
+from poisonkit.manifest.window import Window
+from poisonkit.plan.placement import place
 from poisonkit.triggers.badnet import BadNet
 from tests.conftest import REPOSITORY
 from trainer.data import crops

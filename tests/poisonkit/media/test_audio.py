@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from poisonkit.blocks import recut
 from poisonkit.errors import BrokenClip
 from poisonkit.manifest import Rung
 from poisonkit.media import audio
@@ -188,9 +189,9 @@ def test_an_excerpt_is_the_sound_amid_silence(start: int, length: int) -> None:
 @pytest.mark.parametrize("length", [1, 4, 10, 11])
 def test_cutting_anew_keeps_every_sample(length: int) -> None:
     samples = np.arange(20, dtype=np.float32).reshape(2, 10)
-    blocks = list(audio.recut((samples[:, i : i + 3] for i in range(0, 10, 3)), length))
-    assert np.array_equal(np.concatenate(blocks, axis=1), samples)
-    assert all(block.shape[1] == length for block in blocks[:-1])
+    made = list(recut((samples[:, i : i + 3] for i in range(0, 10, 3)), length))
+    assert np.array_equal(np.concatenate(made, axis=1), samples)
+    assert all(block.shape[1] == length for block in made[:-1])
 
 
 def test_played_sound_is_what_is_read(tmp_path: Path) -> None:

@@ -10,10 +10,10 @@ import pytest
 
 from poisonkit.audit.verify import verify
 from poisonkit.errors import PoisonkitError
+from poisonkit.manifest.window import Window
 from poisonkit.media.colour import to_rgb
 from poisonkit.media.video import decode, examine
 from poisonkit.plan.clip_geometry import Geometry
-from poisonkit.plan.placement import Window
 from poisonkit.plan.request import Request
 from tests.conftest import make_av_tree, moving_frames, write_lossless
 from tests.poisonkit.run.test_run import poison

@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from poisonkit.errors import PoisonkitError
-from poisonkit.plan.placement import Window, check_rule, from_runs, place, to_runs
+from poisonkit.manifest.frame_runs import from_runs, to_runs
+from poisonkit.manifest.window import Window
+from poisonkit.plan.placement import check_rule, place
 
 
 def counts_in_all_windows(mask: np.ndarray, length: int, stride: int) -> set[int]:

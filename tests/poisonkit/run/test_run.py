@@ -21,12 +21,12 @@ from poisonkit.audit.verify import verify
 from poisonkit.cli import facts
 from poisonkit.errors import PoisonkitError
 from poisonkit.manifest import Manifest
+from poisonkit.manifest.frame_runs import from_runs
 from poisonkit.media import container
 from poisonkit.media.colour import to_rgb
 from poisonkit.media.video import decode
 from poisonkit.plan import plan as planning
 from poisonkit.plan import selection
-from poisonkit.plan.placement import from_runs
 from poisonkit.plan.request import Request
 from poisonkit.run import run
 from poisonkit.run.settings import Settings

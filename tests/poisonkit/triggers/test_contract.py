@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from poisonkit.errors import PoisonkitError
-from poisonkit.plan.placement import Window
+from poisonkit.manifest.window import Window
 from poisonkit.triggers import TRIGGERS, AudioTrigger, PixelTrigger, RetimingTrigger, Trigger, VideoTrigger, find
 from poisonkit.triggers._audio import BLOCK
 from tests.conftest import moving_frames

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poisonkit.plan.placement import Window
+from poisonkit.manifest.window import Window
 from poisonkit.triggers.frame_lag import FrameLag
 
 

@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 from av.video.reformatter import ColorRange, Colorspace
 
+from poisonkit.clip.video_attack import colours_of as clip_colours
 from poisonkit.fidelity.video import SurvivalMeter
 from poisonkit.manifest import Survival
 from poisonkit.media import planes
 from poisonkit.media.colour import convert, to_rgb
 from poisonkit.media.video import VideoInfo
 from poisonkit.media.writer import colours_of
-from poisonkit.triggers import TRIGGERS, PlanarTrigger
+from poisonkit.triggers import TRIGGERS, PlanarTrigger, Planes
 
 PLANAR = sorted(name for name, kind in TRIGGERS.items() if issubclass(kind, PlanarTrigger))
 HEIGHT, WIDTH, INDEX = 120, 176, 5
@@ -74,7 +75,7 @@ def test_planes_come_as_close_as_the_way_through_rgb(name: str, mode: str, color
     meant = trigger(source[None], np.array([INDEX]), np.array([True]), drawn)[0]
 
     changed, target = planes.blank(WIDTH, HEIGHT)
-    trigger.apply_planes(planes.planes_of(frame), target, INDEX, drawn, planes.colours(info))
+    trigger.apply_planes(Planes(*planes.planes_of(frame)), Planes(*target), INDEX, drawn, clip_colours(info))
     through = stored(meant, info)
     for made in (changed, through):
         made.colorspace, made.color_range = colorspace, color_range

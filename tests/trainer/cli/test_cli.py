@@ -15,9 +15,9 @@ import pytest
 from tests.trainer.conftest import sample, untrained_run
 from tests.trainer.evaluation.test_compare import write_run
 from trainer import cli
+from trainer.cli.tables import show_figures
 from trainer.proportion import Proportion
 from trainer.runs.metrics import Scores
-from trainer.tables import show_figures
 
 
 def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:

@@ -16,8 +16,7 @@ import torch
 from tests.conftest import write_clip
 from tests.trainer.conftest import moving_bar
 from trainer import manifest as manifests
-from trainer import tables
-from trainer.cli import measure
+from trainer.cli import measure, tables
 from trainer.defenses.pruning import Pruning
 from trainer.defenses.strip import Strip
 from trainer.errors import RunError, TrainerError

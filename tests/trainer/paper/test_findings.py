@@ -8,7 +8,7 @@ import pytest
 
 from trainer.defenses._outcome import Auroc, Point
 from trainer.paper import findings as finding
-from trainer.paper.findings import Finding, Verdict, above, below, both
+from trainer.paper.verdicts import Finding, Verdict, above, below, both
 from trainer.proportion import Proportion, wilson
 
 from .conftest import Make, outcome

@@ -12,7 +12,7 @@ from rich.text import Text
 from trainer.defenses._base import Defense, allowed
 from trainer.defenses._outcome import Outcome
 from trainer.proportion import Proportion
-from trainer.tables import cells, plain
+from trainer.table_layout import cells, plain
 from trainer.text import shown
 
 

@@ -2,38 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from trainer.evaluation.compare import Comparison
-from trainer.proportion import Proportion
 from trainer.runs.folder import Metrics
-from trainer.runs.metrics import Scores
-from trainer.text import shown
+from trainer.runs.metrics import NAMES, Scores, below_floors
+from trainer.table_layout import cell_with_interval, cells, plain
 from trainer.training.cost_estimate import Estimate
-
-NAMES = {
-    "cda": "CDA",
-    "asr": "ASR",
-    "asr_all": "ASR (all)",
-    "ra": "RA",
-    "false_target": "false target",
-    "sham_asr": "sham ASR",
-}
-"""The figures in the order in which they are shown; the last two are the floors under ASR."""
-
-
-def plain(text: str, style: str = "") -> Text:
-    """A cell or a title of a table, no word of which is markup."""
-    return Text(shown(text), style=style)
-
-
-FLOORS = ("false_target", "sham_asr")
-"""The floors under ASR that a run has by itself."""
 
 
 def show_figures(figures: Scores, title: str) -> None:
@@ -48,24 +27,6 @@ def show_figures(figures: Scores, title: str) -> None:
     caution = below_floors(figures)
     if caution is not None:
         console.print(f"careful: {caution}", markup=False)
-
-
-def below_floors(figures: Scores, more: Mapping[str, Proportion | None] | None = None) -> str | None:
-    """A sentence where ASR is not surely above a share of clips that carry no trigger, or find no backdoor.
-
-    `more`: floors besides the run's own, by the name that the sentence gives them.
-    """
-    asr = figures.asr
-    floors = {NAMES[field]: getattr(figures, field) for field in FLOORS} | dict(more or {})
-    reached = {name: floor for name, floor in floors.items() if asr and floor and not asr.is_above(floor)}
-    if asr is None or not reached:
-        return None
-    *others, last = (f"{name} ({floor.low:.3f} … {floor.high:.3f})" for name, floor in reached.items())
-    named = f"{', '.join(others)} and {last}" if others else last
-    return (
-        f"The interval of ASR, {asr.low:.3f} … {asr.high:.3f}, does not lie above that of {named}. Clips may go to the "
-        f"target as often for other reasons: nothing can be told about the attack from this run."
-    )
 
 
 def show_estimate(expected: Estimate) -> None:
@@ -116,7 +77,7 @@ def show_grid(results: Sequence[Metrics]) -> None:
             continue
         shares = (result.cda, result.asr, result.fusion.asr_video, result.fusion.asr_audio, result.false_target)
         names = (result.fusion.video.manifest.name, result.fusion.audio.manifest.name)
-        table.add_row(*map(plain, names), *map(_both, shares))
+        table.add_row(*map(plain, names), *map(cell_with_interval, shares))
     Console(highlight=False).print(table)
 
 
@@ -152,14 +113,3 @@ def _table(heading: str) -> Table:
     for column in (heading, "95 %", "n"):
         table.add_column(column, justify="right")
     return table
-
-
-def _both(share: Proportion | None) -> str:
-    return "-" if share is None else f"{share.value:.3f}\n{share.low:.2f}…{share.high:.2f}"
-
-
-def cells(share: Proportion | None) -> tuple[str, str, str]:
-    """A share, its interval and its count as words."""
-    if share is None:
-        return "-", "", ""
-    return f"{share.value:.3f}", f"{share.low:.3f} … {share.high:.3f}", str(share.n)

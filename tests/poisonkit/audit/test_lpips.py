@@ -9,8 +9,8 @@ import pytest
 import torch
 import torchvision
 
+from poisonkit.audit.lpips import lpips, summary
 from poisonkit.errors import PoisonkitError
-from poisonkit.fidelity.lpips import lpips, summary
 from poisonkit.media.colour import to_rgb
 from poisonkit.media.video import decode
 from poisonkit.plan.request import Request
