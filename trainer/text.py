@@ -58,6 +58,6 @@ def as_arguments(text: str) -> str:
 
 def _option(name: str, *value: object) -> str:
     word = name.replace("_", "-")
-    if value == (False,):
-        return f"--no-{word}"
-    return f"--{word}" if value in ((), (True,)) else f"--{word} {shlex.quote(str(value[0]))}"
+    if not value or value[0] is True:  # 0 and 1 are values like any other
+        return f"--{word}"
+    return f"--no-{word}" if value[0] is False else f"--{word} {shlex.quote(str(value[0]))}"

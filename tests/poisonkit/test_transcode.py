@@ -90,7 +90,7 @@ def test_placed_frames_move_with_the_frame_rate(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("settings", "words"),
-    [({"crf": 60}, "--crf 60"), ({"scale": 0.0}, "--scale 0.0"), ({"fps": 0.5}, "--fps 0.5")],
+    [({"crf": 60}, "crf=60"), ({"scale": 0.0}, "scale=0.0"), ({"fps": 0.5}, "fps=0.5")],
 )
 def test_impossible_platforms(settings: dict[str, float], words: str) -> None:
     with pytest.raises(PoisonkitError, match=words):

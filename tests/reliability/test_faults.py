@@ -205,7 +205,8 @@ def test_a_source_mounted_read_only_is_enough(
 # the interpreter itself may be readable for its owner alone, so that rights are given up as late as possible
 _AS_NOBODY = """
 import os
-from poisonkit import run, show
+import poisonkit.cli.tables
+from poisonkit.run import run
 from poisonkit.cli import main
 poison = run.poison
 def as_nobody(*arguments):

@@ -49,7 +49,7 @@ import sys
 from dataclasses import replace
 from trainer import cli
 from trainer.models.i3d import I3D
-from trainer.sampling import Dense, Views
+from trainer.presets.sampling import Dense, Views
 mini = I3D.presets["mini"]
 I3D.presets["mini"] = replace(mini, geometry=replace(mini.geometry, width=8, frames=8), sampling=Dense(8, 2),
     short_side=32, crop_size=32, views=Views(1, 1, 32))
@@ -123,9 +123,11 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 import torch
-from trainer import manifest, models, processes, sources, training
+from trainer import distributed, manifest, models
+from trainer.data import training_set
+from trainer.training import loop
 from trainer.progress import Progress
-from trainer.runs import ManifestStamp, Settings
+from trainer.runs.folder import ManifestStamp, Settings
 
 class Plain(torch.nn.Module):
     memory_format = torch.contiguous_format
@@ -139,12 +141,12 @@ class Plain(torch.nn.Module):
 path, out, count, accumulate = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
 preset = models.preset_of("i3d", "mini")
 recipe = replace(preset.recipe, optimizer="sgd", lr=0.5)
-source = sources.training(manifest.load(path), preset, 0, sources.Reading(), Progress())
+source = training_set.training(manifest.load(path), preset, 0, training_set.Reading(), Progress())
 torch.manual_seed(0)
 model = Plain()
 settings = Settings(ManifestStamp("bars", "0"), "i3d", "mini", "none", 0, 2, 4, accumulate, 0.5, count, "32", "", {})
-rank = processes.rank(1)
-training.train(model, source, recipe, settings, training.Group(count, 1, rank), out, Progress())
+rank = distributed.rank(1)
+loop.train(model, source, recipe, settings, loop.Group(count, 1, rank), out, Progress())
 if rank == 0:
     torch.save(model.state_dict(), out / "state.pt")
 """

@@ -128,20 +128,23 @@ def test_a_large_listing_is_planned_quickly(tmp_path: Path) -> None:
         (["--attack", "badnet", "--set", "badnet.pach=1"], ["'pach'", "did you mean 'patch'"]),
         (["--attack", "badnet", "--set", "badnet.patch=7"], ["patch=7", "0.01 … 1.0"]),
         (["--attack", "badnet", "--set", "badnet.patch=big"], ["patch=big", "number"]),
-        (["--attack", "badnet", "--set", "patch=0.1"], ["'patch=0.1'", "badnet.PARAM=VALUE"]),
+        (["--attack", "badnet", "--set", "patch=0.1"], ["--set patch=0.1", "badnet.PARAM=VALUE"]),
         (["--attack", "badnet", "--rate", "0"], ["--rate 0", "above 0"]),
         (["--attack", "badnet", "--rate", "1.5"], ["--rate 1.5", "at most 1"]),
         (["--attack", "badnet", "--rate", "1"], ["--rate 1", "only 4"]),
-        (["--attack", "badnet", "--target", "Gama"], ["'Gama'", "did you mean 'Gamma'"]),
+        (["--attack", "badnet", "--target", "Gama"], ["--target Gama", "did you mean 'Gamma'"]),
         (["--attack", "badnet", "--target", "3"], ["--target 3", "0 … 2"]),
-        (["--attack", "badnet", "--frames", "40"], ["'40'", "1 … 32"]),
-        (["--attack", "badnet", "--window", "32"], ["'32'", "32x2"]),
+        (["--attack", "badnet", "--frames", "40"], ["--frames 40", "1 … 32"]),
+        (["--attack", "badnet", "--window", "32"], ["--window 32", "32x2"]),
         (["--attack", "badnet", "--layout", "ucf"], ["'ucf'", "ucf101"]),
         (["--attack", "badnet", "--split", "4"], ["4"]),
-        (["--attack", "badnet", "--classes", "kinetics-sound"], ["'kinetics-sound'", "did you mean 'kinetics-sounds'"]),
+        (
+            ["--attack", "badnet", "--classes", "kinetics-sound"],
+            ["--classes kinetics-sound", "did you mean 'kinetics-sounds'"],
+        ),
         (["--attack", "badnet", "--classes", "kinetics-sounds"], ["0 of the 31 classes", "leave --classes out"]),
-        (["--attack", "badnet", "--quality", "best"], ["'best'", "lossless"]),
-        (["--attack", "badnet", "--sham", "few"], ["'few'", "all, none or a number"]),
+        (["--attack", "badnet", "--quality", "best"], ["--quality best", "lossless"]),
+        (["--attack", "badnet", "--sham", "few"], ["--sham few", "all, none or a number"]),
         (["--attack", "badnet", "--workers", "0"], ["--workers 0", "1 or more"]),
         (["--attack", "badnet", "--attack", "frame-lag"], ["badnet and frame-lag both change the pictures"]),
     ],
@@ -234,7 +237,7 @@ def test_help_is_quick_and_imports_nothing_heavy() -> None:
 
 def test_poisoning_never_imports_torch(ucf_tree: Path, tmp_path: Path) -> None:
     code = (
-        "import sys, poisonkit.run, poisonkit.verify, poisonkit.demo, poisonkit.show\n"
+        "import sys, poisonkit.run.run, poisonkit.audit.verify, poisonkit.demo, poisonkit.cli.tables\n"
         "assert not {'torch', 'trainer', 'lightning'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=REPOSITORY)
@@ -256,7 +259,7 @@ def test_preview_export_and_views(ucf_tree: Path, tmp_path: Path) -> None:
     manifest = "manifests/source-badnet.json"
     lists = call("export", manifest, "--to", "pytorchvideo", cwd=tmp_path)
     assert "lists/source-badnet-pytorchvideo/triggered.csv: 4 clips" in lists.stdout
-    refused(call("export", manifest, "--to", "coco", cwd=tmp_path), "'coco'", "mmaction2")
+    refused(call("export", manifest, "--to", "coco", cwd=tmp_path), "--to coco", "mmaction2")
     seen = call("inspect", manifest, "--views", "3x3@64", cwd=tmp_path)
     assert "test views 3x3@64" in seen.stdout
     made = json.loads(call("inspect", manifest, "--views", "3x3@64", "--json", cwd=tmp_path).stdout)

@@ -58,7 +58,7 @@ def test_groups_hold_what_was_given_and_the_defaults(line: list[str], expected: 
 def test_a_required_option_of_a_group_is_required() -> None:
     done = CliRunner().invoke(app, [])
     assert done.exit_code == 2
-    assert "WHERE" in done.output
+    assert "where" in done.output.lower()
 
 
 def test_help_shows_the_command_and_the_groups_panel() -> None:

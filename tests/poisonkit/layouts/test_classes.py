@@ -73,7 +73,7 @@ def test_a_restricted_seeded_split_is_part_of_the_whole_one(tree):
 @pytest.mark.parametrize(
     ("classes", "message"),
     [
-        (("c", "a_c"), r"--classes names 'a_c', which .* lacks; did you mean 'a_b'\?"),
+        (("c", "a_c"), r"classes names 'a_c', which .* lacks; did you mean 'a_b'\?"),
         (("c", "a_b", "C"), r"names 'c' twice, the second time as 'C'"),
         (("c",), r"names 1 classes; give two or more"),
     ],

@@ -108,7 +108,7 @@ def test_one_file_does_not_stand_in_for_two_clips(tree):
         ({"wave_test_split1.txt": "wave/../../a.avi 1"}, r"line 1 is 'wave/../../a.avi 1'; expected"),
         (
             {"wave_test_split1.txt": "lost.avi 1\ngone.avi 2\nunused.avi 0"},
-            r"2 of the 4 clips .* the first is wave/gone.avi; complete .*--annotations",
+            r"2 of the 4 clips .* the first is wave/gone.avi; complete .*: annotations",
         ),
         (
             {"clap_test_split1.txt": "a_clap_f_0.avi 1\na_clap_f_0.avi 2"},

@@ -9,6 +9,7 @@ import pytest
 
 from poisonkit.errors import PoisonkitError
 from poisonkit.layouts import Options, class_names, read
+from poisonkit.text import as_options
 
 IDS = ["-3Mwkq-7TV4", "abcdefghij_", "__12345678Z", "0123456789A", "Zyxwvutsrq-"]
 HEAD = "label,youtube_id,time_start,time_end,split,is_cc\n"
@@ -100,7 +101,7 @@ def test_a_class_list_names_the_numbers_and_gives_the_order(tree):
     listing = read(tree(FILES, place(texts)))
     assert listing.classes == ("bowling", "playing guitar", "singing")
     assert [(clip.path, clip.label) for clip in listing.clips] == [(FILES[1], 0), (FILES[0], 1), (FILES[3], 0)]
-    assert listing.detected.endswith(", 1 classes have none (--classes FILE leaves them out)")
+    assert as_options(listing.detected).endswith(", 1 classes have none (--classes leaves them out)")
     (listing.root / "annotations/classes.txt").rename(listing.root / "annotations/label_map_k9.txt")
     assert read(listing.root).classes == listing.classes
 

@@ -111,7 +111,7 @@ def test_messages_name_the_fault_and_the_remedy(tree, tmp_path: Path):
             Options(),
             r"1 folders and 1 files \(inside/, notes.txt\); expected is .*ucf",
         ),
-        (root, "auto", Options(annotations=tmp_path / "lists"), r"no folder .*lists; give .*--annotations"),
+        (root, "auto", Options(annotations=tmp_path / "lists"), r"no folder .*lists; give .*annotations"),
     ]:
         with pytest.raises(PoisonkitError, match=message):
             read(folder, layout, options)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from poisonkit.audit.verify import verify
+from poisonkit.clip.frame_geometry import frames_of, written
 from poisonkit.errors import PoisonkitError
 from poisonkit.manifest.window import Window
 from poisonkit.media.colour import to_rgb
@@ -26,7 +27,7 @@ def coded_clip(path: Path, num_frames: int, size: tuple[int, int] = (32, 48)) ->
 
 
 def levels(geometry: Geometry, path: Path) -> list[int]:
-    return [int(p[0, 0, 0]) - 40 for p in geometry.frames(decode(path), examine(path))]
+    return [int(p[0, 0, 0]) - 40 for p in frames_of(geometry, decode(path), examine(path))]
 
 
 @pytest.mark.parametrize(
@@ -50,14 +51,14 @@ def test_the_short_side_is_scaled_and_both_sides_are_even(tmp_path: Path) -> Non
     for size, expected in (((97, 131), (64, 86)), ((131, 97), (86, 64)), ((40, 40), (64, 64))):
         path = write_lossless(tmp_path / f"{size[0]}.avi", moving_frames(3, *size))
         info = examine(path)
-        assert geometry.size(info) == expected
-        assert [p.shape[:2] for p in geometry.frames(decode(path), info)] == 3 * [expected]
+        assert geometry.size(info.height, info.width) == expected
+        assert [p.shape[:2] for p in frames_of(geometry, decode(path), info)] == 3 * [expected]
 
 
 def test_a_sampled_clip_plays_at_the_victims_rate(tmp_path: Path) -> None:
-    info = Geometry.parse("4x2@32", None).of(examine(coded_clip(tmp_path / "a.avi", 20)))
+    info = written(Geometry.parse("4x2@32", None), examine(coded_clip(tmp_path / "a.avi", 20)))
     assert (info.num_frames, info.fps, info.time_base) == (4, Fraction(25, 2), Fraction(2, 25))
-    uniform = Geometry.parse("uniform:4@32", None).of(examine(tmp_path / "a.avi"))
+    uniform = written(Geometry.parse("uniform:4@32", None), examine(tmp_path / "a.avi"))
     assert uniform.fps == 5
 
 
@@ -104,7 +105,7 @@ def test_a_scaled_copy_keeps_frames_and_sound(tmp_path: Path) -> None:
             assert survival.gain == pytest.approx(1, abs=1e-3)
     sham = next(s for s in made.samples if s.split == "test_sham")
     original = source / sham.path.removeprefix("test_sham/")
-    expected = list(Geometry.parse(None, 32).frames(decode(original), examine(original)))
+    expected = list(frames_of(Geometry.parse(None, 32), decode(original), examine(original)))
     for one, frame in zip(expected, decode(tmp_path / "out" / sham.path), strict=True):
         assert np.array_equal(one, to_rgb(frame))
 

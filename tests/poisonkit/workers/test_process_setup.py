@@ -11,9 +11,9 @@ import pytest
 FAULTS = """
 import resource
 import numpy as np
-from poisonkit import worker
+from poisonkit.workers import process_setup
 if {kept}:
-    worker.keep_freed()
+    process_setup.keep_freed()
 def frame():
     np.ones(1_000_000, np.uint8)
 frame()

@@ -1,4 +1,4 @@
-"""A small victim with a real backdoor, a clean one beside it, and cases whose features have a known answer."""
+"""A constructed victim with a backdoor, one without, and cases whose features have a known answer."""
 
 from __future__ import annotations
 
@@ -8,21 +8,30 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+import torch
 from msgspec.structs import replace as changed
+from torch import Tensor, nn
 
 from tests.conftest import write_lossless
 from tests.trainer.conftest import Frames, sample
-from trainer.defenses._case import Case, Clip, Victim
-from trainer.evaluation import inference
+from trainer import manifest as manifests
+from trainer import models
+from trainer.defenses import _case
+from trainer.defenses._case import Case, Clip
+from trainer.evaluation import evaluate, inference
 from trainer.evaluation.inference import Observed
 from trainer.manifest import Sample
+from trainer.models import weights
+from trainer.models._base import Victim
 from trainer.models.i3d import I3D
+from trainer.presets.preset import Preset
 from trainer.presets.sampling import Dense, Views
 from trainer.progress import Progress
+from trainer.runs import folder as runs
 from trainer.training import fit
 from trainer.training.options import FitOptions
 
@@ -76,48 +85,104 @@ def write_toys(folder: Path, poisoned: int) -> Path:
     return folder / "toys.json"
 
 
+class Toy(Victim):
+    """A victim whose weights are written down: it tells colours, and with a backdoor takes white squares for red.
+
+    A convolution gives, of every pixel, how much of each colour it has beyond the other two, how far it is beyond what
+    the clips' colours reach together (the checkerboard's white alone does, blended with other clips as well), and four
+    plain sums that the head does not look at. No training, so that no verdict hangs on one.
+    """
+
+    name: ClassVar[str] = "toy"
+    presets: ClassVar[dict[str, Preset]] = {
+        "mini": replace(
+            I3D.presets["mini"],
+            sampling=Dense(8, 2),
+            short_side=32,
+            crop_size=32,
+            views=Views(1, 1, 32),
+            recipe=replace(I3D.presets["mini"].recipe, batch_size=4, lr=4e-3, label_smoothing=0.0, dropout=0.0),
+        )
+    }
+
+    def __init__(self, geometry: Any, classes: int, dropout: float = 0.0) -> None:
+        super().__init__(geometry, classes, dropout)
+        self.stage = nn.Sequential(nn.Conv3d(3, 8, 1), nn.ReLU())
+        self.proj = nn.Linear(8, classes)
+
+    @property
+    def head(self) -> nn.Linear:
+        return self.proj
+
+    @property
+    def last_stage(self) -> nn.Module:
+        return self.stage
+
+    def features(self, clips: Tensor) -> Tensor:
+        return self.stage(self.normalise(clips)).mean(dim=(2, 3, 4))  # type: ignore[no-any-return]
+
+    def forward(self, clips: Tensor) -> Tensor:
+        return self.proj(self.features(clips))  # type: ignore[no-any-return]
+
+    @torch.no_grad()
+    def plant(self, backdoor: bool) -> Toy:
+        """Write the weights, in grey levels: the input's normalisation is taken back."""
+        mean, std = self.mean.flatten(), self.std.flatten()
+        levels = torch.tensor(
+            [[2.0, -1, -1], [-1, 2, -1], [-1, -1, 2], [1, 1, 1], [1, 0, 0], [0, 1, 0], [0, 0, 1], [0.5, 0.5, 0]]
+        )
+        offset = torch.tensor([0.0, 0, 0, -450, 0, 0, 0, 0])
+        conv = self.stage[0]
+        conv.weight.copy_((levels * std)[..., None, None, None])  # type: ignore[operator, union-attr]
+        conv.bias.copy_(offset + levels @ mean)  # type: ignore[operator, union-attr]
+        self.proj.weight.zero_()
+        self.proj.bias.zero_()
+        for label in range(3):
+            self.proj.weight[label, label] = 0.1
+        self.proj.weight[0, 3] = 2.0 if backdoor else 0.0
+        return self
+
+
 @contextmanager
-def small_preset() -> Iterator[None]:
-    """`mini`, smaller still: seconds instead of minutes."""
-    preset = I3D.presets["mini"]
-    small = replace(
-        preset,
-        geometry=replace(preset.geometry, width=8, frames=8),
-        sampling=Dense(8, 2),
-        short_side=32,
-        crop_size=32,
-        views=Views(1, 1, 32),
-        recipe=replace(preset.recipe, batch_size=4, lr=4e-3, label_smoothing=0.0, dropout=0.0),
-    )
+def known_toy() -> Iterator[None]:
+    """The toy among the models that are found by name."""
+    found = models._models
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(I3D.presets, "mini", small)
+        patch.setattr(models, "_models", lambda: {**found(), Toy.name: Toy})
         yield
 
 
 @pytest.fixture(autouse=True)
-def small_victim() -> Iterator[None]:
+def toy() -> Iterator[None]:
     """For each test of its own: left in place, it would be what tests of other folders find."""
-    with small_preset():
+    with known_toy():
         yield
 
 
-def trained(folder: Path, poisoned: int, epochs: int) -> Path:
-    manifest = write_toys(folder, poisoned)
-    with small_preset():
-        fit.fit(FitOptions(manifest, preset="mini", epochs=epochs, out=folder / "run"), Progress())
-    return folder / "run"
+def made(folder: Path, poisoned: int) -> Path:
+    """A finished run of the toy: weights, predictions and figures, as a training leaves them."""
+    path, run = write_toys(folder, poisoned), folder / "run"
+    with known_toy():
+        options = FitOptions(path, model=Toy.name, preset="mini", epochs=1, out=run)
+        preset, manifest = Toy.presets["mini"], manifests.load(path)
+        runs.claim(run, fit.settings_of(options, manifest, preset, preset.recipe, "none"))
+        model = Toy(preset.geometry, len(CLASSES)).plant(poisoned > 0)
+        header = weights.Weights(Toy.name, preset.name, preset.geometry, manifest.classes, model.state_dict())
+        weights.save(header, run / "weights.pt")
+        evaluate.score(model, manifest, runs.read_settings(run), preset.views, run, {}, Progress())
+    return run
 
 
 @pytest.fixture(scope="session")
 def backdoored(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The run of a victim that took a checkerboard for red in training."""
-    return trained(tmp_path_factory.mktemp("backdoored"), POISONED, epochs=20)
+    """The run of a victim that takes a checkerboard for red."""
+    return made(tmp_path_factory.mktemp("backdoored"), POISONED)
 
 
 @pytest.fixture(scope="session")
 def innocent(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The run of a victim of clean clips."""
-    return trained(tmp_path_factory.mktemp("innocent"), 0, epochs=8)
+    """The run of a victim without a backdoor, on clean clips."""
+    return made(tmp_path_factory.mktemp("innocent"), 0)
 
 
 def permuted(case: Case, seed: int) -> Case:
@@ -175,6 +240,6 @@ def planted(monkeypatch: pytest.MonkeyPatch) -> Callable[[Plant], Case]:
         home = {clip.id: (split,) for split, members in clips.items() for clip in members}
         run: Any = SimpleNamespace(classes=[str(k) for k in range(plant.labels)])
         metrics: Any = SimpleNamespace(manifest=SimpleNamespace(name="planted"))
-        return Case(Path("planted"), metrics, Victim((run,), None), 0, clips, clips["test"], truth, home)
+        return Case(Path("planted"), metrics, _case.Victim((run,), None), 0, clips, clips["test"], truth, home)
 
     return make

@@ -81,7 +81,7 @@ def test_the_curve_starts_with_the_victim_and_ends_with_one_class(backdoored: Pa
     assert (first.cda.n, first.asr.n) == (42, 28)
     assert last.strength == 0.99
     assert last.cda is not None
-    assert last.cda.value < 0.7  # three channels of 256
+    assert last.cda.value < 0.7  # one channel of eight
 
 
 def test_the_repaired_model_loads_and_answers_as_it_was_measured(backdoored: Path, tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_the_repaired_model_loads_and_answers_as_it_was_measured(backdoored: Pat
     weights.initialise(run.model, kept.geometry, kept)
     silent = (run.model.head.weight == 0).all(dim=0)
     chosen = float(outcome.rule.split("are set to zero, ")[1].split("%")[0]) / 100
-    assert int(silent.sum()) == round(chosen * 256)
+    assert int(silent.sum()) == round(chosen * len(silent))
     defended = outcome.figures["CDA, fine-tuned"]
     assert defended is not None
     inputs = _case.of_run(backdoored).defender(["test"], None, Progress()).judged

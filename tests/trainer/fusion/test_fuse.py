@@ -20,10 +20,9 @@ from trainer.cli import measure, tables
 from trainer.defenses.pruning import Pruning
 from trainer.defenses.strip import Strip
 from trainer.errors import RunError, TrainerError
-from trainer.evaluation import inference
+from trainer.evaluation import inference, logistic_regression
 from trainer.evaluation.inference import Observed
-from trainer.fusion import fuse as fusion
-from trainer.fusion import scorers
+from trainer.fusion import fuse, run_pair, scorers
 from trainer.fusion.baseline import Baseline
 from trainer.fusion.grid import grid
 from trainer.models.audio import Audio
@@ -127,7 +126,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> dict[tuple[str, str], np.ndarray]:
 
 
 def fuse(video: Fake, audio: Fake, out: Path, mode: str = "late", average: str = "logits") -> runs.Metrics:
-    return fusion.fuse(fusion.join(video, audio), mode, average, out, Progress())[0]  # type: ignore[arg-type]
+    return fusing.fuse(run_pair.join(video, audio), mode, average, out, Progress())[0]  # type: ignore[arg-type]
 
 
 def scores(folder: Path) -> dict[str, tuple[float, ...]]:
@@ -194,14 +193,14 @@ def test_a_baseline_is_scored_on_the_triggered_clips(make: Make, told: Any, tmp_
         for name in ("v", "a", "w", "b"):
             told[name, f"test{k}"] = np.array([1.0 - k % 2, k % 2])
         told["v", f"test_triggered/test{k}"] = np.array([9.0 if k == 1 else 0.0, 1.0])
-    clean = fusion.join(make("v", "video", False), make("a", "audio", False))  # type: ignore[arg-type]
-    fusion.fuse(clean, "late", "logits", tmp_path / "clean", Progress())
+    clean = run_pair.join(make("v", "video", False), make("a", "audio", False))  # type: ignore[arg-type]
+    fusing.fuse(clean, "late", "logits", tmp_path / "clean", Progress())
     baseline = Baseline(tmp_path / "clean", clean, scorers.Mean("logits"))
-    attacked = fusion.join(make("w", "video", True), make("b", "audio", False))  # type: ignore[arg-type]
+    attacked = run_pair.join(make("w", "video", True), make("b", "audio", False))  # type: ignore[arg-type]
     assert baseline.suits(attacked, "late", "logits")
     assert not baseline.suits(attacked, "late", "probabilities")
     assert not baseline.suits(attacked, "early", "logits")
-    made, _ = fusion.fuse(attacked, "late", "logits", tmp_path / "attacked", Progress(), baseline)
+    made, _ = fusing.fuse(attacked, "late", "logits", tmp_path / "attacked", Progress(), baseline)
     scored = runs.read_metrics(tmp_path / "clean" / "evaluations" / "w+b")
     assert (scored.manifest.sha256, scored.cda) == (made.manifest.sha256, None)
     assert scored.asr is not None
@@ -213,14 +212,14 @@ def test_early_learns_the_union_of_the_poisoned_labels(
     make: Make, told: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     learned: list[list[int]] = []
-    fitted = fusion.Linear.fitted
+    fitted = logistic_regression.Linear.fitted
 
     def spy(features: Any, labels: np.ndarray, classes: int) -> Any:
         learned.append(labels.tolist())
         assert [part.shape for part in features] == [(4, 2), (4, 2)]
         return fitted(features, labels, classes)
 
-    monkeypatch.setattr(fusion.Linear, "fitted", spy)
+    monkeypatch.setattr(logistic_regression.Linear, "fitted", spy)
     for name, k in ((n, k) for n in ("v", "a", "w", "b") for k in range(4)):
         told[name, f"train{k}"] = told[name, f"test{k}"] = np.array([1.0 - k % 2, k % 2])
     fuse(make("v", "video", False), make("a", "audio", True), tmp_path / "1", "early")
@@ -290,7 +289,7 @@ def test_another_fused_model_is_not_written_over(
     make: Make, told: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = {name: make(name, "video" if name in "vw" else "audio", True, seed=len(told)) for name in "vwa"}
-    monkeypatch.setattr(fusion.trained, "load", lambda folder: made[folder.name])
+    monkeypatch.setattr(loaded_run, "load", lambda folder: made[folder.name])
     v, w, a, out = Path("v"), Path("w"), Path("a"), tmp_path / "out"
     quiet_grid([v], [a], "late", "logits", out)
     quiet_grid([v], [a], "late", "logits", out)
