@@ -1,6 +1,6 @@
 # make setup   own virtual environment with everything installed
 # make demo    demo data set, poisoned copy, victim, CDA and ASR: the whole path in a few minutes
-# make test    all tests but those of `make test-long`, which take minutes
+# make test    all tests but those of `make test-long`, which take minutes, on all cores (TESTS=files of them)
 # make test-long   what takes minutes: faults and fuzzing at full length, large data sets, long clips
 # make check   lint, format, types
 # make bench   every figure of speed with its bar, as a table (DATA=); make bench-quick: some of them, in three minutes
@@ -253,11 +253,12 @@ pages: | $(DEMO)/data
 
 # --- tests ----------------------------------------------------------------------------------------
 
+# a worker for each core, each with one thread
 test: $(READY)
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal $(TESTS)
 
 test-long: $(READY)
-	RELIABILITY_KILLS=30 RELIABILITY_EXAMPLES=20000 $(BIN)/python -m pytest -m "long or not long" tests/reliability
+	RELIABILITY_KILLS=30 RELIABILITY_EXAMPLES=20000 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "long or not long" tests/reliability
 
 check: $(READY)
 	$(BIN)/ruff check .

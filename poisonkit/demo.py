@@ -72,7 +72,8 @@ def tone(hz: Array | float, like: Array) -> Array:
 
 def chord(hz: Array, like: Array) -> Array:
     """Sines of constant frequencies together, the first one loudest."""
-    return np.sum([tone(one, like) * hz[0] / one for one in hz], axis=0)
+    made: Array = np.sum([tone(one, like) * hz[0] / one for one in hz], axis=0)
+    return made
 
 
 def hiss(noise: Array) -> Array:
@@ -285,4 +286,5 @@ def draw_sound(name: str, rng: np.random.Generator) -> Array:
     voice = SOUNDS[name](beat, exp(rng.uniform(-0.08, 0.08)), rng.standard_normal(count))
     voice *= rng.uniform(0.2, 0.7) / np.abs(voice).max()
     noise = rng.standard_normal(count) * np.sqrt(np.mean(voice**2)) * 10 ** rng.uniform(-1.2, -0.5)
-    return np.clip(voice + noise, -1, 1).astype(np.float32)
+    made: Array = np.clip(voice + noise, -1, 1).astype(np.float32)
+    return made

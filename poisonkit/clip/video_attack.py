@@ -123,7 +123,8 @@ class VideoAttack:
         """Frame i as RGB with the change as the trigger defines it; what was made may only come close to it."""
         if self._planar and isinstance(self.trigger, PixelTrigger):
             control = rgb_of(pictures.control)[None]
-            return self.trigger(control, np.array([i]), self.placed.mask[i : i + 1], self.drawn)[0]
+            made: np.ndarray = self.trigger(control, np.array([i]), self.placed.mask[i : i + 1], self.drawn)[0]
+            return made
         return rgb_of(pictures.triggered)
 
     def _retimed(self, trigger: RetimingTrigger, frames: Iterator[Any]) -> Iterator[Pictures]:

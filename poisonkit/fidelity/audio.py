@@ -173,7 +173,8 @@ def log_mel(samples: np.ndarray) -> np.ndarray:
     """float64 (…, frames, 80): natural logarithm of the mel power of mono sound (…, N) at 16 kHz."""
     power = _power(samples)
     mel = (_filters() @ power.reshape(-1, power.shape[-1]).T).T
-    return np.log(np.maximum(mel, _QUIET)).reshape(*power.shape[:-1], -1)
+    made: np.ndarray = np.log(np.maximum(mel, _QUIET)).reshape(*power.shape[:-1], -1)
+    return made
 
 
 def power_db(samples: np.ndarray, window: int, hop: int) -> np.ndarray:
@@ -190,7 +191,8 @@ def _power(samples: np.ndarray, window: int = _WINDOW, hop: int = _HOP, bins: in
     weights = np.hanning(window + 1)[:-1]
     frames = np.lib.stride_tricks.sliding_window_view(samples, window, axis=-1)[..., ::hop, :]
     spectrum = np.fft.rfft(frames * weights, bins)
-    return np.maximum((spectrum.real**2 + spectrum.imag**2) / weights.sum() ** 2, _QUIET)
+    made: np.ndarray = np.maximum((spectrum.real**2 + spectrum.imag**2) / weights.sum() ** 2, _QUIET)
+    return made
 
 
 @lru_cache

@@ -36,7 +36,8 @@ def spread(places: np.ndarray, count: int) -> np.ndarray:
     """At most `count` of the places, evenly from the first to the last."""
     if len(places) <= count:
         return places
-    return places[np.round(np.linspace(0, len(places) - 1, count)).astype(int)]
+    made: np.ndarray = places[np.round(np.linspace(0, len(places) - 1, count)).astype(int)]
+    return made
 
 
 @dataclass
@@ -264,7 +265,8 @@ def _ssim_map(first: np.ndarray, second: np.ndarray, mean_x: float, mean_y: floa
     my *= my
     mx += my
     me *= me
-    return (1 - contrast) * (1 - me / (mx.astype(np.float64) + (0.01 * 255) ** 2))
+    made: np.ndarray = (1 - contrast) * (1 - me / (mx.astype(np.float64) + (0.01 * 255) ** 2))
+    return made
 
 
 def _blur(image: np.ndarray) -> np.ndarray:

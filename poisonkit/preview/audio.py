@@ -88,7 +88,8 @@ def _diverging(difference: np.ndarray) -> np.ndarray:
     """White where nothing changed, red where it got louder, blue where it got fainter."""
     share = np.clip(difference / _MOST, -1, 1)[..., None]
     red, blue = np.array([178, 24, 43]), np.array([33, 102, 172])
-    return (255 + share.clip(0) * (red - 255) + (-share).clip(0) * (blue - 255)).astype(np.uint8)
+    made: np.ndarray = (255 + share.clip(0) * (red - 255) + (-share).clip(0) * (blue - 255)).astype(np.uint8)
+    return made
 
 
 def _panel(picture: np.ndarray, title: str, rate: int, seconds: float) -> np.ndarray:

@@ -121,7 +121,8 @@ def _gain(differences: list[np.ndarray]) -> int:
 
 def _difference(before: np.ndarray, after: np.ndarray, gain: int) -> np.ndarray:
     """The change around middle grey, uint8."""
-    return np.clip(128 + gain * (after.astype(np.int16) - before), 0, 255).astype(np.uint8)
+    made: np.ndarray = np.clip(128 + gain * (after.astype(np.int16) - before), 0, 255).astype(np.uint8)
+    return made
 
 
 def _sheet(kept: dict[int, tuple[np.ndarray, np.ndarray]], gain: int) -> np.ndarray:

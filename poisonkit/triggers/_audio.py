@@ -132,8 +132,10 @@ def _saturated(sound: np.ndarray, added: np.ndarray) -> np.ndarray:
     """The sum, held to full scale, but for what lies beyond it already, as lossy decoders give it."""
     changed = sound + added
     if np.abs(sound).max(initial=0.0) <= 1:  # nearly always, and in a third of the time
-        return np.clip(changed, -1.0, 1.0, out=changed)
-    return np.clip(changed, np.minimum(sound, -1.0), np.maximum(sound, 1.0), out=changed)
+        np.clip(changed, -1.0, 1.0, out=changed)
+    else:
+        np.clip(changed, np.minimum(sound, -1.0), np.maximum(sound, 1.0), out=changed)
+    return changed
 
 
 def _fades(places: np.ndarray, span: tuple[int, int], total: int, rate: int) -> np.ndarray:

@@ -63,4 +63,5 @@ def _pattern(height: int, width: int, block: int, magnitude: float, places: tupl
 def _basis(k: int, size: int) -> np.ndarray:
     """The k-th vector of the orthonormal DCT-II, float64 (size,)."""
     scale = np.sqrt((1 if k == 0 else 2) / size)
-    return scale * np.cos(np.pi * (2 * np.arange(size) + 1) * k / (2 * size))
+    made: np.ndarray = scale * np.cos(np.pi * (2 * np.arange(size) + 1) * k / (2 * size))
+    return made

@@ -64,7 +64,7 @@ class Cluster:
         self.address = address
         self._token = secrets.token_hex(8)
         self._needs: Needs | None = None
-        self._running: dict[Future, Job] = {}
+        self._running: dict[Future[Any], Job] = {}
         self._threads, self._counted, self._seen = 0, 0.0, 0.0
         self._client: Client
 
@@ -118,7 +118,7 @@ class Cluster:
         from distributed import KilledWorker
 
         waiting, suspects, alone = deque(jobs), deque[Job](), False
-        done: queue.SimpleQueue[Future] = queue.SimpleQueue()
+        done: queue.SimpleQueue[Future[Any]] = queue.SimpleQueue()
 
         def submit(job: Job) -> None:
             with self._connected():
@@ -230,7 +230,7 @@ class Cluster:
 
     # --- after the last -------------------------------------------------------------------------------
 
-    def _cancel(self) -> list[Future]:
+    def _cancel(self) -> list[Future[Any]]:
         cancelled = list(self._running)
         self._running.clear()
         if cancelled:

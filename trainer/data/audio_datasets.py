@@ -65,7 +65,8 @@ def decode(path: Path) -> NDArray[np.float32]:
             f"the sound of {path} is empty", "take the clip out of the data set and write the manifest anew"
         )
     # the mean of the channels, not their sum over √2 as FFmpeg mixes them: equal channels then sound like one
-    return np.concatenate(parts, axis=1).mean(axis=0).astype(np.float32)
+    made: NDArray[np.float32] = np.concatenate(parts, axis=1).mean(axis=0).astype(np.float32)
+    return made
 
 
 def log_mel(samples: NDArray[np.float32], bands: int) -> Mel:

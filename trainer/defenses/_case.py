@@ -13,6 +13,7 @@ from trainer.errors import RunError
 from trainer.evaluation import inference
 from trainer.evaluation.inference import Array, Observed
 from trainer.fusion import fuse
+from trainer.fusion.run_pair import Pair
 from trainer.fusion.scorers import Fused
 from trainer.manifest import TRIGGERED, Sample, plain
 from trainer.progress import Progress
@@ -185,7 +186,7 @@ def _blank(sample: Sample, label: int) -> Sample:
     return replace(sample, split="", label=label, true_label=label, poisoned=False)
 
 
-def _joined(pair: fuse.Pair, split: str) -> list[Member]:
+def _joined(pair: Pair, split: str) -> list[Member]:
     """The clips that both networks have of a test split."""
     sides = fuse.sides_of(pair, split)
     if split == TRIGGERED and TRIGGERED not in sides:

@@ -129,7 +129,8 @@ def reencoded(frames: Frames, strength: float) -> Frames:
 def held(frames: Frames, strength: float) -> Frames:
     """Every k-th frame, shown k times."""
     places = np.arange(len(frames))
-    return frames[places - places % int(strength)]
+    made: Frames = frames[places - places % int(strength)]
+    return made
 
 
 def blurred(frames: Frames, strength: float) -> Frames:

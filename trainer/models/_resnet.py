@@ -54,7 +54,8 @@ class ResNetVictim(Victim):
         return x.mean(dim=(2, 3, 4))
 
     def forward(self, clips: Tensor) -> Tensor:
-        return self.head(self.dropout(self.features(clips)))
+        made: Tensor = self.head(self.dropout(self.features(clips)))
+        return made
 
 
 def frame_differences(clips: Tensor, gain: float = 3.0) -> Tensor:

@@ -70,7 +70,8 @@ class Audio(Victim):
         return self.net.features(self.normalise(clips))
 
     def forward(self, clips: Tensor) -> Tensor:
-        return self.head(self.dropout(self.features(clips)))
+        made: Tensor = self.head(self.dropout(self.features(clips)))
+        return made
 
 
 class ResNet18(nn.Module):

@@ -81,7 +81,8 @@ class Shifted(nn.Module):
         self.net = net
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.net(shift(x))
+        made: Tensor = self.net(shift(x))
+        return made
 
 
 def shift(x: Tensor, share: int = SHIFT) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -17,7 +18,7 @@ from trainer.paper.found import CLEAN
 from trainer.paper.sheet import Sheet, percent, points, printed, signed, value
 from trainer.proportion import Proportion
 from trainer.runs import folder as runs
-from trainer.runs.folder import ManifestStamp, Metrics
+from trainer.runs.folder import Fusion, ManifestStamp, Metrics
 
 TITLE = "Table 7: audio-visual attacks"
 
@@ -50,67 +51,85 @@ class FusedRow(msgspec.Struct, frozen=True, kw_only=True):
         return [share for share in (self.false_target, self.sham_asr, self.asr_clean_model) if share is not None]
 
 
+Made = list[tuple[Path, Metrics]]
+"""Fused models of one kind, a seed each, with their figures."""
+Kind = tuple[str, str, str]
+"""Mode of fusion, attack on the video, attack on the audio."""
+
+
 def rows_of(folder: Path) -> list[FusedRow]:
     """The fused models of a folder, in the order of table 7; what an attack is, the parts' manifests tell.
 
     A model is left out, and said to be, where the manifest of a part is gone.
     """
-    groups: dict[tuple[str, str, str], list[tuple[Path, Metrics]]] = {}
-    every = [(path, runs.read_metrics(path.parent)) for path in sorted(folder.glob("*/metrics.json"))]
+    groups = _groups([(path, runs.read_metrics(path.parent)) for path in sorted(folder.glob("*/metrics.json"))])
+    order = {name: k for k, name in enumerate((CLEAN, *IMAGE, *NATURAL, *SOUND))}
+    keys = sorted(groups, key=lambda key: (key[0] != "late", order.get(key[1], 99), order.get(key[2], 99)))
+    return [_row(key, groups[key], groups.get((key[0], CLEAN, CLEAN), [])) for key in keys]
+
+
+def _fusion_of(metrics: Metrics) -> Fusion | None:
+    """How a model was fused; None where it was not, or from probabilities, which the paper does not do."""
+    fusion = metrics.fusion
+    return None if fusion is None or fusion.average == "probabilities" else fusion
+
+
+def _groups(every: Made) -> dict[Kind, Made]:
+    """The fused models with standard attacks on the lowest target, by kind."""
     lowest = min((m.target for _, m in every if m.fusion is not None and m.target is not None), default=None)
-    fusions = [m.fusion for _, m in every if m.fusion is not None and m.fusion.average != "probabilities"]
-    stamps = {part.manifest for fusion in fusions for part in (fusion.video, fusion.audio)}
-    told: dict[ManifestStamp, found.Case] = {}  # many pairs, few manifests
-    for stamp in stamps:
-        with contextlib.suppress(ManifestGoneError):  # said below, with the models that are left out
-            told[stamp] = found.case_of(found.details_of(stamp))
+    cases = _cases(fusion for _, metrics in every if (fusion := _fusion_of(metrics)) is not None)
+    groups: dict[Kind, Made] = {}
     lost: dict[Path, ManifestStamp] = {}
     for path, metrics in every:
-        fusion = metrics.fusion
-        if fusion is None or fusion.average == "probabilities":
+        if (fusion := _fusion_of(metrics)) is None:
             continue
-        gone = next((p.manifest for p in (fusion.video, fusion.audio) if p.manifest not in told), None)
+        stamps = (fusion.video.manifest, fusion.audio.manifest)
+        gone = next((stamp for stamp in stamps if stamp not in cases), None)
         if gone is not None:
             lost[path.parent] = gone
             continue
-        cases = [told[part.manifest] for part in (fusion.video, fusion.audio)]
-        if not all(case.is_standard for case in cases) or cases[0].mode not in ("", "dynamic"):
-            continue
-        if metrics.target in (None, lowest):
-            groups.setdefault((fusion.mode, cases[0].attack, cases[1].attack), []).append((path.parent, metrics))
+        video, audio = (cases[stamp] for stamp in stamps)
+        standard = video.is_standard and audio.is_standard and video.mode in ("", "dynamic")
+        if standard and metrics.target in (None, lowest):
+            groups.setdefault((fusion.mode, video.attack, audio.attack), []).append((path.parent, metrics))
     found.say_left_out(lost)
-    order = {name: k for k, name in enumerate((CLEAN, *IMAGE, *NATURAL, *SOUND))}
-    keys = sorted(groups, key=lambda key: (key[0] != "late", order.get(key[1], 99), order.get(key[2], 99)))
-    rows = []
-    for mode, video, audio in keys:
-        made = groups[mode, video, audio]
-        figures = compare.pool([path for path, _ in made]).figures
-        clean = groups.get((mode, CLEAN, CLEAN), [])
-        paired = (video, audio) != (CLEAN, CLEAN) and [m.seed for _, m in clean] == [m.seed for _, m in made]
-        beside = zip(made, clean, strict=True) if paired else []
-        scored = [place for (_, m), (base, _) in beside if (place := found.evaluation(base, m.manifest, m.views))]
-        alone = [[m.fusion.asr_video for _, m in made if m.fusion], [m.fusion.asr_audio for _, m in made if m.fusion]]
-        rows.append(
-            FusedRow(
-                mode=mode,
-                video=video,
-                audio=audio,
-                cda=figures.cda,
-                cda_difference=compare.compare([path for path, _ in made], [path for path, _ in clean]).cda_difference
-                if paired
-                else None,
-                asr=figures.asr,
-                asr_all=figures.asr_all,
-                false_target=figures.false_target,
-                sham_asr=figures.sham_asr,
-                asr_clean_model=compare.pool(scored).figures.asr if scored else None,
-                video_alone=together(alone[0]) if CLEAN not in (video, audio) else None,
-                audio_alone=together(alone[1]) if CLEAN not in (video, audio) else None,
-                seeds=[m.seed for _, m in made],
-                runs=[str(path) for path, _ in made],
-            )
-        )
-    return rows
+    return groups
+
+
+def _cases(fusions: Iterable[Fusion]) -> dict[ManifestStamp, found.Case]:
+    """What the parts' manifests say of their attacks, each read once; those that are gone are not in it."""
+    cases: dict[ManifestStamp, found.Case] = {}
+    for stamp in {part.manifest for fusion in fusions for part in (fusion.video, fusion.audio)}:
+        with contextlib.suppress(ManifestGoneError):
+            cases[stamp] = found.case_of(found.details_of(stamp))
+    return cases
+
+
+def _row(kind: Kind, made: Made, clean: Made) -> FusedRow:
+    """One row: models of a kind beside the clean ones of the same seeds, where these are there."""
+    mode, video, audio = kind
+    folders = [path for path, _ in made]
+    figures = compare.pool(folders).figures
+    paired = (video, audio) != (CLEAN, CLEAN) and [m.seed for _, m in clean] == [m.seed for _, m in made]
+    beside = zip(made, clean, strict=True) if paired else []
+    scored = [place for (_, m), (base, _) in beside if (place := found.evaluation(base, m.manifest, m.views))]
+    fusions = [m.fusion for _, m in made if m.fusion] if CLEAN not in (video, audio) else []
+    return FusedRow(
+        mode=mode,
+        video=video,
+        audio=audio,
+        cda=figures.cda,
+        cda_difference=compare.compare(folders, [path for path, _ in clean]).cda_difference if paired else None,
+        asr=figures.asr,
+        asr_all=figures.asr_all,
+        false_target=figures.false_target,
+        sham_asr=figures.sham_asr,
+        asr_clean_model=compare.pool(scored).figures.asr if scored else None,
+        video_alone=together([fusion.asr_video for fusion in fusions]) if fusions else None,
+        audio_alone=together([fusion.asr_audio for fusion in fusions]) if fusions else None,
+        seeds=[m.seed for _, m in made],
+        runs=[str(path) for path in folders],
+    )
 
 
 def table(folder: Path) -> tuple[Sheet, list[msgspec.Struct]]:

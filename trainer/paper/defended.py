@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -33,76 +33,82 @@ class Defended(msgspec.Struct, frozen=True, kw_only=True):
     runs: list[str]
 
 
+HEADINGS = (
+    "defense",
+    "attack",
+    "eliminated",
+    "sacrificed",
+    "AUROC",
+    "ASR",
+    "false target",
+    "sham ASR",
+    "ASR, clean victim",
+    "CDA − clean, paired",
+    "paper: eliminated",
+    "paper: sacrificed",
+    "eliminated − paper's",
+)
+NOTES = [
+    "percent of the poisoned and of the clean training clips that the defense removes",
+    "AUROC: of a poisoned against a clean clip of the same label, a seed each",
+    "ASR to CDA: of the attack that is to be found; nothing tells about a defense where the ASR is at its floors",
+    "paper: UCF-101, I3D; it does not say whether the attacks are static or dynamic; ours are dynamic",
+    "spectral signatures are not in the paper",
+]
+
+
 def table(folder: Path) -> tuple[Sheet, list[msgspec.Struct]]:
     """The table and its rows as structs; raises `RunError` when the folder holds no run with such a defense."""
-    every = found.read(folder)
-    rows: list[Defended] = []
-    for defense in DEFENSES:
-        for attack in DEFENDED:
-            made = of_attack(every, attack, defense)
-            if made:
-                scores = [score for _, place, _ in made for score in outcomes.scores(place)]
-                rows.append(
-                    Defended(
-                        defense=defense,
-                        case=attack,
-                        mode="dynamic",
-                        eliminated=hit_rate((s.id, s.flagged) for s in scores if s.poisoned),
-                        sacrificed=hit_rate((s.id, s.flagged) for s in scores if not s.poisoned),
-                        auroc=[outcome.auroc.value for _, _, outcome in made if outcome.auroc],
-                        attack=found.row([run for run, _, _ in made], every),
-                        runs=[str(run.folder) for run, _, _ in made],
-                    )
-                )
+    rows = _rows(found.read(folder))
     if not rows:
         raise RunError(f"{folder} holds no run with a defense for table 5", "make them with `make table5`")
     printed_rows = theirs.table(5)
-    cells = []
-    for row in rows:
-        paper = printed_rows[row.case] if row.defense == "activation-clustering" else {}
-        eliminated, sacrificed = paper.get("elimination_rate"), paper.get("sacrifice_rate")
-        cells.append(
-            [
-                row.defense,
-                f"{row.case} {row.mode}",
-                percent(row.eliminated),
-                percent(row.sacrificed),
-                ", ".join(f"{auroc:.3f}" for auroc in row.auroc) or "–",
-                percent(row.attack.figures.asr),
-                value(row.attack.figures.false_target),
-                value(row.attack.figures.sham_asr),
-                value(row.attack.asr_clean_model),
-                points(row.attack.cda_difference),
-                printed(eliminated),
-                printed(sacrificed),
-                signed(
-                    None if eliminated is None or row.eliminated is None else 100 * row.eliminated.value - eliminated
-                ),
-            ]
-        )
-    headings = (
-        "defense",
-        "attack",
-        "eliminated",
-        "sacrificed",
-        "AUROC",
-        "ASR",
-        "false target",
-        "sham ASR",
-        "ASR, clean victim",
-        "CDA − clean, paired",
-        "paper: eliminated",
-        "paper: sacrificed",
-        "eliminated − paper's",
-    )
-    notes = [
-        "percent of the poisoned and of the clean training clips that the defense removes",
-        "AUROC: of a poisoned against a clean clip of the same label, a seed each",
-        "ASR to CDA: of the attack that is to be found; nothing tells about a defense where the ASR is at its floors",
-        "paper: UCF-101, I3D; it does not say whether the attacks are static or dynamic; ours are dynamic",
-        "spectral signatures are not in the paper",
+    cells = [_cells(row, printed_rows[row.case] if row.defense == "activation-clustering" else {}) for row in rows]
+    return Sheet(TITLE, HEADINGS, cells, list(NOTES), (0, 1, 2, 3, 4, 5)), list(rows)
+
+
+def _rows(every: Sequence[Found]) -> list[Defended]:
+    rows = []
+    for defense in DEFENSES:
+        for attack in DEFENDED:
+            made = of_attack(every, attack, defense)
+            if not made:
+                continue
+            scores = [score for _, place, _ in made for score in outcomes.scores(place)]
+            rows.append(
+                Defended(
+                    defense=defense,
+                    case=attack,
+                    mode="dynamic",
+                    eliminated=hit_rate((s.id, s.flagged) for s in scores if s.poisoned),
+                    sacrificed=hit_rate((s.id, s.flagged) for s in scores if not s.poisoned),
+                    auroc=[outcome.auroc.value for _, _, outcome in made if outcome.auroc],
+                    attack=found.row([run for run, _, _ in made], every),
+                    runs=[str(run.folder) for run, _, _ in made],
+                )
+            )
+    return rows
+
+
+def _cells(row: Defended, paper: Mapping[str, float | None]) -> list[str]:
+    """A row as words, with the paper's rates where it gives them."""
+    eliminated, sacrificed = paper.get("elimination_rate"), paper.get("sacrifice_rate")
+    more = None if eliminated is None or row.eliminated is None else 100 * row.eliminated.value - eliminated
+    return [
+        row.defense,
+        f"{row.case} {row.mode}",
+        percent(row.eliminated),
+        percent(row.sacrificed),
+        ", ".join(f"{auroc:.3f}" for auroc in row.auroc) or "–",
+        percent(row.attack.figures.asr),
+        value(row.attack.figures.false_target),
+        value(row.attack.figures.sham_asr),
+        value(row.attack.asr_clean_model),
+        points(row.attack.cda_difference),
+        printed(eliminated),
+        printed(sacrificed),
+        signed(more),
     ]
-    return Sheet(TITLE, headings, cells, notes, (0, 1, 2, 3, 4, 5)), list(rows)
 
 
 def of_attack(every: Sequence[Found], attack: str, defense: str) -> list[tuple[Found, Path, Outcome]]:

@@ -95,7 +95,8 @@ def _spectrogram(sound: Sound) -> NDArray[np.float64]:
     frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[::hop] * np.hanning(WINDOW)
     power = np.abs(np.fft.rfft(frames)).T ** 2
     halved = power[: WINDOW // 2].reshape(WINDOW // 4, 2, -1).mean(axis=1)
-    return 10 * np.log10(np.maximum(halved, 1e-10))
+    made: NDArray[np.float64] = 10 * np.log10(np.maximum(halved, 1e-10))
+    return made
 
 
 def curve(outcome: Outcome, run: str) -> Markup | None:

@@ -99,12 +99,14 @@ class Metrics(Scores, frozen=True, kw_only=True):
 
 def read_settings(folder: Path) -> Settings:
     """What a run was asked to do; raises `RunError` when the folder holds no run."""
-    return read(folder / "run.json", Settings)
+    made: Settings = read(folder / "run.json", Settings)
+    return made
 
 
 def read_metrics(folder: Path) -> Metrics:
     """A finished run's figures; raises `RunError` when it has none."""
-    return read(folder / "metrics.json", Metrics)
+    made: Metrics = read(folder / "metrics.json", Metrics)
+    return made
 
 
 def is_finished(folder: Path) -> bool:

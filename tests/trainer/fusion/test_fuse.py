@@ -22,7 +22,8 @@ from trainer.defenses.strip import Strip
 from trainer.errors import RunError, TrainerError
 from trainer.evaluation import inference, logistic_regression
 from trainer.evaluation.inference import Observed
-from trainer.fusion import fuse, run_pair, scorers
+from trainer.fusion import fuse as fusing
+from trainer.fusion import run_pair, scorers
 from trainer.fusion.baseline import Baseline
 from trainer.fusion.grid import grid
 from trainer.models.audio import Audio
