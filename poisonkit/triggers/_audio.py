@@ -130,7 +130,7 @@ class AudioTrigger(Trigger):
 
 def _saturated(sound: np.ndarray, added: np.ndarray) -> np.ndarray:
     """The sum, held to full scale, but for what lies beyond it already, as lossy decoders give it."""
-    changed = sound + added
+    changed: np.ndarray = sound + added
     if np.abs(sound).max(initial=0.0) <= 1:  # nearly always, and in a third of the time
         np.clip(changed, -1.0, 1.0, out=changed)
     else:

@@ -264,7 +264,7 @@ def test_preview_export_and_views(ucf_tree: Path, tmp_path: Path) -> None:
     assert "test views 3x3@64" in seen.stdout
     made = json.loads(call("inspect", manifest, "--views", "3x3@64", "--json", cwd=tmp_path).stdout)
     assert {part["split"]: part["tests"]["not_at_all"] for part in made["views"]} == {"train": 0, "test_triggered": 0}
-    refused(call("inspect", manifest, "--views", "3x2@64", cwd=tmp_path), "'3x2@64'", "10x3@256")
+    refused(call("inspect", manifest, "--views", "3x2@64", cwd=tmp_path), "--views 3x2@64 are no views", "10x3@256")
 
 
 def test_a_limit_of_test_clips(ucf_tree: Path, tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def test_a_split_is_a_row_of_counts_medians_and_worst_values() -> None:
 def test_the_worst_clips_are_listed_and_those_without_a_trigger_counted() -> None:
     shown = text(fidelity_tables.fidelity(manifest(*CLIPS)))
     assert "1 clips carry no trigger (an RMS below 1, in grey levels), such as still" in shown
-    assert "Where the trigger is kept least (1 of 3 clips below 0.9)" in shown
+    assert "Where the trigger is kept least (1 of 3 clips below 0.9)" in " ".join(shown.split())  # a title is folded
     assert [line.split()[0] for line in shown.splitlines() if line.endswith("20.0")] == ["b", "a", "c"]
 
 

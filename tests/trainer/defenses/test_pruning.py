@@ -101,5 +101,5 @@ def test_the_repaired_model_loads_and_answers_as_it_was_measured(backdoored: Pat
     right = [int(row.argmax()) == truth[s.id] for row, s in zip(seen.probabilities, test, strict=True)]
     assert (np.mean(right), len(right)) == (defended.value, defended.n)
     manifest = backdoored.parent / "toys.json"
-    fit.fit(FitOptions(manifest, preset="mini", weights=path, epochs=1, out=tmp_path / "on"), Progress())
+    fit.fit(FitOptions(manifest, model="toy", preset="mini", weights=path, epochs=1, out=tmp_path / "on"), Progress())
     assert runs.is_finished(tmp_path / "on")
