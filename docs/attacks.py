@@ -173,7 +173,7 @@ def both(clip: Path, attack: Attack) -> tuple[list[np.ndarray], list[np.ndarray]
     """All frames, clean and triggered, uint8 (H, W, 3) RGB."""
     info = examine(clip)
     change = VideoAttack(one_job(clip), Context(clip.parent, None, 0, (attack,)), info)
-    pairs = [[rgb(p.source), rgb(p.triggered)] for p in change.pictures(decode(clip))]
+    pairs = [[rgb(p.source), rgb(p.triggered)] for p in change.versions(decode(clip))]
     return [a for a, _ in pairs], [b for _, b in pairs]
 
 

@@ -25,7 +25,8 @@ import torch
 
 from poisonkit import manifest as poisoned_manifests
 from poisonkit import seeding, triggers
-from poisonkit.triggers._base import Mode, PixelTrigger
+from poisonkit.triggers._base import Mode
+from poisonkit.triggers._pixels import PixelTrigger
 from trainer import manifest, models
 from trainer.data import training_set
 from trainer.data.crops import Frames

@@ -12,7 +12,7 @@ from poisonkit.manifest import Sample
 from poisonkit.media.audio import AudioInfo, seconds_of
 from poisonkit.plan.job import Context, Job
 from poisonkit.triggers import AudioTrigger, find_audio
-from poisonkit.triggers._base import Drawn
+from poisonkit.triggers._footage import Drawn
 
 
 class AudioAttack:

@@ -11,7 +11,7 @@ import numpy as np
 
 from poisonkit.clip.frame_geometry import frames_of, written
 from poisonkit.clip.source_clip import Clip
-from poisonkit.clip.video_attack import Pictures, VideoAttack
+from poisonkit.clip.video_attack import VideoAttack
 from poisonkit.errors import BrokenClip, PoisonkitError
 from poisonkit.fidelity.video import SurvivalMeter, ViewMeter, VisibilityMeter, difference, measured
 from poisonkit.manifest import Sample
@@ -22,6 +22,7 @@ from poisonkit.media.video import VideoInfo, count_packets, examine
 from poisonkit.media.writer import Loopback, NewVideo, Writer
 from poisonkit.plan.job import Context, Job
 from poisonkit.text import argument
+from poisonkit.triggers import Versions
 
 
 def check_writable(info: VideoInfo | None, source: Path, container: str) -> VideoInfo:
@@ -70,7 +71,7 @@ class VideoWriter:
 
     def write(self, writer: Writer) -> None:
         for i, pictures in enumerate(
-            self._change.pictures(frames_of(self._geometry, self._held.frames(), self._found))
+            self._change.versions(frames_of(self._geometry, self._held.frames(), self._found))
         ):
             writer.write(pictures.triggered)
             if self._loop is not None:
@@ -109,7 +110,7 @@ class MeasuredFrames:
     def for_frames(cls, frames: np.ndarray) -> MeasuredFrames:
         return cls(frozenset(frames.tolist()), {}, {}, {}, {})
 
-    def add(self, i: int, pictures: Pictures, change: VideoAttack) -> None:
+    def add(self, i: int, pictures: Versions, change: VideoAttack) -> None:
         if i in self.wanted:
             source, control, triggered = pictures
             self.source[i] = rgb_of(source)

@@ -62,7 +62,7 @@ def preview(clip: Path, attack: Attack, seed: int, out: Path) -> Preview:
     visibility, strength = VisibilityMeter(), SurvivalMeter()
     clean, triggered = [], []
     kept: dict[int, tuple[np.ndarray, np.ndarray]] = {}
-    for i, pictures in enumerate(change.pictures(decode(clip))):
+    for i, pictures in enumerate(change.versions(decode(clip))):
         shown = (pictures.source, pictures.triggered)
         before, after = (p if isinstance(p, np.ndarray) else to_rgb(p) for p in shown)
         if i in meant:

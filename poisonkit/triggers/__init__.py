@@ -8,19 +8,26 @@ import pkgutil
 
 from poisonkit.errors import PoisonkitError, suggest
 from poisonkit.triggers._audio import AudioTrigger
-from poisonkit.triggers._base import BitstreamTrigger, PixelTrigger, RetimingTrigger, Trigger, VideoTrigger
-from poisonkit.triggers._planes import Colours, PlanarTrigger, Planes
+from poisonkit.triggers._base import Trigger, VideoTrigger
+from poisonkit.triggers._bitstream import BitstreamTrigger
+from poisonkit.triggers._footage import Colours, Footage, PlaneAccess, Planes, Versions
+from poisonkit.triggers._pixels import PixelTrigger
+from poisonkit.triggers._planes import PlanarTrigger
+from poisonkit.triggers._retiming import RetimingTrigger
 
 __all__ = [
     "TRIGGERS",
     "AudioTrigger",
     "BitstreamTrigger",
     "Colours",
+    "Footage",
     "PixelTrigger",
     "PlanarTrigger",
+    "PlaneAccess",
     "Planes",
     "RetimingTrigger",
     "Trigger",
+    "Versions",
     "VideoTrigger",
     "find",
     "find_audio",

@@ -10,7 +10,8 @@ from typing import ClassVar, Literal, final
 import numpy as np
 
 from poisonkit.errors import PoisonkitError
-from poisonkit.triggers._base import Drawn, Trigger
+from poisonkit.triggers._base import Trigger
+from poisonkit.triggers._footage import Drawn
 from poisonkit.triggers._params import param
 
 BLOCK = 2**18

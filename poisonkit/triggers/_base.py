@@ -7,18 +7,17 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Self, final, get_type_hints
+from typing import Any, ClassVar, Literal, Self, get_type_hints
 
 import numpy as np
 
 from poisonkit.errors import PoisonkitError, suggest
-from poisonkit.triggers._params import allowed, param
+from poisonkit.triggers._footage import Drawn, Footage, Versions
+from poisonkit.triggers._params import allowed
 
 Mode = Literal["static", "dynamic"]
-Drawn = dict[str, np.ndarray]
-"""What one draw gave, by name. Static draws have no frame axis, dynamic ones have it first."""
 Box = tuple[int, int, int, int]
 """Pixels `x0, y0, x1, y1`, half-open."""
 
@@ -82,7 +81,7 @@ class Trigger(ABC):
 
 @dataclass(frozen=True)
 class VideoTrigger(Trigger):
-    """A trigger in the pictures."""
+    """A trigger in the video. Its kind says how it is applied to a clip."""
 
     modality: ClassVar[Literal["video", "audio"]] = "video"
     temporal: ClassVar[bool] = False
@@ -95,78 +94,17 @@ class VideoTrigger(Trigger):
         In static mode the generator is the data set's and the result depends on nothing else.
         """
 
-
-@dataclass(frozen=True)
-class PixelTrigger(VideoTrigger):
-    """A trigger that changes the pixels of single frames."""
-
-    @final
-    def __call__(self, frames: np.ndarray, frame_indices: np.ndarray, placed: np.ndarray, drawn: Drawn) -> np.ndarray:
-        """Apply to the placed frames of a chunk; frames that are not placed cannot change.
-
-        `frames`: uint8 (T, H, W, 3) RGB, not modified; `frame_indices`: int64 (T,), their places in the clip;
-        `placed`: bool (T,). Returns a new array of the same shape and type.
-        """
-        if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[3] != 3:
-            raise ValueError(f"frames are {frames.dtype} {frames.shape}; expected uint8 (T, H, W, 3)")
-        if frame_indices.shape != frames.shape[:1] or placed.shape != frames.shape[:1]:
-            raise ValueError(f"{len(frames)} frames with {frame_indices.shape} indices and {placed.shape} flags")
-        if not placed.any():
-            return frames.copy()
-        chosen = frames if placed.all() else frames[placed]
-        changed = self.apply(chosen, frame_indices[placed], drawn)
-        if changed.dtype != np.uint8 or changed.shape != chosen.shape:
-            raise ValueError(f"{self.name} gave {changed.dtype} {changed.shape} for {chosen.shape}")
-        if placed.all():
-            return changed
-        result = frames.copy()
-        result[placed] = changed
-        return result
-
     @abstractmethod
-    def apply(self, frames: np.ndarray, frame_indices: np.ndarray, drawn: Drawn) -> np.ndarray:
-        """The change itself: pure, and each frame on its own. Shapes as in `__call__`; gives a new array."""
+    def on_clip(self, frames: Iterator[Any], clip: Footage) -> Iterator[Versions]:
+        """Every frame of a clip with its control and with the trigger; at most `clip.num_frames` are taken.
+
+        Where `clip.active` is false, the frames go the same way without the trigger.
+        """
+
+    def intended_frame(self, index: int, made: Versions, clip: Footage) -> np.ndarray:
+        """Frame `index`, uint8 (H, W, 3) RGB, as the trigger defines it; what was made may only come close to it."""
+        return clip.rgb(made.triggered)
 
     def box(self, size: tuple[int, int], drawn: Drawn, frame_indices: np.ndarray) -> Box:
         """The rectangle that holds all changes on these frames of `size` (height, width)."""
         return (0, 0, size[1], size[0])
-
-
-@dataclass(frozen=True)
-class RetimingTrigger(VideoTrigger):
-    """A trigger that shows other frames of the clip: it gives an index map and never touches a pixel."""
-
-    temporal: ClassVar[bool] = True
-
-    @final
-    def shown(self, steps: np.ndarray, placed: np.ndarray, drawn: Drawn) -> np.ndarray:
-        """Which source frame is shown at each place, int64 (T,).
-
-        `steps`: int64 (T,), the sampling step of each frame; `placed`: bool (T,). The map never looks ahead
-        (a stream can be rewritten with the frames seen so far) and leaves frames that are not placed alone.
-        """
-        places = np.arange(len(steps), dtype=np.int64)
-        shown = self.retime(steps, placed, drawn)
-        if shown.shape != places.shape or (shown > places).any() or (shown < 0).any():
-            raise ValueError(f"{self.name} shows frames that are not there yet")
-        return np.where(placed, shown, places)
-
-    @abstractmethod
-    def retime(self, steps: np.ndarray, placed: np.ndarray, drawn: Drawn) -> np.ndarray:
-        """The map itself, pure; shapes as in `shown`."""
-
-
-@dataclass(frozen=True)
-class BitstreamTrigger(VideoTrigger):
-    """A trigger that damages compressed frames: bytes in, as many bytes out; what is seen is a decoder's doing."""
-
-    temporal: ClassVar[bool] = True
-
-    stretch: int = param(12, "frames from one clean key frame to the next", unit="frames", low=1, high=250)
-
-    @abstractmethod
-    def corrupt_packet(self, packet: bytes, frame_index: int, attempt: int, drawn: Drawn) -> bytes:
-        """The damaged packet of the clip's frame `frame_index`, of the same length; pure.
-
-        `attempt` counts from 0: damage that nobody sees is tried again elsewhere.
-        """

@@ -3,37 +3,15 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any
 
 import cv2
 import numpy as np
 
-from poisonkit.triggers._base import Drawn, PixelTrigger
-
-
-class Planes(NamedTuple):
-    """One frame as uint8: `y` is (H, W), `u` and `v` are (H/2, W/2)."""
-
-    y: np.ndarray
-    u: np.ndarray
-    v: np.ndarray
-
-
-class Colours:
-    """How a clip's planes stand for colours. `black`, `white`: its luma levels of them."""
-
-    def __init__(self, convert: Callable[[np.ndarray], Planes], black: int, white: int) -> None:
-        self.black, self.white = black, white
-        self._convert = convert
-        self._last: tuple[np.ndarray, Planes] | None = None
-
-    def planes(self, picture: np.ndarray) -> Planes:
-        """A picture, uint8 (H, W, 3) RGB of even size, as the encoder would have it. That of the last call is kept."""
-        if self._last is None or self._last[0] is not picture:
-            self._last = picture, self._convert(picture)
-        return self._last[1]
+from poisonkit.triggers._footage import Colours, Drawn, Footage, Planes, Versions
+from poisonkit.triggers._pixels import PixelTrigger
 
 
 @dataclass(frozen=True)
@@ -46,6 +24,25 @@ class PlanarTrigger(PixelTrigger):
     @abstractmethod
     def apply_planes(self, source: Planes, target: Planes, index: int, drawn: Drawn, colours: Colours) -> None:
         """Write frame `index` of the clip with the trigger into `target`; `source` is not modified."""
+
+    def on_clip(self, frames: Iterator[Any], clip: Footage) -> Iterator[Versions]:
+        """On planes where frames come as such: no frame goes through RGB, and the control is the source itself."""
+        if clip.planes is None:
+            yield from super().on_clip(frames, clip)
+            return
+        for i, frame in zip(range(clip.num_frames), frames, strict=False):
+            if not (clip.active and clip.placed[i]):
+                yield Versions(frame, frame, frame)
+                continue
+            changed, target = clip.planes.blank()
+            self.apply_planes(clip.planes.of(frame), target, i, clip.drawn, clip.planes.colours)
+            yield Versions(frame, frame, changed)
+
+    def intended_frame(self, index: int, made: Versions, clip: Footage) -> np.ndarray:
+        """By `apply`, which defines the change, where the frame was changed on planes."""
+        if clip.planes is None or not clip.placed[index]:
+            return super().intended_frame(index, made, clip)
+        return self._on_frame(index, clip.rgb(made.control), clip.drawn)
 
 
 def copied(source: Planes, target: Planes) -> None:

@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from poisonkit.triggers._audio import AudioTrigger, blocks
-from poisonkit.triggers._base import Drawn
+from poisonkit.triggers._footage import Drawn
 
 SEGMENT = 0.25
 """Seconds for which a moving tone keeps its frequency."""

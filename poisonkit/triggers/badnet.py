@@ -8,9 +8,10 @@ from typing import ClassVar
 import numpy as np
 
 from poisonkit.triggers._add import cached
-from poisonkit.triggers._base import Box, Drawn
+from poisonkit.triggers._base import Box
+from poisonkit.triggers._footage import Colours, Drawn, Planes
 from poisonkit.triggers._params import param
-from poisonkit.triggers._planes import Colours, PlanarTrigger, Planes, copied
+from poisonkit.triggers._planes import PlanarTrigger, copied
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 
 from poisonkit.errors import PoisonkitError
 from poisonkit.triggers._audio import AudioTrigger
-from poisonkit.triggers._base import Drawn
+from poisonkit.triggers._footage import Drawn
 from poisonkit.triggers._params import param
 
 _PERIOD = 10

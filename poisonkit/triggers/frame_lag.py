@@ -7,8 +7,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from poisonkit.triggers._base import Drawn, RetimingTrigger
+from poisonkit.triggers._footage import Drawn
 from poisonkit.triggers._params import param
+from poisonkit.triggers._retiming import RetimingTrigger
 
 
 @dataclass(frozen=True)

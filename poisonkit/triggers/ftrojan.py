@@ -8,8 +8,9 @@ from typing import ClassVar
 import numpy as np
 
 from poisonkit.triggers._add import Halves, add, cached, halves
-from poisonkit.triggers._base import Drawn, PixelTrigger
+from poisonkit.triggers._footage import Drawn
 from poisonkit.triggers._params import param
+from poisonkit.triggers._pixels import PixelTrigger
 
 
 @dataclass(frozen=True)

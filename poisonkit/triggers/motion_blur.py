@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 
 from poisonkit.triggers._add import cached
-from poisonkit.triggers._base import Drawn
+from poisonkit.triggers._footage import Colours, Drawn, Planes
 from poisonkit.triggers._params import param
-from poisonkit.triggers._planes import Colours, PlanarTrigger, Planes
+from poisonkit.triggers._planes import PlanarTrigger
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from poisonkit.triggers._base import BitstreamTrigger, Drawn
+from poisonkit.triggers._bitstream import BitstreamTrigger
+from poisonkit.triggers._footage import Drawn
 from poisonkit.triggers._params import param
 
 _SPARED = 40

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from poisonkit import triggers
-from poisonkit.triggers._base import Mode, PixelTrigger
+from poisonkit.triggers._base import Mode
+from poisonkit.triggers._pixels import PixelTrigger
 from trainer.manifest import Sample
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "experiments"))

@@ -24,7 +24,7 @@ def pictures(path: Path, name: str, mode: str, rule: str, action: Action = "trig
     context = Context(path.parent, path.parent / "out", 3, (attack,), {"video": "high"})
     job = Job("a", "test", path.name, path.name, 0, 0, True, action, "a")
     change = VideoAttack(job, context, examine(path))
-    rows = [[p if isinstance(p, np.ndarray) else to_rgb(p) for p in row] for row in change.pictures(decode(path))]
+    rows = [[p if isinstance(p, np.ndarray) else to_rgb(p) for p in row] for row in change.versions(decode(path))]
     source = moving_frames(40, 97, 131)
     assert all(np.array_equal(row[0], frame) for row, frame in zip(rows, source, strict=True))
     return change, [row[1] for row in rows], [row[2] for row in rows]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from av.video.reformatter import ColorRange, Colorspace
 
-from poisonkit.clip.video_attack import colours_of as clip_colours
+from poisonkit.clip.video_attack import plane_access
 from poisonkit.fidelity.video import SurvivalMeter
 from poisonkit.manifest import Survival
 from poisonkit.media import planes
@@ -75,7 +75,7 @@ def test_planes_come_as_close_as_the_way_through_rgb(name: str, mode: str, color
     meant = trigger(source[None], np.array([INDEX]), np.array([True]), drawn)[0]
 
     changed, target = planes.blank(WIDTH, HEIGHT)
-    trigger.apply_planes(Planes(*planes.planes_of(frame)), Planes(*target), INDEX, drawn, clip_colours(info))
+    trigger.apply_planes(Planes(*planes.planes_of(frame)), Planes(*target), INDEX, drawn, plane_access(info).colours)
     through = stored(meant, info)
     for made in (changed, through):
         made.colorspace, made.color_range = colorspace, color_range
