@@ -214,8 +214,9 @@ include experiments/rules.mk
 # every attack in both modes, on pictures and on sound; pictures twice, for victims that take 224 and 64 pixels
 
 SV := $(WORK)/survival
-SV_VIDEO := badnet blend sig wanet ftrojan frame-lag video-corruption motion-blur
-SV_AUDIO := sine band-noise ultrasonic spectrum-tone
+SV_FILES := $(wildcard poisonkit/triggers/[a-z]*.py)
+SV_AUDIO := $(subst _,-,$(basename $(notdir $(shell grep -lE 'AudioTrigger|Tone' $(SV_FILES)))))
+SV_VIDEO := $(filter-out $(SV_AUDIO),$(subst _,-,$(basename $(notdir $(SV_FILES)))))
 SV_MODES := static dynamic
 SV_MANIFESTS := $(foreach a,$(SV_VIDEO),$(foreach m,$(SV_MODES),$(SV)/manifests/$(a)-$(m)-224.json $(SV)/manifests/$(a)-$(m)-64.json)) \
 	$(foreach a,$(SV_AUDIO),$(foreach m,$(SV_MODES),$(SV)/manifests/$(a)-$(m)-sound.json)) \

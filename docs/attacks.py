@@ -67,8 +67,9 @@ def filled(text: str, name: str) -> str:
         "survival": lambda: survival(name, (DOCS / "survival.md").read_text()),
         "attacks": attacks,
     }
-    block = re.compile(r"(<!-- (\w+) -->\n).*?(\n<!-- end -->)", re.DOTALL)
-    return block.sub(lambda found: found[1] + makers[found[2]]() + found[3], text)
+    # no block reaches into another one: an empty block has no line of its own
+    block = re.compile(r"<!-- (\w+) -->\n(?:(?!<!-- \w+ -->).)*?<!-- end -->", re.DOTALL)
+    return block.sub(lambda found: f"<!-- {found[1]} -->\n{makers[found[1]]()}\n<!-- end -->", text)
 
 
 def parameters(kind: type[Trigger]) -> str:
@@ -81,10 +82,12 @@ def parameters(kind: type[Trigger]) -> str:
 
 
 def survival(name: str, page: str) -> str:
-    """The attack's rows of docs/survival.md, with its heads."""
+    """The attack's rows of docs/survival.md, with its heads; ends with a sentence where there is none."""
     rows = [[cell.strip() for cell in line.strip("|\n").split("|")] for line in page.splitlines() if line[:1] == "|"]
     head = rows[0]
     chosen = [row for row in rows if row[0].split(" (")[0] == name]
+    if not chosen:
+        raise SystemExit(f"docs/survival.md has no row of {name}; make it anew with `make survival`")
     kept = [i for i, title in enumerate(head) if title != "of" and any(row[i] for row in chosen)]
     return table([head[i] for i in kept], [[row[i] for i in kept] for row in chosen])
 

@@ -50,6 +50,8 @@ def main(folder: Path) -> None:
             continue
         small = load(other) if other != path else None
         rows += [_row(made, path, attack.modality, small) for attack in made.attacks]
+    if not rows:
+        raise SystemExit(f"{folder} holds no manifests of copies; make them with `make survival`")
     sys.stdout.write("\n".join([HEAD, _cells(COLUMNS), _cells(["---"] * len(COLUMNS)), *rows]) + "\n")
 
 

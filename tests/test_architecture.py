@@ -7,6 +7,7 @@ fails, and so does a circle of modules or a file that has grown too long.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
@@ -77,7 +78,7 @@ ARROWS: dict[str, dict[str, set[str]]] = {
 ONLY = {("poisonkit.plan", "poisonkit.layouts"): {"poisonkit.layouts._base"}}
 """Arrows that lead to some modules of a room alone: a plan knows what a listing is, and opens no media."""
 
-MOST_LINES, MEDIAN_LINES, MOST_AT_THE_TOP = 300, 110, 14
+MOST_LINES, MEDIAN_LINES, MOST_AT_THE_TOP, LONGEST_FUNCTION = 300, 110, 14, 60
 
 
 @dataclass(frozen=True)
@@ -207,3 +208,25 @@ def test_an_import_that_must_not_be_is_found(tmp_path: Path) -> None:
         "poisonkit.media.wrong imports poisonkit.run.run in line 3: there is no arrow from media to run",
         "poisonkit.media.wrong imports trainer.text in line 5: the two programs know nothing of each other",
     ]
+
+
+def test_functions_fit_a_screen() -> None:
+    long = [
+        f"{module}: {node.name} has {node.end_lineno - node.lineno + 1} lines"
+        for module, path in EVERY.items()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.end_lineno is not None
+        and node.end_lineno - node.lineno >= LONGEST_FUNCTION
+    ]
+    assert long == []
+
+
+@pytest.mark.parametrize("package", ARROWS)
+def test_the_page_about_the_architecture_names_every_room(package: str) -> None:
+    page = (REPOSITORY / "docs" / "architecture.md").read_text(encoding="utf-8")
+    section = page.split(f"## {package}:")[1].split("\n## ")[0]
+    named = set(
+        re.findall(r"`(\w+)`", " ".join(line.split("|")[1] for line in section.splitlines() if line[:1] == "|"))
+    )
+    assert named == set(ARROWS[package])

@@ -203,3 +203,16 @@ def test_survival_is_taken_from_its_page() -> None:
         "| sig | static | 0.9 |",
         "| sig (with sine) | static | 0.8 |",
     ]
+
+
+def test_an_empty_block_takes_nothing_else_along() -> None:
+    page = "<!-- parameters -->\n<!-- end -->\n\n## Kept\n\n<!-- survival -->\nold\n<!-- end -->\n"
+    made = made_by().filled(page, "badnet")
+    assert "## Kept" in made
+    assert "| `patch` |" in made.split("## Kept")[0]
+    assert "old" not in made
+
+
+def test_an_attack_without_a_row_of_survival_is_a_sentence() -> None:
+    with pytest.raises(SystemExit, match="no row of flash; make it anew"):
+        made_by().survival("flash", "| attack | mode |\n| --- | --- |\n| sig | static |\n")

@@ -63,7 +63,7 @@ def _surely_plain(text: bytes) -> bool:
     """Whether a JSON text holds no key twice and no number out of range, which is seen by reading and writing it.
 
     What is written again has a colon less for each key that was repeated, and a null more for each number that is none.
-    False also where that cannot be told at a glance: `_repeated_key` then goes through all of it, ten times as slowly.
+    False also where that does not show at a glance: `_repeated_key` then goes through all of it, ten times as slowly.
     """
     if b"\\u003" in text:  # an escaped colon would be written as one, and keys are counted by them
         return False

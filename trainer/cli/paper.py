@@ -68,7 +68,7 @@ def findings(
     out: Annotated[Path | None, typer.Option(help="Write the list to a .md or .html file.")] = None,
     json: Json = False,
 ) -> None:
-    """Hold the paper's findings against our runs, one by one: holds, does not hold, or cannot be told."""
+    """Hold the paper's findings against our runs, one by one: holds, does not hold, or inconclusive."""
     from trainer.paper import findings as finding
     from trainer.paper import findings_sheet
 

@@ -30,7 +30,7 @@ class Verdict(StrEnum):
 
     HOLDS = "holds"
     FAILS = "does not hold"
-    UNKNOWN = "cannot be told"
+    UNKNOWN = "inconclusive"
 
 
 class Finding(msgspec.Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""Findings hold, fail or cannot be told by where an interval lies."""
+"""Findings hold, fail or are inconclusive by where an interval lies."""
 
 from __future__ import annotations
 
