@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import os
+import shutil
+import tempfile
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -84,8 +88,25 @@ def write_lossless(path: Path, frames: np.ndarray, fps: int = 25) -> Path:
 CLASSES = ("Alpha", "Beta", "Gamma")
 
 
+@functools.cache
+def _made_once(make: Callable[..., None], **options: object) -> Path:
+    """A data set that is encoded once a process and copied from then on."""
+    folder = Path(tempfile.mkdtemp(prefix="poisonkit-tests-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    make(folder / "made", **options)
+    return folder / "made"
+
+
+def _copied(root: Path, make: Callable[..., None], **options: object) -> Path:
+    return shutil.copytree(_made_once(make, **options), root, dirs_exist_ok=True)
+
+
 def make_ucf_tree(root: Path, per_class: int = 4, num_frames: int = 30, suffix: str = ".avi") -> Path:
     """A small data set in UCF-101's layout: half of each class trains, half tests."""
+    return _copied(root, _write_ucf_tree, per_class=per_class, num_frames=num_frames, suffix=suffix)
+
+
+def _write_ucf_tree(root: Path, per_class: int, num_frames: int, suffix: str) -> None:
     train, test = [], []
     for label, name in enumerate(CLASSES):
         for k in range(per_class):
@@ -99,21 +120,27 @@ def make_ucf_tree(root: Path, per_class: int = 4, num_frames: int = 30, suffix: 
     (lists / "classInd.txt").write_text("".join(f"{i + 1} {name}\n" for i, name in enumerate(CLASSES)))
     (lists / "trainlist01.txt").write_text("".join(f"{path} {label}\n" for path, label in train))
     (lists / "testlist01.txt").write_text("".join(f"{path}\n" for path, _ in test))
-    return root
 
 
 def make_av_tree(root: Path, suffix: str = ".mp4", per_class: int = 4) -> Path:
     """Class folders in train/ and test/: moving pictures with a tone of each class."""
+    return _copied(root, _write_av_tree, suffix=suffix, per_class=per_class)
+
+
+def _write_av_tree(root: Path, suffix: str, per_class: int) -> None:
     for label, name in enumerate(CLASSES):
         for k in range(per_class):
             part = "train" if k < per_class // 2 else "test"
             path = root / part / name / f"{name}_{k}{suffix}"
             write_clip(path, moving_frames(30, 48, 64, seed=10 * label + k), sound_hz=300.0 + 200 * label + 10 * k)
-    return root
 
 
 def make_sound_tree(root: Path, suffix: str = ".wav", per_class: int = 4, rate: int = 16_000) -> Path:
     """Class folders of tones in noise, in folds 1 and 2 by their names."""
+    return _copied(root, _write_sound_tree, suffix=suffix, per_class=per_class, rate=rate)
+
+
+def _write_sound_tree(root: Path, suffix: str, per_class: int, rate: int) -> None:
     rng = np.random.default_rng(0)
     for label, name in enumerate(CLASSES):
         (root / name).mkdir(parents=True)
@@ -121,7 +148,6 @@ def make_sound_tree(root: Path, suffix: str = ".wav", per_class: int = 4, rate: 
             tone = 0.2 * np.sin(2 * np.pi * (300 + 200 * label) * np.arange(rate) / rate)
             noisy = tone + rng.normal(0, 0.02, rate)
             soundfile.write(root / name / f"{1 + k % 2}-{label}{k}00-A{suffix}", noisy, rate)
-    return root
 
 
 @pytest.fixture

@@ -11,17 +11,16 @@ from pathlib import Path
 import pytest
 
 import poisonkit
+from poisonkit import cli
+from tests.command_line import Done, in_a_process, in_process
 from tests.conftest import REPOSITORY
 
 
-def call(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    # as a user's shell would: the package is found without the tests' path
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "COLUMNS": "200"}
-    line = [sys.executable, "-m", "poisonkit", *map(str, arguments)]
-    return subprocess.run(line, capture_output=True, text=True, cwd=cwd, env=environment, timeout=120)
+def call(*arguments: object, cwd: Path | None = None) -> Done:
+    return in_process(cli.main, "poisonkit", *arguments, cwd=cwd)
 
 
-def refused(result: subprocess.CompletedProcess[str], *words: str) -> None:
+def refused(result: Done, *words: str) -> None:
     """Exit code 2 and one sentence with these words."""
     assert result.returncode == 2, result.stderr
     lines = [line for line in result.stderr.splitlines() if line.startswith("poisonkit: ")]
@@ -32,7 +31,7 @@ def refused(result: subprocess.CompletedProcess[str], *words: str) -> None:
 
 
 def test_poison_inspect_verify(ucf_tree: Path, tmp_path: Path) -> None:
-    done = call("poison", ucf_tree, "--attack", "badnet", "--rate", "0.3", cwd=tmp_path)
+    done = in_a_process("poisonkit", "poison", ucf_tree, "--attack", "badnet", "--rate", "0.3", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "manifest: manifests/source-badnet.json" in done.stdout
     assert "2 of 6 training clips" in done.stdout
@@ -55,6 +54,8 @@ def test_poison_inspect_verify(ucf_tree: Path, tmp_path: Path) -> None:
     made = json.loads((tmp_path / "manifests" / "source-badnet.json").read_text())
     (tmp_path / "source-badnet" / made["samples"][-1]["path"]).unlink()
     again = call("poison", ucf_tree, "--attack", "badnet", "--rate", "0.3", cwd=tmp_path)
+    refused(again, "source-badnet lacks 1 of the 22 files")
+    again = in_a_process("poisonkit", "poison", ucf_tree, "--attack", "badnet", "--rate", "0.3", cwd=tmp_path)
     refused(again, "source-badnet lacks 1 of the 22 files")
 
 
@@ -111,7 +112,7 @@ def test_a_large_listing_is_planned_quickly(tmp_path: Path) -> None:
     (lists / "trainlist01.txt").write_text("".join(f"{p} {int(p[1:4]) + 1}\n" for p in train))
     (lists / "testlist01.txt").write_text("".join(f"{p}\n" for p in test))
     before = os.times()
-    done = call("poison", root, "--attack", "badnet", "--dry-run", cwd=tmp_path)
+    done = in_a_process("poisonkit", "poison", root, "--attack", "badnet", "--dry-run", cwd=tmp_path)
     after = os.times()
     assert done.returncode == 0, done.stderr
     assert "train 9494, test 3838" in done.stdout
