@@ -12,14 +12,12 @@ import io
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from poisonkit import manifest as contract
 from poisonkit.errors import PoisonkitError
 from poisonkit.manifest import Manifest, Sample
 from poisonkit.text import argument
-
-Format = Literal["mmaction2", "pytorchvideo", "csv"]
 
 
 class Exported(NamedTuple):

@@ -8,7 +8,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-DATA_SETS = ("ucf101", "hmdb51", "kinetics-sounds")
 NAMES = {"ucf101": "UCF-101", "hmdb51": "HMDB-51", "kinetics-sounds": "Kinetics-Sounds"}
 
 
