@@ -56,6 +56,29 @@ def as_arguments(text: str) -> str:
     return _ARGUMENT.sub(lambda found: "=".join([(given := json.loads(found[1]))[0], *map(repr, given[1:])]), text)
 
 
+class ExplainedError(Exception):
+    """A mistake that its user can mend: `fact` says what was wrong with which value, `remedy` what to do next.
+
+    Arguments are named by `argument`; `str` words them as Python has them, `on_command_line` as options.
+    """
+
+    def __init__(self, fact: str, remedy: str = "") -> None:
+        super().__init__(fact, remedy)
+        self.fact, self.remedy = fact, remedy
+
+    @property
+    def message(self) -> str:
+        """Both as one sentence whose arguments are not worded yet, for another message to hold."""
+        return f"{self.fact}; {self.remedy}" if self.remedy else self.fact
+
+    def __str__(self) -> str:
+        return as_arguments(self.message)
+
+    def on_command_line(self) -> str:
+        """The sentence for someone who typed a command."""
+        return as_options(self.message)
+
+
 def _option(name: str, *value: object) -> str:
     word = name.replace("_", "-")
     if not value or value[0] is True:  # 0 and 1 are values like any other

@@ -5,30 +5,11 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-from trainer.text import as_arguments, as_options
+from trainer.text import ExplainedError
 
 
-class TrainerError(Exception):
-    """A mistake that its user can mend: `fact` says what was wrong with which value, `remedy` what to do next.
-
-    Arguments are named by `text.argument`; `str` words them as Python has them, `on_command_line` as options.
-    """
-
-    def __init__(self, fact: str, remedy: str = "") -> None:
-        super().__init__(fact, remedy)
-        self.fact, self.remedy = fact, remedy
-
-    @property
-    def message(self) -> str:
-        """Both as one sentence whose arguments are not worded yet, for another message to hold."""
-        return f"{self.fact}; {self.remedy}" if self.remedy else self.fact
-
-    def __str__(self) -> str:
-        return as_arguments(self.message)
-
-    def on_command_line(self) -> str:
-        """The sentence for someone who typed a command."""
-        return as_options(self.message)
+class TrainerError(ExplainedError):
+    """What the command line shows as one sentence; see `text.ExplainedError`."""
 
 
 class ClipError(TrainerError):
