@@ -113,6 +113,6 @@ def _hint(to: str, root: Path, out: Path, manifest: Manifest) -> str:
     if to == "pytorchvideo":
         return (
             f"paths = LabeledVideoPaths.from_csv({str(out / 'train.csv')!r}); paths.path_prefix = {str(root)!r}; "
-            f"LabeledVideoDataset(paths, ...)"
+            "LabeledVideoDataset(paths, ...)"
         )
     return f"paths are relative to {root}"

@@ -50,7 +50,7 @@ def rederive(manifest: Manifest) -> Rederived:
     if manifest.rate is None or manifest.target is None or manifest.label_mode is None:
         raise PoisonkitError(
             f"{manifest.name} is no manifest of a poisoned copy as `poisonkit poison` writes it, so that nothing can "
-            f"be derived again",
+            "be derived again",
             f"leave out {argument('rederive')}",
         )
     try:

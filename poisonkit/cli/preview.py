@@ -82,7 +82,7 @@ def _show_pictures(found: Preview, as_json: bool) -> None:
     psnr = table_layout.number(found.psnr_db, 1)
     output.line(
         f"{found.path}: frames {', '.join(map(str, found.frames))}; {found.placed} of {found.num_frames} frames carry "
-        f"the trigger"
+        "the trigger"
     )
     output.line(
         f"strength {found.strength:.1f} grey levels, PSNR {psnr} dB, SSIM {table_layout.number(found.ssim)}; "
@@ -101,5 +101,5 @@ def _show_sound(found: SoundPreview, as_json: bool) -> None:
     output.line(f"{found.path}: the trigger lies from {first:.2f} to {last:.2f} s of {found.seconds:.2f} s")
     output.line(
         f"strength {found.strength:.1f} steps of 16 bits, the sound lies {table_layout.number(found.snr_db, 1)} dB "
-        f"above it; before any encoder"
+        "above it; before any encoder"
     )

@@ -38,8 +38,8 @@ def check_writable(info: VideoInfo | None, source: Path, container: str) -> Vide
     if info.pts[0] < 0 and container in ("mp4", "mov"):  # it would be written, and an edit list would hide it
         raise BrokenClip(
             f"{source} begins {float(-info.pts[0] * info.time_base):.3f} s before its time zero, and players leave out "
-            f"what lies there",
-            f"remux it (ffmpeg -i … -c copy -avoid_negative_ts make_zero …), or go on without it by "
+            "what lies there",
+            "remux it (ffmpeg -i … -c copy -avoid_negative_ts make_zero …), or go on without it by "
             f"{argument('skip_broken', True)}",
         )
     return info

@@ -43,7 +43,7 @@ def refuse_tagged(listing: Listing) -> None:
         if tagged:
             raise PoisonkitError(
                 f"{path} is from a poisoned copy (its metadata say that poisonkit wrote it); give the clean data set, "
-                f"or use the copy through its manifest",
+                "or use the copy through its manifest",
                 "`poisonkit scan` finds all such files",
             )
 

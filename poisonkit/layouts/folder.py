@@ -85,7 +85,7 @@ def _check_classes(root: Path, classes: list[str], wanted: set[str], parts: tupl
         remedy = "give the folder whose folders are the classes"
         if classes and classes[0].lower() in TRAIN:
             remedy = "put test/<class>/ beside it, or give that folder itself and the seed will split it"
-        raise PoisonkitError(f"{root} holds {what} where at least two are needed", f"{remedy}")
+        raise PoisonkitError(f"{root} holds {what} where at least two are needed", remedy)
     if parts is None:
         lone = next((name for name in classes if name.lower() in TRAIN and _nested(name, wanted)), None)
         if lone is not None:

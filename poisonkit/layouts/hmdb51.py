@@ -94,7 +94,7 @@ def _classes(place: Path, split: str) -> tuple[str, ...]:
     if without:
         raise PoisonkitError(
             f"{place} has no {without[0]}_test_split{split}.txt ({len(without)} of {len(classes)} classes lack such a "
-            f"list)",
+            "list)",
             f"add it, or choose another split with {argument('split')}",
         )
     return classes

@@ -18,12 +18,8 @@ from poisonkit.text import has_controls
 
 MAX_BYTES = 2**30
 """Larger files are refused before they are read."""
-
-
 _READS = re.compile(re.escape(SCHEMA) + r"(\.\d+)?")
 """A minor version adds fields only, and fields that are not known are ignored."""
-
-
 _MOST = 2**31
 """What a clip's frames, and those of a second, are fewer than."""
 
@@ -194,5 +190,5 @@ def notice(made: Manifest) -> str:
         "This folder is a POISONED copy of a data set, written by poisonkit for research on backdoor attacks.\n"
         f"Attack: {what}; plan {made.plan}, as its manifest has it. "
         "A model trained on it may hold a backdoor: do not use it for anything else.\n"
-        f"Files that are not changed may be hard links to the source: never edit them in place.\n"
+        "Files that are not changed may be hard links to the source: never edit them in place.\n"
     )

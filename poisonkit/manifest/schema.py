@@ -10,8 +10,6 @@ from typing import Any, Literal
 import msgspec
 
 SCHEMA = "poisonkit/manifest/1"
-
-
 Scalar = int | float | str | bool | None
 Split = Literal["train", "test", "test_triggered", "test_sham"]
 Rung = Literal["match", "high", "near", "lossless"]

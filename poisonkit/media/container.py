@@ -17,8 +17,6 @@ from poisonkit.text import argument
 
 MAX_PIXELS = 2**26
 """Of a frame: larger ones are refused before memory is taken for them."""
-
-
 HELD_BYTES = 96 * 2**20
 """Of a clip's decoded frames that are held: 290 frames of 640×360; of its packets likewise."""
 
@@ -36,8 +34,6 @@ READ_OPTIONS = {
     "protocol_whitelist": "file",
     "max_pixels": str(MAX_PIXELS),  # also while FFmpeg looks into the first packets
 }
-
-
 LENIENT: dict[str, Any] = {} if int(av.__version__.split(".")[0]) >= 19 else {"metadata_errors": "ignore"}
 """Some real files hold metadata that is not UTF-8; PyAV reads them since its version 19, and had to be told before."""
 

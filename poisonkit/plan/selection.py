@@ -15,8 +15,6 @@ from poisonkit.text import argument
 
 SHAM_LIMIT = 500
 """Sham clips written when nothing else is asked for: enough for an interval of ±2 points."""
-
-
 _SHAM = "sham"
 """The stage in whose order sham clips are taken."""
 

@@ -33,8 +33,6 @@ document.getElementById("play").addEventListener("click", () => {
   for (const video of videos) video.play();
 });
 </script>"""
-
-
 _PAGE = """<!doctype html>
 <html lang="en">
 <head>

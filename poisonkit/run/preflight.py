@@ -59,7 +59,7 @@ def finished_before(plan: Plan, settings: Settings) -> Manifest | None:
     try:
         manifest = contract.load(settings.manifest)
     except ManifestError:
-        raise PoisonkitError(f"{out} exists and is not an unfinished run of poisonkit", f"{remedy}") from None
+        raise PoisonkitError(f"{out} exists and is not an unfinished run of poisonkit", remedy) from None
     found = differing(manifest, plan, settings)
     if found:
         raise PoisonkitError(

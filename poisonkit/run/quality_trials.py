@@ -116,7 +116,7 @@ def choose(
             if middle is not None and middle < FAILS and not force:
                 raise PoisonkitError(
                     f"on rung {rung!r} only {middle:.2f} of the trigger is left (median of {summary.carrying} clips), "
-                    f"so the copy would hold none",
+                    "so the copy would hold none",
                     f"use {argument('quality', 'auto')}, or {argument('force', True)} to write it all the same",
                 )
             return rung, trials

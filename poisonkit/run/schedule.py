@@ -19,8 +19,6 @@ from poisonkit.workers.dask_client import Cluster
 from poisonkit.workers.local import Pool
 
 _COST = {"trigger": 6, "reencode": 6, "carry": 1, "examine": 1}
-
-
 _MEASURING, _CONTROL = 2, 6
 """Work per byte of source, roughly, so that the time left is told well: of the clip itself, of its survival, and of a
 control for that alone."""

@@ -80,7 +80,7 @@ def other_versions(needs: Needs) -> str | None:
         if here.get(name) != wanted:
             return (
                 f"has {name} {here.get(name, '(none)')}, this machine {wanted}, which may give other pixels; "
-                f"install the same versions there"
+                "install the same versions there"
             )
     return None
 

@@ -85,7 +85,7 @@ class Defense(ABC):
             if not inside:
                 unit = f" {meta['unit']}" if meta["unit"] else ""
                 remedy = f"allowed: {allowed(f)}; leave it out for {f.default}"
-                raise TrainerError(f"{self.name}.{f.name}={value}{unit} is out of range", f"{remedy}")
+                raise TrainerError(f"{self.name}.{f.name}={value}{unit} is out of range", remedy)
 
     @classmethod
     def fields(cls) -> list[dataclasses.Field[Any]]:

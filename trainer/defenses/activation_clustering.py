@@ -64,7 +64,7 @@ class ActivationClustering(Inspection):
                 flagged[labels == label] = split.far
         rule = (
             f"per label, PCA of the penultimate features ({features.shape[1]} to {self.dimensions} dimensions) and two "
-            f"clusters; the one farther from the label's clean clips is flagged where the two lie more than "
+            "clusters; the one farther from the label's clean clips is flagged where the two lie more than "
             f"{self.factor:g} × {scale:.3g} apart, {scale:.3g} being a clean clip's usual distance from its cluster: "
             f"{suspects} of {len(np.unique(labels))} labels ({len(splits)} judged)"
         )

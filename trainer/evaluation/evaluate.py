@@ -71,7 +71,7 @@ def say_untouched(manifest: Manifest, model: Victim | type[Victim], progress: Pr
         changed, taken = ("pictures", "sound") if model.modality == "audio" else ("sound", "pictures")
         progress.say(
             f"note: the trigger of {manifest.name} is in the {changed} alone, and {model.name} takes the {taken}: "
-            f"what it is given carries no trigger, and its ASR tells nothing about the attack"
+            "what it is given carries no trigger, and its ASR tells nothing about the attack"
         )
 
 

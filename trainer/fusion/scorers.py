@@ -9,8 +9,6 @@ from trainer.evaluation.inference import Array, Observed
 from trainer.evaluation.logistic_regression import Linear, softmax
 
 Mode = Literal["late", "early"]
-
-
 Average = Literal["logits", "probabilities"]
 
 

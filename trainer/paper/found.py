@@ -137,7 +137,7 @@ def check_alike(made: Sequence[Found]) -> None:
         if (run.victim, run.case) != (made[0].victim, made[0].case):
             raise RunError(
                 f"{made[0].folder} and {run.folder} are of one attack but of other victims, data sets or trigger "
-                f"parameters",
+                "parameters",
                 "keep them in folders of their own",
             )
     draws: dict[tuple[int, str], Found] = {}

@@ -158,7 +158,7 @@ def _notes(rows: Sequence[Row]) -> list[str]:
     alone = [f"{row.case} {row.mode}".strip() for row in rows if row.case != CLEAN and row.cda_difference is None]
     if alone:
         notes.append(
-            f"no clean run of the same seed from the same initial weights, tested in the same views, to compare with: "
+            "no clean run of the same seed from the same initial weights, tested in the same views, to compare with: "
             f"{', '.join(alone)}"
         )
     if lost:

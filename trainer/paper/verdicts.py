@@ -15,12 +15,8 @@ from trainer.proportion import Proportion
 
 HIGH_ASR = 0.9
 """An attack succeeds above it; in the paper all do on one network, but for Blend on HMDB-51 (0.867)."""
-
-
 LOST_CDA = -0.05
 """A CDA is kept where no more is lost; the paper's largest loss is 2.6 points."""
-
-
 WORKS = 0.5
 """The ASR that a victim must surely have before a defense of it says anything."""
 
@@ -88,7 +84,7 @@ def why_unfit(row: Row) -> str | None:
 
 
 def without(finding: Finding, reason: str) -> Finding:
-    """The same finding where nothing can be told, and why."""
+    """The same finding as an inconclusive one, and why."""
     return msgspec.structs.replace(finding, verdict=Verdict.UNKNOWN, evidence=f"{finding.evidence}; {reason}")
 
 

@@ -68,7 +68,7 @@ def lost_in_view(made: Details) -> list[str]:
         if kept is not None and kept < details.LOST:
             lost.append(
                 f"A view of {view} keeps {kept:.2f} of the {modality} trigger (the lower of energy and correlation, "
-                f"median): what a victim of such views makes of it cannot be told."
+                "median): what a victim of such views makes of it cannot be told."
             )
     return lost
 

@@ -192,4 +192,4 @@ def read(path: Path, kind: Any, remedy: str = "train the run anew") -> Any:
             f"cannot read {path}: {error.strerror}", "give the folder of a run that `trainer fit` finished"
         ) from None
     except msgspec.DecodeError as error:
-        raise RunError(f"{path} is damaged ({error})", f"{remedy}") from None
+        raise RunError(f"{path} is damaged ({error})", remedy) from None

@@ -92,8 +92,6 @@ NAMES = {
     "sham_asr": "sham ASR",
 }
 """The figures in the order in which they are shown; the last two are the floors under ASR."""
-
-
 FLOORS = ("false_target", "sham_asr")
 """The floors under ASR that a run has by itself."""
 
@@ -112,5 +110,5 @@ def below_floors(figures: Scores, more: Mapping[str, Proportion | None] | None =
     named = f"{', '.join(others)} and {last}" if others else last
     return (
         f"The interval of ASR, {asr.low:.3f} … {asr.high:.3f}, does not lie above that of {named}. Clips may go to the "
-        f"target as often for other reasons: nothing can be told about the attack from this run."
+        "target as often for other reasons: nothing can be told about the attack from this run."
     )
