@@ -1,8 +1,8 @@
 """The paper's findings one by one: what our runs say of each.
 
-A finding holds where the interval lies on its side of a bar, does not hold where it lies on the other, and is
-inconclusive where it lies across, where a run is missing, where an ASR is not surely above its floors, or where the victims'
-view keeps less than half of the trigger.
+A finding holds where the interval lies on its side of a bar, and does not hold where it lies on the other. It is
+inconclusive where the interval lies across, where a run is missing, where an ASR is not surely above its floors, or
+where the victims' view keeps less than half of the trigger.
 """
 
 from __future__ import annotations
