@@ -19,6 +19,7 @@ from benchmarks.measuring import Asked, Figure, clips, command, copy_rate, ratio
 from benchmarks.poison import SIZE
 from poisonkit.layouts import Listing
 from poisonkit.plan import plan as planning
+from poisonkit.plan.copy_options import CopyOptions
 from poisonkit.plan.request import Request
 
 LIMIT = 0.95
@@ -55,7 +56,7 @@ def figures(asked: Asked) -> Iterator[Figure]:
 def measure(listing: Listing, folder: Path, scheduler: str | None) -> float:
     """Clips per second of the writing alone, once all workers have imported what they need."""
     plan = planning.poison(listing, Request(("badnet",), rate=0.5))
-    return copy_rate(plan, folder, quality="high", carry="reencode", workers=2, scheduler=scheduler)
+    return copy_rate(plan, folder, CopyOptions("high", "reencode"), workers=2, scheduler=scheduler)
 
 
 if __name__ == "__main__":

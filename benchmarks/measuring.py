@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import cv2
 import imageio_ffmpeg
@@ -25,6 +24,7 @@ from poisonkit import layouts
 from poisonkit.cli import table_layout
 from poisonkit.demo import MOTIONS, make_demo
 from poisonkit.layouts import Listing
+from poisonkit.plan.copy_options import CopyOptions
 from poisonkit.plan.plan import Plan
 from poisonkit.run import run
 from poisonkit.run.settings import Settings
@@ -124,10 +124,10 @@ def clips(folder: Path, data: Path | None, size: tuple[int, int], count: int) ->
     return layouts.read(data)
 
 
-def copy_rate(plan: Plan, folder: Path, **settings: Any) -> float:
+def copy_rate(plan: Plan, folder: Path, options: CopyOptions, *, workers: int, scheduler: str | None = None) -> float:
     """Clips per second at which a copy is written into a folder, from which it is taken away again."""
     clock = Clock()
-    place = Settings(folder / "copy", folder / "copy.json", force=True, **settings)
+    place = Settings(folder / "copy", folder / "copy.json", options, workers, scheduler, force=True)
     run.poison(plan, place, clock)
     shutil.rmtree(place.out)
     place.manifest.unlink()

@@ -23,6 +23,7 @@ from poisonkit.manifest import Rung
 from poisonkit.media.encoders import container_of, determinism, encoder
 from poisonkit.media.video import examine
 from poisonkit.plan import plan as planning
+from poisonkit.plan.copy_options import CopyOptions
 from poisonkit.plan.job import Job
 from poisonkit.plan.plan import Plan
 from poisonkit.plan.request import Request
@@ -69,7 +70,7 @@ class Bench:
     ) -> float:
         """Clips per second of one copy."""
         plan = self.plan(attack, sham=sham)
-        return copy_rate(plan, self._folder, quality=rung, workers=workers, survival=survival)
+        return copy_rate(plan, self._folder, CopyOptions(rung, survival=survival), workers=workers)
 
     def ffmpeg(self, options: Callable[[Path], Sequence[str]], jobs: Sequence[Job]) -> float:
         """Clips per second of FFmpeg's program with each clip's options, as many at a time as there are workers."""

@@ -28,6 +28,7 @@ from poisonkit.media import audio
 from poisonkit.media.colour import to_rgb
 from poisonkit.media.container import READ_OPTIONS
 from poisonkit.media.video import decode, examine
+from poisonkit.plan.copy_options import CopyOptions
 from poisonkit.plan.job import Context, Job
 from poisonkit.progress import Reporter
 from poisonkit.text import argument
@@ -98,7 +99,7 @@ def transcode(
     samples = []
     try:
         reporter.begin("transcoding", len(jobs), len(jobs))
-        context = Context(root, out, made.seed, tuple(made.attacks), view=view, plan=made.plan)
+        context = Context(root, out, made.seed, tuple(made.attacks), options=CopyOptions(view=view), plan=made.plan)
         with Pool(workers) as pool:
             for _, result in pool.run(partial(_hand_through, platform, by_id, partners), jobs, context):
                 if isinstance(result, BrokenClip):
@@ -229,7 +230,7 @@ def _measure(
     sample: Sample, platform: Platform, meant: tuple[Path, Path], got: tuple[Path, Path], context: Context
 ) -> None:
     """What is left of the change between two clips once the platform has encoded both."""
-    kept, seen = SurvivalMeter(), ViewMeter(*context.view)
+    kept, seen = SurvivalMeter(), ViewMeter(*context.options.view)
     wanted = set(measured(from_runs(sample.frames, sample.num_frames)).tolist())
     size = (sample.height, sample.width)
     streams = [*(_raw(platform, path, size) for path in meant), *(map(to_rgb, decode(path)) for path in got)]

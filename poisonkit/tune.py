@@ -13,15 +13,16 @@ from typing import Any
 import msgspec
 
 from poisonkit.clip.rewrite import write
+from poisonkit.clip.trial_clips import trial_jobs
 from poisonkit.errors import BrokenClip, PoisonkitError
 from poisonkit.fidelity import summary
 from poisonkit.layouts import Listing
 from poisonkit.manifest import Attack, Rung, Sample
+from poisonkit.plan.copy_options import CopyOptions
 from poisonkit.plan.job import Context, Job
 from poisonkit.plan.plan import Plan, make_attacks, poison
 from poisonkit.plan.request import Request
 from poisonkit.progress import Reporter
-from poisonkit.run import quality_trials
 from poisonkit.triggers import find
 from poisonkit.workers.local import Pool
 
@@ -79,7 +80,7 @@ def tune(
         raise PoisonkitError(f"{attack.name} has no parameter that makes it stronger", "tune another attack")
     whole = field.type in (int, "int")
     plan = poison(listing, request)
-    jobs = quality_trials.trial_jobs(plan, attack.modality)[:CLIPS]
+    jobs = trial_jobs(plan, attack.modality)[:CLIPS]
     if not jobs:
         raise PoisonkitError(f"none of the clips of {listing.root} that were tried can be decoded")
     low, high = max(field.metadata["low"], 1 if whole else _LEAST), field.metadata["high"]
@@ -128,7 +129,8 @@ def _try(
 ) -> Tried:
     changed = Attack(attack.name, attack.modality, attack.mode, {**attack.params, parameter: value}, attack.placement)
     rungs = {attack.modality: rung}
-    context = Context(plan.listing.root, None, plan.seed, (changed,), rungs, view=view, geometry=plan.geometry)
+    options = CopyOptions(view=view)
+    context = Context(plan.listing.root, None, plan.seed, (changed,), rungs, options, plan.geometry)
     samples = []
     for _, result in pool.run(measure, [msgspec.structs.replace(job, action="trigger") for job in jobs], context):
         reporter.advance(1)
@@ -152,4 +154,4 @@ def measure(job: Job, context: Context) -> Sample | BrokenClip:
     """Write the beginning of one clip to nowhere, and say what became of the trigger."""
     suffix = Path(job.path).suffix
     with tempfile.TemporaryDirectory(prefix="poisonkit-") as folder:
-        return write(job, context, Path(folder) / f"trial{suffix}", max_frames=_FRAMES).sample
+        return write(job, context, Path(folder) / f"trial{suffix}", max_frames=_FRAMES).outcome().sample

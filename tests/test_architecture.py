@@ -44,7 +44,7 @@ ARROWS: dict[str, dict[str, set[str]]] = {
         "run": {"clip", "workers", *MEANS},
         "audit": {"clip", "workers", *MEANS},
         "preview": {"clip", "workers", *MEANS},
-        "tune": {"run", "clip", "workers", *MEANS},
+        "tune": {"clip", "workers", *MEANS},
         "transcode": {"clip", "workers", *MEANS},
         "export": {"manifest"},
         "demo": {"media"},

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from poisonkit.clip.audio_attack import AudioAttack
+from poisonkit.clip.sample import AudioRecord, VideoRecord, trigger_of
 from poisonkit.clip.video_attack import VideoAttack
 from poisonkit.errors import PoisonkitError
 from poisonkit.files import is_audio
@@ -117,7 +118,7 @@ def _request(manifest: Manifest, rate: Rate, target: Target) -> Request:
     """What was asked for, so far as the header tells; of an attack on sound alone the window says nothing."""
     attacks = manifest.attacks
     if len({attack.mode for attack in attacks}) > 1:
-        raise PoisonkitError("its attacks have different modes, which one run does not write", "write it anew")
+        raise PoisonkitError("its attacks have different modes, which one run does not write", "write it again")
     placement = next((attack.placement for attack in attacks if attack.placement is not None), None)
     known = Request()
     sham = sum(1 for s in manifest.samples if s.split == "test_sham")
@@ -195,10 +196,10 @@ def _differences(sample: Sample, job: Job, context: Context, source: Sample | No
     facts["path"] = (sample.path, job.out_path)
     if sample.poisoned == job.poisoned:  # else all that follows differs, too
         try:
-            again = _described(sample, job, context, source)
+            derived = _derived(sample, job, context, source)
         except PoisonkitError as error:
             return [f"{sample.id}: cannot be derived again: {error.message}"]
-        claimed, derived = _drawn(sample), _drawn(again)
+        claimed = _flat(sample.frames, sample.window_count, sample.audio_spans, sample.stride, sample.trigger)
         facts |= {name: (claimed.get(name), derived.get(name)) for name in sorted({*claimed, *derived})}
     return [
         f"{sample.id}: {name} is {_shown(there)}, from the header follows {_shown(derived)}"
@@ -207,10 +208,21 @@ def _differences(sample: Sample, job: Job, context: Context, source: Sample | No
     ]
 
 
-def _drawn(sample: Sample) -> dict[str, Any]:
+def _flat(
+    frames: list[tuple[int, int, int]],
+    window_count: int | None,
+    audio_spans: list[tuple[float, float]],
+    stride: int | None,
+    trigger: dict[str, Any],
+) -> dict[str, Any]:
     """Placement and draws under one name each."""
-    flat = {name: getattr(sample, name) for name in ("frames", "window_count", "audio_spans", "stride")}
-    for name, value in sample.trigger.items():
+    flat: dict[str, Any] = {
+        "frames": frames,
+        "window_count": window_count,
+        "audio_spans": audio_spans,
+        "stride": stride,
+    }
+    for name, value in trigger.items():
         if name == "audio" and isinstance(value, dict):
             flat |= {f"trigger.audio.{part}": drawn for part, drawn in value.items()}
             flat["trigger.audio"] = True
@@ -219,49 +231,50 @@ def _drawn(sample: Sample) -> dict[str, Any]:
     return flat
 
 
-def _described(sample: Sample, job: Job, context: Context, source: Sample | None) -> Sample:
-    """A sample of the same form with nothing but placement and draws, made again."""
-    blank = Sample(job.id, job.out_path, job.split, job.label, job.true_label, job.poisoned, 0, 0.0, 0, 0)
+def _derived(sample: Sample, job: Job, context: Context, source: Sample | None) -> dict[str, Any]:
+    """Placement and draws of a clip of the same form, made again."""
     written = job.action in ("trigger", "reencode") and "video" in context.rewritten(job)
-    if written and context.geometry.clip is not None and context.geometry.clip.stride is not None:
-        blank.stride = 1
-    if job.action != "trigger":
-        return blank
-    if context.attack("video") is not None:
+    sampled = context.geometry.clip is not None and context.geometry.clip.stride is not None
+    video, audio = VideoRecord(), AudioRecord()
+    if job.action == "trigger" and context.attack("video") is not None:
         if min(sample.num_frames, sample.width, sample.height) < 1:
-            raise PoisonkitError("it has no pictures", "write the copy anew")
-        VideoAttack(job, context, _pictures(sample)).describe(blank)
+            raise PoisonkitError("it has no video", "write the copy again")
+        video = VideoAttack(job, context, _video(sample)).record()
     attack = context.attack("audio")
-    if attack is not None:
-        _describe_sound(blank, sample, job, context, attack, source)
-    return blank
+    if job.action == "trigger" and attack is not None:
+        audio = _audio_record(sample, job, context, attack, source)
+    return _flat(
+        video.frames,
+        video.window_count,
+        audio.spans,
+        1 if written and sampled else None,
+        trigger_of(video, audio),
+    )
 
 
-def _pictures(sample: Sample) -> VideoInfo:
+def _video(sample: Sample) -> VideoInfo:
     """What placement and draws go by: frames and size; the rest says nothing."""
     one = Fraction(1)
     frames = tuple(range(sample.num_frames))
     return VideoInfo("", "", sample.width, sample.height, one, one, 0, frames, 0, 0, None, ())
 
 
-def _describe_sound(
-    blank: Sample, sample: Sample, job: Job, context: Context, attack: Attack, source: Sample | None
-) -> None:
-    """Span and draws of the sound, for the length of the source's that the span claims, where it can be."""
+def _audio_record(sample: Sample, job: Job, context: Context, attack: Attack, source: Sample | None) -> AudioRecord:
+    """Span and draws of the audio, for the length of the source's that the span claims, where it can be."""
     if not sample.sample_rate or not sample.num_samples:
-        raise PoisonkitError("it has no sound", "write the copy anew")
-    pictures = blank.trigger
+        raise PoisonkitError("it has no audio", "write the copy again")
     known = source.num_samples if source is not None and is_audio(source.path) else None
+    record = AudioRecord()
     for num_samples in [known] if known else _lengths(sample, attack):
         info = AudioInfo("", "", sample.sample_rate, "", sample.channels or 0, 0, num_samples)
-        blank.trigger = dict(pictures)
-        AudioAttack(job, context, info).describe(blank)
-        if blank.trigger == sample.trigger:
-            return
+        record = AudioAttack(job, context, info).record()
+        if record.drawn == sample.trigger.get("audio"):
+            break
+    return record
 
 
 def _lengths(sample: Sample, attack: Attack) -> list[int]:
-    """Lengths of the source's sound, in samples, from which the claimed span follows; that of the file if none is.
+    """Lengths of the source's audio, in samples, from which the claimed span follows; that of the file if none is.
 
     The file's own may differ by an encoder's padding.
     """

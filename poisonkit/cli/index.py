@@ -23,6 +23,7 @@ def index(
     """Write a manifest of the unchanged data set: the baseline. Nothing is copied."""
     from poisonkit.cli import facts, table_layout
     from poisonkit.plan import plan as planning
+    from poisonkit.plan.copy_options import CopyOptions
     from poisonkit.run import run
     from poisonkit.run.settings import Settings
 
@@ -31,7 +32,7 @@ def index(
         out=data.source,
         manifest=manifest or Path("manifests") / f"{data.source.resolve().name}.json",
         skip_broken=skip_broken,
-        hash_all=hash_all,
+        options=CopyOptions(hash_all=hash_all),
         workers=machine.count(),
         scheduler=machine.scheduler,
     )

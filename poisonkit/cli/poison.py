@@ -77,20 +77,23 @@ def _request(attack: groups.Attack, victim: groups.Victim, copy: groups.Copy) ->
 def _settings(folder: Path, copy: groups.Copy, victim: groups.Victim, workers: int, scheduler: str | None) -> Settings:
     """How the plan is carried out."""
     from poisonkit.fidelity.video import parse_view
+    from poisonkit.plan.copy_options import CopyOptions
     from poisonkit.run.settings import Settings
 
     return Settings(
         out=folder,
         manifest=copy.manifest or Path("manifests") / f"{folder.name}.json",
-        quality=copy.quality,
-        carry=copy.carry.value,
-        skip_broken=copy.skip_broken,
-        force=copy.force,
-        hash_all=copy.hash_all,
+        options=CopyOptions(
+            quality=copy.quality,
+            carry=copy.carry.value,
+            hash_all=copy.hash_all,
+            view=parse_view(victim.view),
+            survival=copy.survival,
+        ),
         workers=workers,
         scheduler=scheduler,
-        view=parse_view(victim.view),
-        survival=copy.survival,
+        skip_broken=copy.skip_broken,
+        force=copy.force,
     )
 
 
@@ -185,7 +188,7 @@ def _estimate(plan: Plan, settings: Settings, as_json: bool) -> None:
     from poisonkit.run import quality_trials
 
     screen = output.screen()
-    trials = quality_trials.estimate(plan, settings.quality, screen, workers=settings.workers)
+    trials = quality_trials.estimate(plan, settings.options.quality, screen, workers=settings.workers)
     screen.end()
     copies = [quality_trials.estimated_bytes(plan, [trial]) for trial in trials]
     if as_json:

@@ -1,4 +1,4 @@
-"""A trigger on the sound of one clip: where it lies, what was drawn for it, and the sound that comes of it."""
+"""An audio trigger on one clip: where it lies, what was drawn for it, and the audio that comes of it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from poisonkit import seeding
+from poisonkit.clip.sample import AudioRecord
 from poisonkit.clip.video_attack import listed
-from poisonkit.manifest import Sample
 from poisonkit.media.audio import AudioInfo, seconds_of
 from poisonkit.plan.job import Context, Job
 from poisonkit.triggers import AudioTrigger, find_audio
@@ -16,7 +16,7 @@ from poisonkit.triggers._footage import Drawn
 
 
 class AudioAttack:
-    """A trigger resolved on one clip's sound. `trigger` is None for re-encoding only.
+    """A trigger resolved on one clip's audio. `trigger` is None for re-encoding only.
 
     `span`: the samples that the trigger may change, half-open; all of them without one.
     """
@@ -36,17 +36,16 @@ class AudioAttack:
         self.span = self.trigger.span(info.num_samples)
 
     def apply(self, samples: np.ndarray) -> np.ndarray:
-        """The sound with the trigger, float32 (C, N) as it came."""
+        """The audio with the trigger, float32 (C, N) as it came."""
         return samples if self.trigger is None else self.trigger(samples, self._info.rate, self.drawn)
 
     def blocks(self, samples: np.ndarray) -> Iterator[np.ndarray]:
         """The same in blocks, one after the other."""
         return iter([samples]) if self.trigger is None else self.trigger.blocks(samples, self._info.rate, self.drawn)
 
-    def describe(self, sample: Sample) -> None:
-        """Write span and draw into the sample."""
+    def record(self) -> AudioRecord:
+        """Span and draws, for the manifest."""
         if self.trigger is None:
-            return
+            return AudioRecord()
         first, last = (seconds_of(place, self._info.rate) for place in self.span)
-        sample.audio_spans = [(first, last)]
-        sample.trigger["audio"] = {name: listed(values) for name, values in self.drawn.items()}
+        return AudioRecord([(first, last)], {name: listed(values) for name, values in self.drawn.items()})

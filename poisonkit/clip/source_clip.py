@@ -1,7 +1,9 @@
-"""A source clip, read once."""
+"""A source clip, read once, and the copy of it that survival takes for its control."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,30 +16,33 @@ from poisonkit.text import argument
 
 
 class Clip:
-    """A source clip that is read once, though it may be written twice: without the trigger, and then with it.
-
-    `control`: the file without the trigger, once it is written; `control_back`: what was measured of its frames.
-    """
+    """A source clip that is read once, though it may be written twice: without the trigger, and then with it."""
 
     def __init__(self, path: Path, copies: int = 1) -> None:
         self.path = path
-        self.control: Path | None = None
-        self.control_back: dict[int, np.ndarray] = {}
         self._copies = copies
-        self._pictures: tuple[VideoInfo, Held] | None = None
-        self._sound: tuple[AudioInfo, np.ndarray] | None = None
+        self._video: tuple[VideoInfo, Held] | None = None
+        self._audio: tuple[AudioInfo, np.ndarray] | None = None
 
-    def pictures(self, *, hold: bool) -> tuple[VideoInfo, Held]:
-        """What the pictures are, and the frames, where they are to be held."""
-        if self._pictures is None:
+    def video(self, *, hold: bool) -> tuple[VideoInfo, Held]:
+        """What the video is, and the frames, where they are to be held."""
+        if self._video is None:
             held = Held(self.path, self._copies)
-            self._pictures = examine(self.path, held if hold else None), held
-        return self._pictures
+            self._video = examine(self.path, held if hold else None), held
+        return self._video
 
-    def sound(self) -> tuple[AudioInfo, np.ndarray]:
-        """What the sound is, and all of it, float32 (C, N); it must not be written to."""
-        if self._sound is None:
-            self._sound = read_audio(self.path)
-        if self._sound is None:
+    def audio(self) -> tuple[AudioInfo, np.ndarray]:
+        """What the audio is, and all of it, float32 (C, N); it must not be written to."""
+        if self._audio is None:
+            self._audio = read_audio(self.path)
+        if self._audio is None:
             raise BrokenClip(f"{self.path} holds no sound", f"leave it out by {argument('no_audio', 'skip')}")
-        return self._sound
+        return self._audio
+
+
+@dataclass(frozen=True)
+class Control:
+    """A clip written without the trigger. `frames`: those that are measured, uint8 (H, W, 3) RGB, as they came back."""
+
+    path: Path
+    frames: Mapping[int, np.ndarray]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from poisonkit import seeding
-from poisonkit.manifest import Sample
+from poisonkit.clip.sample import VideoRecord
 from poisonkit.manifest.frame_runs import to_runs
 from poisonkit.manifest.window import Window
 from poisonkit.media import planes
@@ -78,19 +78,16 @@ class VideoAttack:
         trigger, footage = self._applied
         return trigger.intended_frame(i, made, footage)
 
-    def describe(self, sample: Sample) -> None:
-        """Write placement and draw into the sample."""
+    def record(self) -> VideoRecord:
+        """Placement and draws, for the manifest."""
         if self.trigger is None:
-            return
-        sample.frames = to_runs(self.placed.mask)
-        sample.window_count = self.placed.count
+            return VideoRecord()
         size = (self._info.height, self._info.width)
         box = (0, 0, size[1], size[0])
         if self.placed.mask.any():
             box = self.trigger.box(size, self.drawn, np.flatnonzero(self.placed.mask))
-        sample.trigger = {"box": list(box)}
-        for name, values in self.drawn.items():
-            sample.trigger[name] = listed(values)
+        drawn = {"box": list(box), **{name: listed(values) for name, values in self.drawn.items()}}
+        return VideoRecord(to_runs(self.placed.mask), self.placed.count, drawn)
 
 
 def plane_access(info: VideoInfo) -> PlaneAccess:

@@ -17,6 +17,7 @@ import msgspec
 from poisonkit.files import is_audio
 from poisonkit.manifest import Attack, Modality, Rung, Split
 from poisonkit.plan.clip_geometry import AS_IS, Geometry
+from poisonkit.plan.copy_options import AS_BY_DEFAULT, CopyOptions
 
 Action = Literal["examine", "carry", "reencode", "trigger"]
 
@@ -48,10 +49,8 @@ class Job(msgspec.Struct, frozen=True, gc=False):  # a struct, since there are h
 class Context:
     """What all jobs of a run share. `out` is None when nothing is written (`poisonkit index`).
 
-    `attacks`: at most one a modality; `rungs`: the quality of what is written anew, by modality; `view`: the victim's
-    input for the view survival, short side and crop in pixels; `survival`: whether written files are read back and what
-    is left of the trigger is measured; `geometry`: which frames are written, at which
-    size; `plan`: what the manifest calls its plan, by which written files name it.
+    `attacks`: at most one a modality; `rungs`: the quality of what is re-encoded, by modality; `geometry`: which frames
+    are written, at which size; `plan`: what the manifest calls its plan, by which written files name it.
     """
 
     source: Path
@@ -59,19 +58,16 @@ class Context:
     seed: int
     attacks: tuple[Attack, ...] = ()
     rungs: Mapping[Modality, Rung] = field(default_factory=dict)
-    link: bool = True
-    hash_all: bool = False
-    view: tuple[int, int] = (256, 224)
-    survival: bool = True
+    options: CopyOptions = AS_BY_DEFAULT
     geometry: Geometry = AS_IS
     plan: str | None = None
 
     def attack(self, modality: Modality) -> Attack | None:
-        """The attack on the pictures or on the sound."""
+        """The attack on one modality, if there is one."""
         return next((attack for attack in self.attacks if attack.modality == modality), None)
 
     def rewritten(self, job: Job) -> frozenset[Modality]:
-        """What of a clip is written anew: what the attacks change; without any the pictures, or the sound if alone."""
+        """What of a clip is re-encoded: what the attacks change; without any the video, or the audio if that is all."""
         if self.attacks:
             return frozenset(attack.modality for attack in self.attacks)
         return frozenset({"audio" if is_audio(job.path) else "video"})

@@ -27,7 +27,7 @@ def encoding(chosen: Chosen, entries: Sequence[Entry], geometry: Geometry, *, re
             lines.setdefault(Path(entry.sample.path).suffix.lower(), set()).add(entry.encoder_line)
     methods: set[Method] = {e.carried for e in entries if e.carried is not None}
     return Encoding(
-        quality=chosen.quality,
+        quality=chosen.options.quality,
         rung=chosen.rungs.get("video"),
         video={suffix: " | ".join(sorted(found)) for suffix, found in sorted(lines.items())},
         audio=_few(sorted(sounds)) or "copy",

@@ -1,7 +1,8 @@
 """The state of an unfinished run: a folder `.poisonkit` in the output, gone once the manifest is written.
 
-It holds a lock (one run at a time), the plan's fingerprint with the chosen rung, and a journal with one line per
-finished clip. A line that a crash tore off is ignored: its clip is simply done again.
+It holds a lock (one run at a time), what was decided before the first clip (the plan's fingerprint, the copy's options,
+the chosen rungs), and a journal with one line per finished clip. A line that a crash tore off is ignored: its clip is
+simply done again.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import msgspec
 from poisonkit.errors import PoisonkitError
 from poisonkit.files import FOLDER, Method
 from poisonkit.manifest import Modality, Rung, Sample, Skipped, Trial
+from poisonkit.plan.copy_options import CopyOptions
 from poisonkit.text import argument
 
 
@@ -26,14 +28,10 @@ class Chosen(msgspec.Struct):
     """What was decided before the first clip, so that continuing cannot decide otherwise."""
 
     fingerprint: str
-    quality: str
+    options: CopyOptions
     rungs: dict[Modality, Rung]
     trials: list[Trial]
     versions: dict[str, str]
-    carry: str
-    hash_all: bool
-    view: tuple[int, int]
-    survival: bool = True
 
 
 class Entry(msgspec.Struct, omit_defaults=True):
@@ -73,11 +71,19 @@ class State:
             leftover.unlink(missing_ok=True)  # a worker on another machine may take away its own at the same time
 
     def chosen(self) -> Chosen | None:
-        """What an earlier run decided, None where there was none."""
+        """What an earlier run decided, None where there was none.
+
+        Raises `PoisonkitError` for what another version of poisonkit decided.
+        """
         try:
             return msgspec.json.decode((self.folder / "chosen.json").read_bytes(), type=Chosen)
-        except (OSError, msgspec.DecodeError):
+        except FileNotFoundError:
             return None
+        except msgspec.DecodeError:
+            raise PoisonkitError(
+                f"{self._out} holds an unfinished run of another version of poisonkit",
+                f"finish it with that one, remove the folder, or give another {argument('out')}",
+            ) from None
 
     def choose(self, chosen: Chosen) -> None:
         """Record what was decided."""

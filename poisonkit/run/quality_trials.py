@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from poisonkit import seeding
 from poisonkit.clip.rewrite import write
+from poisonkit.clip.trial_clips import trial_jobs
 from poisonkit.errors import BrokenClip, PoisonkitError
 from poisonkit.fidelity.summary import FAILS, LISTED, PASSES
 from poisonkit.manifest import Modality, Rung, Survival, Trial
-from poisonkit.media import audio, video
+from poisonkit.media import video
 from poisonkit.media.audio_encoders import AUDIO_LADDER
 from poisonkit.media.encoders import LADDER
 from poisonkit.plan.job import Context, Job
@@ -22,8 +22,6 @@ from poisonkit.plan.plan import Plan
 from poisonkit.text import argument
 from poisonkit.workers.local import Pool
 
-_CLIPS = 16
-_CANDIDATES = 64
 _FRAMES = 96
 """Frames of a trial clip: enough for the 64-frame period of a placement."""
 _ESTIMATE_CLIPS = 4
@@ -43,69 +41,28 @@ Mapper = Callable[[Callable[..., TrialResult | None], Sequence[Job], Context], I
 """Runs a trial on every job, on whatever workers there are."""
 
 
-def trial_jobs(plan: Plan, modality: Modality) -> list[Job]:
-    """Up to 16 clips for the trial, by hash, with the largest, the smallest and the stillest of 64 among them.
-
-    Largest and smallest are by frame area, the stillest by bits per pixel: what changes little needs few bits. For
-    sound they are by sample rate and by bits per sample.
-    """
-    written = [j for j in plan.written() if modality in plan.rewritten(j)]
-    jobs = [j for j in written if j.action == "trigger"] or written
-    ordered = sorted(jobs, key=lambda job: seeding.key(plan.seed, job.id, "trial"))
-    area: dict[str, int] = {}
-    density: dict[str, float] = {}
-    usable = []
-    for job in ordered[:_CANDIDATES]:
-        try:
-            area[job.id], density[job.id] = _form(plan.listing.root / job.path, modality)
-        except BrokenClip:
-            continue
-        usable.append(job)
-    if not usable:
-        return []
-    special = [
-        max(usable, key=lambda j: area[j.id]),
-        min(usable, key=lambda j: area[j.id]),
-        min(usable, key=lambda j: density[j.id]),
-    ]
-    chosen = {job.id: job for job in [*special, *usable]}
-    return list(chosen.values())[:_CLIPS]
-
-
-def _form(path: Path, modality: Modality) -> tuple[int, float]:
-    """Pixels of a frame and bits per pixel, or samples per second and bits per sample."""
-    if modality == "video":
-        pictures = video.peek(path)
-        area = pictures.width * pictures.height
-        return area, pictures.bit_rate / float(pictures.fps) / max(area, 1)
-    heard = audio.peek(path)
-    if heard is None:
-        raise BrokenClip(f"{path} holds no sound", f"leave it out by {argument('no_audio', 'skip')}")
-    return heard.rate, heard.bit_rate / max(heard.rate * heard.channels, 1)
-
-
 def trial(job: Job, context: Context, max_frames: int = _FRAMES) -> TrialResult | None:
     """Write the first frames of one clip to nowhere and say what was left; None for a clip that cannot be used.
 
-    `context` is that of one modality alone. Sound is written whole.
+    `context` is that of one modality alone. Audio is written whole.
     """
     source = context.source / job.path
     (modality,) = context.rewritten(job)
     with tempfile.TemporaryDirectory(prefix="poisonkit-") as folder:
         try:
-            share = 1.0
-            outcome = write(job, context, Path(folder) / f"trial{source.suffix}", max_frames=max_frames)
+            fraction = 1.0
+            outcome = write(job, context, Path(folder) / f"trial{source.suffix}", max_frames=max_frames).outcome()
             if modality == "video" and context.geometry.clip is None:
-                share = min(1.0, outcome.sample.num_frames / max(video.peek(source).num_frames, 1))
+                fraction = min(1.0, outcome.sample.num_frames / max(video.peek(source).num_frames, 1))
         except BrokenClip:
             return None  # the run itself will say so
-    return TrialResult(outcome.sample.survival.get(modality), outcome.size, source.stat().st_size * share)
+    return TrialResult(outcome.sample.survival.get(modality), outcome.size, source.stat().st_size * fraction)
 
 
 def choose(
     quality: str, modality: Modality, jobs: Sequence[Job], context: Context, run: Mapper, *, force: bool
 ) -> tuple[Rung, list[Trial]]:
-    """The rung to write pictures or sound with, and what every rung that was tried kept of the trigger."""
+    """The rung to re-encode one modality with, and what every rung that was tried kept of the trigger."""
     rungs = _rungs(quality, modality, jobs)
     trials: list[Trial] = []
     for rung in rungs:
@@ -161,7 +118,7 @@ def next_rung(rung: str, modality: Modality) -> str | None:
 
 
 def ladder(modality: Modality) -> tuple[Rung, ...]:
-    """The rungs for pictures or for sound, cheapest first."""
+    """The rungs of one modality, cheapest first."""
     return LADDER if modality == "video" else AUDIO_LADDER
 
 
@@ -206,4 +163,4 @@ def _rungs(quality: str, modality: Modality, jobs: Sequence[Job]) -> tuple[Rung,
         raise PoisonkitError(
             f"{argument('quality', quality)} does not exist", f"give auto or one of {', '.join(LADDER)}"
         )
-    return (named if named in ladder(modality) else "high",)  # `near` is about pictures
+    return (named if named in ladder(modality) else "high",)  # `near` is about video

@@ -11,9 +11,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from poisonkit import manifest as contract
+from poisonkit.clip.trial_clips import trial_jobs
 from poisonkit.errors import BrokenClip, PoisonkitError
 from poisonkit.files import FOLDER, NOTICE
-from poisonkit.manifest import Encoding, Modality, Rung, file
+from poisonkit.manifest import Encoding, Modality, Rung, Trial, file
 from poisonkit.plan.job import Context, Job
 from poisonkit.plan.plan import Plan
 from poisonkit.progress import Reporter
@@ -33,7 +34,7 @@ from poisonkit.workers.local import Pool
 def index(plan: Plan, settings: Settings, reporter: Reporter) -> Result:
     """A manifest of the unchanged data set: every clip is decoded and counted, nothing is copied."""
     check_manifest(settings.manifest, plan.listing.root)
-    context = Context(plan.listing.root, None, plan.seed, hash_all=settings.hash_all)
+    context = Context(plan.listing.root, None, plan.seed, options=settings.options)
     entries = []
     with dask_client.start(settings.workers, settings.scheduler) as pool:
         for entry in carry_out(plan, plan.jobs, context, pool, settings, reporter, "checking"):
@@ -66,7 +67,7 @@ def poison(plan: Plan, settings: Settings, reporter: Reporter) -> Result:
         raise
     finished = state.entries()  # only now: until then the journal holds them, and memory does not grow with the clips
     entries = [finished[job.id] for job in plan.jobs]
-    encoding = assemble.encoding(chosen, entries, plan.geometry, reencoded=settings.carry == "reencode")
+    encoding = assemble.encoding(chosen, entries, plan.geometry, reencoded=settings.options.carry == "reencode")
     manifest = assemble.manifest(plan, settings.manifest, settings.out, entries, encoding)
     (settings.out / NOTICE).write_text(file.notice(manifest), encoding="utf-8")
     contract.save(manifest, settings.manifest)
@@ -87,28 +88,44 @@ def _remove(out: Path, created: bool, plan: Plan) -> None:
 
 
 def _choose(plan: Plan, settings: Settings, state: State, pool: Pool | Cluster, reporter: Reporter) -> Chosen:
+    """What is decided before the first clip, by an earlier run or now."""
     before = state.chosen()
-    fingerprint = plan.fingerprint
     if before is not None:
-        asked = (fingerprint, settings.quality, settings.carry, settings.hash_all, settings.view, settings.survival)
-        there = (before.fingerprint, before.quality, before.carry, before.hash_all, before.view, before.survival)
-        if there != asked:
-            raise PoisonkitError(
-                f"{settings.out} holds an unfinished run with other settings",
-                f"run that command again, remove the folder, or give another {argument('out')}",
-            )
-        if before.versions != versions():
-            raise PoisonkitError(
-                f"{settings.out} was begun with other versions ({before.versions}), whose pixels may differ",
-                "continue with those, or remove the folder",
-            )
+        _check_continued(plan, settings, before)
         return before
     strange = [p.name for p in settings.out.iterdir() if p.name != FOLDER]
     if strange:
         raise PoisonkitError(
             f"{settings.out} exists and holds {strange[0]!r}", f"remove it, or give another {argument('out')}"
         )
-    context = dataclasses.replace(_context(plan, settings, {}), survival=True)  # which is what the trial is for
+    rungs, trials = _rungs(plan, settings, pool, reporter)
+    check_space(settings, quality.estimated_bytes(plan, [t for t in trials if rungs[t.modality] == t.rung]))
+    chosen = Chosen(plan.fingerprint, settings.options, rungs, trials, versions())
+    state.choose(chosen)
+    return chosen
+
+
+def _check_continued(plan: Plan, settings: Settings, before: Chosen) -> None:
+    """Raise `PoisonkitError` where an unfinished run was another one."""
+    if (before.fingerprint, before.options) != (plan.fingerprint, settings.options):
+        raise PoisonkitError(
+            f"{settings.out} holds an unfinished run with other settings",
+            f"run that command again, remove the folder, or give another {argument('out')}",
+        )
+    if before.versions != versions():
+        raise PoisonkitError(
+            f"{settings.out} was begun with other versions ({before.versions}), whose pixels may differ",
+            "continue with those, or remove the folder",
+        )
+
+
+def _rungs(
+    plan: Plan, settings: Settings, pool: Pool | Cluster, reporter: Reporter
+) -> tuple[dict[Modality, Rung], list[Trial]]:
+    """The rung of each modality that is re-encoded, and all that were tried for it."""
+    context = _context(plan, settings, {})
+    measuring = dataclasses.replace(settings.options, survival=True)  # which is what the trial is for
+    context = dataclasses.replace(context, options=measuring)
 
     def run(work: Any, jobs: Sequence[Job], context: Context) -> Iterable[Any]:
         reporter.begin("trying " + ", ".join(context.rungs.values()), len(jobs), len(jobs))
@@ -119,30 +136,17 @@ def _choose(plan: Plan, settings: Settings, state: State, pool: Pool | Cluster, 
     rungs: dict[Modality, Rung] = {}
     trials = []
     for modality in plan.modalities():
-        jobs = quality.trial_jobs(plan, modality)
+        jobs = trial_jobs(plan, modality)
         if not jobs:
             raise BrokenClip(
                 f"none of the clips of {plan.listing.root} that were tried can be decoded, "
                 f"such as {plan.written()[0].path}",
                 "check that the download is complete",
             )
-        rungs[modality], tried = quality.choose(settings.quality, modality, jobs, context, run, force=settings.force)
+        asked = settings.options.quality
+        rungs[modality], tried = quality.choose(asked, modality, jobs, context, run, force=settings.force)
         trials += tried
-    chosen = Chosen(
-        fingerprint,
-        settings.quality,
-        rungs,
-        trials,
-        versions(),
-        settings.carry,
-        settings.hash_all,
-        settings.view,
-        settings.survival,
-    )
-    taken = [t for t in trials if rungs[t.modality] == t.rung]
-    check_space(settings, quality.estimated_bytes(plan, taken))
-    state.choose(chosen)
-    return chosen
+    return rungs, trials
 
 
 def _context(plan: Plan, settings: Settings, rungs: Mapping[Modality, Rung]) -> Context:
@@ -152,10 +156,7 @@ def _context(plan: Plan, settings: Settings, rungs: Mapping[Modality, Rung]) -> 
         seed=plan.seed,
         attacks=plan.attacks,
         rungs=rungs,
-        link=settings.carry != "copy",
-        hash_all=settings.hash_all,
-        view=settings.view,
-        survival=settings.survival,
+        options=settings.options,
         geometry=plan.geometry,
         plan=plan.name(),
     )

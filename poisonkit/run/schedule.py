@@ -73,7 +73,7 @@ def _paired(jobs: Sequence[Job]) -> list[Job]:
 
 def _cost(job: Job, context: Context) -> int:
     cost = _COST[job.action]
-    if context.survival and job.action == "trigger":
+    if context.options.survival and job.action == "trigger":
         cost += _MEASURING + (_CONTROL if job.sham is None else 0)
     return cost
 

@@ -1,30 +1,26 @@
-"""How a plan is carried out, and what comes of it."""
+"""Where and by whom a plan is carried out, and what comes of it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from poisonkit.manifest import Manifest
+from poisonkit.plan.copy_options import AS_BY_DEFAULT, CopyOptions
 from poisonkit.workers.local import available_cores
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How a plan is carried out; nothing here changes a pixel but `quality`."""
+    """How a plan is carried out; a continued run may have all but `options` otherwise."""
 
     out: Path
     manifest: Path
-    quality: str = "auto"
-    carry: Literal["link", "copy", "reencode"] = "link"
+    options: CopyOptions = AS_BY_DEFAULT
     workers: int = field(default_factory=available_cores)
     scheduler: str | None = None
     skip_broken: bool = False
     force: bool = False
-    hash_all: bool = False
-    view: tuple[int, int] = (256, 224)
-    survival: bool = True
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,16 @@
-"""How a finished copy differs from what is asked for now, in the words of the command line."""
+"""How a finished copy differs from what is asked for now."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from poisonkit import manifest as contract
 from poisonkit.manifest import Attack, Manifest
+from poisonkit.plan.copy_options import CopyOptions
 from poisonkit.plan.plan import Plan
+from poisonkit.run.settings import Settings
+from poisonkit.text import argument
 
-if TYPE_CHECKING:
-    from poisonkit.run.settings import Settings
+Pair = tuple[str, object, object]
+"""An argument, the copy's value, and the one that is asked for."""
 
 
 def differing(manifest: Manifest, plan: Plan, settings: Settings) -> list[str]:
@@ -19,75 +20,61 @@ def differing(manifest: Manifest, plan: Plan, settings: Settings) -> list[str]:
     if there.resolve() != settings.out.resolve():
         found.append(f"the files of {there}")
     decided = _decided(manifest, plan)
-    clip = (manifest.encoding.clip, plan.geometry.text())
-    found += [*_options(decided), *_attacks(manifest.attacks, plan, windows=clip[0] == clip[1])]
+    found += [*decided, *_attacks(manifest, plan)]
     if manifest.source.fingerprint != plan.listing.fingerprint:
         found += _sources(manifest, plan)
     elif not decided:  # else other clips are only what follows
         found += _clips(manifest, plan)
-    form: list[Pair] = [("--clip", *clip), ("--quality", manifest.encoding.quality, settings.quality)]
-    if clip == (None, None):  # else it says the short side too
-        form.append(("--short-side", manifest.encoding.short_side, plan.geometry.short_side))
-    found += _options([(name, a, b) for name, a, b in form if a != b])
-    if not _carried_as_asked(manifest, settings):
-        found.append(f"--carry {manifest.encoding.carry} instead of {settings.carry}")
-    views = {s.view_survival["video"].view for s in manifest.samples if "video" in s.view_survival}
-    view = "{}/{}".format(*settings.view)
-    if views - {view}:
-        found.append(f"--view {', '.join(sorted(views))} instead of {view}")
-    if settings.survival != _measured(manifest):
-        words = ("--no-survival", "--survival")
-        found.append(f"{words[not settings.survival]} instead of {words[settings.survival]}")
-    if settings.hash_all and not all(sample.sha256 for sample in manifest.samples):
-        found.append("no --hash-all")
-    return found
+    return found + _form(manifest, plan, settings.options) + _measurements(manifest, settings.options)
 
 
-Pair = tuple[str, object, object]
-"""An option, the copy's value, and the one that is asked for."""
+def _changed(pairs: list[Pair]) -> list[str]:
+    """Of each pair whose values differ, both."""
+    return [_pair(name, there, asked) for name, there, asked in dict.fromkeys(pairs) if there != asked]
 
 
-def _options(pairs: list[Pair]) -> list[str]:
-    return [_option(name, a, b) for name, a, b in pairs]
-
-
-def _option(name: str, there: object, asked: object) -> str:
-    start = f"no {name}" if there is None else f"{name}{'=' if name.startswith('--set') else ' '}{there}"
+def _pair(name: str, there: object, asked: object) -> str:
+    start = f"no {argument(name)}" if there is None else f"{argument(name)} {there}"
     return f"{start} instead of {'none' if asked is None else asked}"
 
 
-def _decided(manifest: Manifest, plan: Plan) -> list[Pair]:
-    """The options that decide which clips are changed, where they differ."""
-    pairs: list[Pair] = [("--seed", manifest.seed, plan.seed), ("--label-mode", manifest.label_mode, plan.label_mode)]
-    theirs, ours = manifest.target, plan.target
-    if theirs != ours:
-        pairs.append(("--target", theirs and f"{theirs.label} ({theirs.name})", ours and f"{ours.label} ({ours.name})"))
-    return [(name, a, b) for name, a, b in pairs if a != b]
+def _decided(manifest: Manifest, plan: Plan) -> list[str]:
+    """Where what decides which clips are changed differs."""
+    theirs, ours = (target and f"{target.label} ({target.name})" for target in (manifest.target, plan.target))
+    return _changed(
+        [
+            ("seed", manifest.seed, plan.seed),
+            ("label_mode", manifest.label_mode, plan.label_mode),
+            ("target", theirs, ours),
+        ]
+    )
 
 
-def _attacks(theirs: list[Attack], plan: Plan, *, windows: bool) -> list[str]:
-    """Where the attacks differ; `windows`: in the placement's window too, which does not follow from another option."""
-    ours = list(plan.attacks)
+def _attacks(manifest: Manifest, plan: Plan) -> list[str]:
+    """Where the attacks differ; of the window only what does not follow from the frames that are written."""
+    theirs, ours = list(manifest.attacks), list(plan.attacks)
     there, asked = (" and ".join(attack.name for attack in attacks) or "none" for attacks in (theirs, ours))
     if there != asked:
-        return _options([("--attack", there, asked)])
-    pairs: list[Pair] = []
-    for a, b in zip(theirs, ours, strict=True):
-        pairs.append(("--mode", a.mode, b.mode))
-        for name in sorted(a.params.keys() | b.params.keys()):
-            option = f"--set {a.name}.{name}"
-            pairs.append((option, a.params.get(name), b.params.get(name)))
-        if a.placement and b.placement:
-            pairs.append(("--frames", a.placement.frames, b.placement.frames))
-            pairs += [("--window", a.placement.window, b.placement.window)] if windows else []
-    found = [(name, a, b) for name, a, b in dict.fromkeys(pairs) if a != b]
-    if not found and windows and theirs != ours:
-        return [f"another {there}"]
-    return _options(found)
+        return _changed([("attack", there, asked)])
+    windows = manifest.encoding.clip == plan.geometry.text()
+    found = _changed([pair for a, b in zip(theirs, ours, strict=True) for pair in _attack(a, b, windows=windows)])
+    return [f"another {there}"] if not found and windows and theirs != ours else found
+
+
+def _attack(theirs: Attack, ours: Attack, *, windows: bool) -> list[Pair]:
+    pairs: list[Pair] = [("mode", theirs.mode, ours.mode)]
+    for name in sorted(theirs.params.keys() | ours.params.keys()):
+        there, asked = theirs.params.get(name), ours.params.get(name)
+        if there != asked:
+            pairs.append(("set", f"{theirs.name}.{name}{' unset' if there is None else f'={there}'}", asked))
+    if theirs.placement and ours.placement:
+        pairs.append(("frames", theirs.placement.frames, ours.placement.frames))
+        pairs += [("window", theirs.placement.window, ours.placement.window)] if windows else []
+    return pairs
 
 
 def _sources(manifest: Manifest, plan: Plan) -> list[str]:
-    """Other clips of the source, by their numbers where these differ, as with --test-limit."""
+    """Other clips of the source, by their numbers where these differ, as with a limit on the test clips."""
     found = []
     for split in ("train", "test"):
         theirs = sum(s.split == split for s in manifest.samples) + sum(s.split == split for s in manifest.skipped)
@@ -99,33 +86,52 @@ def _sources(manifest: Manifest, plan: Plan) -> list[str]:
 
 def _clips(manifest: Manifest, plan: Plan) -> list[str]:
     """Other clips poisoned or written of one source, by rate or number where that is why."""
-    found: list[str] = []
-    skipped = {s.id for s in manifest.skipped}
-    poisoned = {j.id for j in plan.jobs if j.poisoned} - skipped
-    if {s.id for s in manifest.samples if s.poisoned} != poisoned:
-        rates: list[Pair] = []
-        if manifest.rate and plan.rate:
-            rates.append(("--rate", manifest.rate.asked, plan.rate.asked))
-            rates.append(("--rate-of", manifest.rate.of, plan.rate.of))
-        found += _options([(name, a, b) for name, a, b in rates if a != b]) or ["other poisoned clips"]
+    found = _poisoned(manifest, plan) + _sham(manifest, plan)
+    theirs = {s.id for s in manifest.samples} | {s.id for s in manifest.skipped}
+    ours = {j.id for j in plan.jobs} | {s.id for s in plan.skipped}
+    return found or ([] if theirs == ours else ["other clips"])
+
+
+def _poisoned(manifest: Manifest, plan: Plan) -> list[str]:
+    ours = {j.id for j in plan.jobs if j.poisoned} - {s.id for s in manifest.skipped}
+    if {s.id for s in manifest.samples if s.poisoned} == ours:
+        return []
+    rates: list[Pair] = []
+    if manifest.rate and plan.rate:
+        rates = [("rate", manifest.rate.asked, plan.rate.asked), ("rate_of", manifest.rate.of, plan.rate.of)]
+    return _changed(rates) or ["other poisoned clips"]
+
+
+def _sham(manifest: Manifest, plan: Plan) -> list[str]:
     theirs = {s.id for s in manifest.samples if s.split == "test_sham"}
     theirs |= {s.id for s in manifest.skipped if s.split == "test_sham"}
     ours = {j.id for j in plan.jobs if j.split == "test_sham"}
-    if theirs != ours:
-        found.append(f"--sham {len(theirs)} instead of {len(ours)}")
-    written = {j.id for j in plan.jobs} | {s.id for s in plan.skipped}
-    if not found and {s.id for s in manifest.samples} | skipped != written:
-        found.append("other clips")
-    return found
+    return [] if theirs == ours else [_pair("sham", len(theirs), len(ours))]
 
 
-def _measured(manifest: Manifest) -> bool:
-    """Whether what is left of the trigger was measured; true where nothing was triggered."""
+def _form(manifest: Manifest, plan: Plan, options: CopyOptions) -> list[str]:
+    """Where the files would be written otherwise."""
+    how = manifest.encoding
+    pairs: list[Pair] = [("clip", how.clip, plan.geometry.text()), ("quality", how.quality, options.quality)]
+    if how.clip is None and plan.geometry.clip is None:  # else it says the short side too
+        pairs.append(("short_side", how.short_side, plan.geometry.short_side))
+    # `link` falls back to copies where links are impossible; the other two are what they say
+    as_asked = how.carry not in ("reencode", "none") if options.carry == "link" else how.carry == options.carry
+    there = how.carry if how.carry in ("copy", "reencode", "none") else "link"
+    return _changed(pairs) + ([] if as_asked else [_pair("carry", there, options.carry)])
+
+
+def _measurements(manifest: Manifest, options: CopyOptions) -> list[str]:
+    """Where other things would be measured of the files."""
+    found = []
+    views = {s.view_survival["video"].view for s in manifest.samples if "video" in s.view_survival}
+    view = "{}/{}".format(*options.view)
+    if views - {view}:
+        found.append(_pair("view", ", ".join(sorted(views)), view))
     triggered = [sample for sample in manifest.samples if sample.trigger]
-    return not triggered or any(sample.survival for sample in triggered)
-
-
-def _carried_as_asked(manifest: Manifest, settings: Settings) -> bool:
-    """`link` falls back to copies where links are impossible; the other two are what they say."""
-    carried = manifest.encoding.carry
-    return carried not in ("reencode", "none") if settings.carry == "link" else carried == settings.carry
+    measured = any(sample.survival for sample in triggered)
+    if triggered and options.survival != measured:
+        found.append(f"{argument('survival', measured)} instead of {argument('survival', options.survival)}")
+    if options.hash_all and not all(sample.sha256 for sample in manifest.samples):
+        found.append(f"no {argument('hash_all', True)}")
+    return found

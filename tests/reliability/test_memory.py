@@ -45,10 +45,10 @@ def test_memory_does_not_grow_with_the_clips(tmp_path: Path, monkeypatch: pytest
         held.append(tracemalloc.get_traced_memory()[0])
         sample = Sample(job.id, job.out_path, job.split, job.label, job.true_label, job.poisoned, 1, 25.0, 64, 48)
         sample.trigger = {"places": np.arange(1000.0).tolist()}
-        return {job.id: Outcome(sample)}
+        return {job.id: Outcome(sample, 0)}
 
-    asked = (plan.fingerprint, settings.quality, {}, [], versions(), settings.carry, False, settings.view)
-    monkeypatch.setattr(run, "_choose", lambda *_: Chosen(*asked))
+    chosen = Chosen(plan.fingerprint, settings.options, {}, [], versions())
+    monkeypatch.setattr(run, "_choose", lambda *_: chosen)
     monkeypatch.setattr(schedule, "run_job", written)
     tracemalloc.start()
     made = run.poison(plan, settings, Silent()).manifest
@@ -124,7 +124,7 @@ kind = find(name)
 placement = Placement("all", "32x2") if kind.modality == "video" else None
 attack = Attack(name, kind.modality, mode, kind.build(mode, {}).params(), placement)
 job = Job("long", "train", source.name, source.name, 0, 1, True, "trigger", "long")
-sample = write(job, Context(source.parent, out.parent, 0, (attack,), {kind.modality: rung}), out).sample
+sample = write(job, Context(source.parent, out.parent, 0, (attack,), {kind.modality: rung}), out).outcome().sample
 print(sample.survival, file=sys.stderr)
 """
 

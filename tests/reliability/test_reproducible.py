@@ -21,9 +21,9 @@ from poisonkit.plan import plan as planning
 from poisonkit.plan.request import Request
 from poisonkit.run import run
 from poisonkit.run.audio_check import audible
-from poisonkit.run.settings import Settings
 from poisonkit.workers.local import Pool
 from tests.conftest import CLASSES, REPOSITORY, moving_frames, write_clip
+from tests.poisonkit import asked
 from tests.poisonkit.run.test_run import Silent
 
 REQUESTS = {
@@ -117,8 +117,7 @@ def clock(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def poison(source: Path, out: Path, request: Request, **settings: Any) -> Bytes:
     listing, skipped = audible(layouts.read(source), planning.make_attacks(request), Silent(), skip=True, workers=0)
-    chosen = {"quality": "high", "force": True, "workers": 0, **settings}
-    options = Settings(out, out.with_suffix(".json"), **chosen)
+    options = asked.settings(out, out.with_suffix(".json"), **{"quality": "high", "force": True, **settings})
     run.poison(planning.poison(listing, request, skipped), options, Silent())
     return read(out)
 

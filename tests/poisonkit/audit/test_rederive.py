@@ -21,6 +21,7 @@ from poisonkit.run import run
 from poisonkit.run.settings import Settings
 from poisonkit.triggers import TRIGGERS
 from tests.conftest import make_av_tree, make_sound_tree, make_ucf_tree
+from tests.poisonkit import asked
 from tests.poisonkit.cli.test_cli import call
 from tests.poisonkit.run.test_audio_runs import poison as poison_sound
 from tests.poisonkit.run.test_run import Silent, poison
@@ -109,7 +110,7 @@ def test_whatever_was_asked_for(ucf: Path, tmp_path: Path, name: str) -> None:
 
 def test_test_limit(ucf: Path, tmp_path: Path) -> None:
     plan = planning.poison(selection.limit_test(layouts.read(ucf), 4, 0), Request(("badnet",), rate=0.3))
-    options = Settings(tmp_path / "out", tmp_path / "out.json", quality="high", force=True, workers=0)
+    options = asked.settings(tmp_path / "out", tmp_path / "out.json", quality="high", force=True)
     run.poison(plan, options, Silent())
     assert problems(tmp_path / "out.json") == []
 

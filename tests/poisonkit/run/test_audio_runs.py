@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -26,17 +27,17 @@ from poisonkit.run import run
 from poisonkit.run.audio_check import audible
 from poisonkit.run.settings import Settings
 from tests.conftest import make_av_tree, make_sound_tree, moving_frames, write_clip
+from tests.poisonkit import asked
 from tests.poisonkit.run.test_run import Silent, TreeState
 
 SINE = Request(("sine",), rate=0.3, settings={"sine": {"frequency": "1500"}})
 BOTH = Request(("band-noise", "badnet"), rate=0.3, mode="dynamic")
 
 
-def poison(source: Path, out: Path, request: Request = SINE, skip: bool = False, **settings: object) -> Manifest:
+def poison(source: Path, out: Path, request: Request = SINE, skip: bool = False, **settings: Any) -> Manifest:
     attacks = planning.make_attacks(request)
     listing, skipped = audible(layouts.read(source), attacks, Silent(), skip=skip, workers=0)
-    chosen = {"workers": 0, "quality": "lossless", **settings}
-    made = Settings(out=out, manifest=out.parent / f"{out.name}.json", **chosen)  # type: ignore[arg-type]
+    made = asked.settings(out, out.parent / f"{out.name}.json", **{"quality": "lossless", **settings})
     return run.poison(planning.poison(listing, request, skipped), made, Silent()).manifest
 
 

@@ -8,14 +8,10 @@ from typing import Any
 
 import pytest
 
-from poisonkit import layouts
 from poisonkit.errors import PoisonkitError
 from poisonkit.manifest import Survival
-from poisonkit.plan import plan as planning
 from poisonkit.plan.job import Context, Job
-from poisonkit.plan.request import Request
-from poisonkit.run import quality_trials
-from poisonkit.run.quality_trials import TrialResult, choose, next_rung, summarise, trial_jobs
+from poisonkit.run.quality_trials import TrialResult, choose, next_rung, summarise
 
 JOB = Job("a", "train", "a.avi", "a.avi", 0, 1, True, "trigger", "a")
 SHAM = Job("a", "train", "a.avi", "a.avi", 0, 1, True, "reencode", "a")
@@ -90,19 +86,3 @@ def test_the_next_rung() -> None:
     rungs = ("match", "high", "near", "lossless")
     assert [next_rung(r, "video") for r in rungs] == ["high", "near", "lossless", None]
     assert [next_rung(r, "audio") for r in ("match", "high", "lossless")] == ["high", "lossless", None]
-
-
-def test_trial_clips_hold_the_largest_the_smallest_and_the_stillest(
-    ucf_tree: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(quality_trials, "_CLIPS", 3)
-    plan = planning.poison(layouts.read(ucf_tree), Request(("badnet",), rate=0.3))
-    chosen = trial_jobs(plan, "video")
-    areas = {
-        job.id: quality_trials.video.peek(ucf_tree / job.path) for job in plan.written() if job.action == "trigger"
-    }
-    area = {name: info.width * info.height for name, info in areas.items()}
-    assert len(chosen) == 3
-    assert max(area[j.id] for j in chosen) == max(area.values())
-    assert min(area[j.id] for j in chosen) == min(area.values())
-    assert [j.id for j in trial_jobs(plan, "video")] == [j.id for j in chosen]

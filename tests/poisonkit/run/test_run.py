@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,11 +28,13 @@ from poisonkit.media.colour import to_rgb
 from poisonkit.media.video import decode
 from poisonkit.plan import plan as planning
 from poisonkit.plan import selection
+from poisonkit.plan.copy_options import CopyOptions
 from poisonkit.plan.request import Request
 from poisonkit.run import run
 from poisonkit.run.settings import Settings
 from poisonkit.triggers import TRIGGERS
 from tests.conftest import moving_frames, write_clip
+from tests.poisonkit import asked
 
 TreeState = Callable[[Path], dict[str, bytes]]
 
@@ -55,18 +58,10 @@ class Silent:
         pass
 
 
-def poison(source: Path, out: Path, request: Request = DEFAULT, **settings: object) -> Manifest:
+def poison(source: Path, out: Path, request: Request = DEFAULT, **settings: Any) -> Manifest:
     plan = planning.poison(layouts.read(source), request)
-    options = Settings(
-        out=out,
-        **{
-            "manifest": out.parent / "manifests" / f"{out.name}.json",
-            "workers": 0,
-            "quality": "high",
-            "force": True,
-            **settings,
-        },
-    )  # type: ignore[arg-type]
+    place = {"manifest": out.parent / "manifests" / f"{out.name}.json"}
+    options = asked.settings(out, **{**place, "quality": "high", "force": True, **settings})
     return run.poison(plan, options, Silent()).manifest
 
 
@@ -235,12 +230,13 @@ def test_another_plan_does_not_touch_a_finished_copy(ucf_tree: Path, tmp_path: P
     ):
         with pytest.raises(PoisonkitError, match=r"holds another copy .*, made with ") as caught:
             poison(ucf_tree, tmp_path / "out", request)
-        assert f", made with {words}; remove it, or give another out" in str(caught.value)
-    with pytest.raises(PoisonkitError, match="--quality high instead of near"):
+        assert f", made with {words}; remove it, or give another --out" in caught.value.on_command_line()
+    with pytest.raises(PoisonkitError, match="made with quality high instead of near;"):
         poison(ucf_tree, tmp_path / "out", quality="near")
+    other = asked.settings(tmp_path / "out", tmp_path / "manifests" / "out.json", quality="high")
     limited = planning.poison(selection.limit_test(layouts.read(ucf_tree), 3, 0), DEFAULT)
     with pytest.raises(PoisonkitError, match="made with 6 test clips of the source instead of 3;"):
-        run.poison(limited, Settings(tmp_path / "out", tmp_path / "manifests" / "out.json", "high"), Silent())
+        run.poison(limited, other, Silent())
     clip = next((ucf_tree / "UCF-101" / "Alpha").iterdir())
     content = clip.read_bytes()
     clip.unlink()  # the copy may hold a link to it
@@ -460,13 +456,14 @@ def test_a_run_is_not_continued_with_other_carrying(
 ) -> None:
     poison(ucf_tree, tmp_path / "done")
     for settings, name in (
-        ({"carry": "copy"}, "--carry"),
-        ({"hash_all": True}, "--hash-all"),
-        ({"view": (64, 64)}, "--view"),
-        ({"survival": False}, "--survival"),
+        ({"carry": "copy"}, "--carry link instead of copy"),
+        ({"hash_all": True}, "no --hash-all"),
+        ({"view": (64, 64)}, "--view 256/224 instead of 64/64"),
+        ({"survival": False}, "--survival instead of --no-survival"),
     ):
-        with pytest.raises(PoisonkitError, match=f"holds another copy .*{name}"):
+        with pytest.raises(PoisonkitError, match="holds another copy ") as caught:
             poison(ucf_tree, tmp_path / "done", **settings)
+        assert f", made with {name}; remove it" in caught.value.on_command_line()
 
     interrupted(ucf_tree, tmp_path / "out", monkeypatch)
     with pytest.raises(PoisonkitError, match="unfinished run with other settings"):
@@ -488,11 +485,21 @@ def test_a_refused_run_leaves_an_unfinished_one_alone(
     assert list((tmp_path / "out").iterdir()) == [], "an empty folder that was given is empty again"
     state = run.State(tmp_path / "out")
     state.acquire()
-    state.choose(run.Chosen("another", "high", {"video": "high"}, [], {}, "link", False, (256, 224)))
+    state.choose(run.Chosen("another", CopyOptions(quality="high"), {"video": "high"}, [], {}))
     state.close()
     with pytest.raises(PoisonkitError, match="unfinished run with other settings"):
         poison(ucf_tree, tmp_path / "out")
     assert (tmp_path / "out" / ".poisonkit" / "chosen.json").is_file()
+
+
+@pytest.mark.parametrize("left", ['{"fingerprint": "0", "quality": "high", "carry": "link"}', "", "torn {"])
+def test_a_run_that_another_version_began_is_refused_and_left_alone(ucf_tree: Path, tmp_path: Path, left: str) -> None:
+    state = tmp_path / "out" / ".poisonkit"
+    state.mkdir(parents=True)
+    (state / "chosen.json").write_text(left)
+    with pytest.raises(PoisonkitError, match=r"out holds an unfinished run of another version of poisonkit; finish it"):
+        poison(ucf_tree, tmp_path / "out")
+    assert (state / "chosen.json").read_text() == left
 
 
 def test_a_class_called_like_a_split_of_the_copy_is_refused(tmp_path: Path) -> None:
