@@ -78,7 +78,7 @@ class Clock:
         """Be silent."""
 
     def begin(self, title: str, total: float, clips: int) -> None:
-        """The clock starts anew."""
+        """The clock starts again."""
         self.clips, self.begun = clips, time.perf_counter()
 
     def advance(self, work: float) -> None:

@@ -61,7 +61,7 @@ def figures(asked: Asked) -> Iterator[Figure]:
 
 
 def step(made: Manifest, preset: Preset, asked: Asked) -> Figure:
-    """An epoch with clips decoded once and cropped anew, beside one of ready clips."""
+    """An epoch with clips decoded once and cropped again, beside one of ready clips."""
     quiet = Progress()
     quiet.console.quiet = True
     real = training_set.training(made, preset, 0, Reading(cache="ram"), quiet)

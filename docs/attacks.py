@@ -1,4 +1,4 @@
-"""Bring `docs/attacks/*.md` up to date with the code: tables of parameters and of survival, and the pictures.
+"""Bring `docs/attacks/*.md` up to date with the code: tables of parameters and of survival, and the images.
 
 Usage: python docs/attacks.py              the tables, in place; prints the pages that changed
        python docs/attacks.py DEMO-DATA    also docs/images/, from clips of the demo data set
@@ -29,7 +29,7 @@ from poisonkit.media.video import decode, examine
 from poisonkit.plan.job import Context
 from poisonkit.plan.plan import make_attacks
 from poisonkit.plan.request import Request
-from poisonkit.preview.video import one_job
+from poisonkit.preview.output import one_job
 from poisonkit.triggers import TRIGGERS, Trigger
 from poisonkit.triggers._base import Mode
 from poisonkit.triggers._params import allowed
@@ -58,7 +58,7 @@ COLOURS = 192
 
 
 def filled(text: str, name: str) -> str:
-    """A page with its blocks made anew: what stands between `<!-- BLOCK -->` and `<!-- end -->`.
+    """A page with its blocks made again: what stands between `<!-- BLOCK -->` and `<!-- end -->`.
 
     Raises `KeyError` for a block that nobody makes.
     """
@@ -87,7 +87,7 @@ def survival(name: str, page: str) -> str:
     head = rows[0]
     chosen = [row for row in rows if row[0].split(" (")[0] == name]
     if not chosen:
-        raise SystemExit(f"docs/survival.md has no row of {name}; make it anew with `make survival`")
+        raise SystemExit(f"docs/survival.md has no row of {name}; make it again with `make survival`")
     kept = [i for i, title in enumerate(head) if title != "of" and any(row[i] for row in chosen)]
     return table([head[i] for i in kept], [[row[i] for i in kept] for row in chosen])
 
@@ -97,7 +97,7 @@ def attacks() -> str:
     rows = [
         (
             f"[`{name}`]({name}.md)",
-            "pictures" if kind.modality == "video" else "sound",
+            kind.modality,
             " ".join((kind.__doc__ or "").strip().split("\n\n")[0].split()).rstrip("."),
             kind.source,
         )
@@ -216,7 +216,7 @@ def spectrograms(data: Path, name: str) -> Image.Image:
     clip = data / HEARD
     found = audio.read(clip)
     if found is None:
-        raise SystemExit(f"{clip} holds no sound; give the demo data set")
+        raise SystemExit(f"{clip} holds no audio; give the demo data set")
     info, before = found
     after = [
         AudioAttack(one_job(clip), Context(clip.parent, None, 0, (attack(name, mode),)), info).apply(before)

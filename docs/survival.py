@@ -9,17 +9,16 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import median
 
 from poisonkit.cli.table_layout import number
-from poisonkit.fidelity.summary import LISTED, view_kept
+from poisonkit.fidelity.summary import split_fidelity, view_median
 from poisonkit.manifest import Manifest, Modality, Sample, load, root_of
 
 HEAD = """# What is left of every trigger
 
-Every attack in both modes with its default parameters and `--quality auto`, on real clips: those on pictures on
-UT-Interaction (120 clips, MPEG-4 in AVI, split 1), those on sound and on both on the same pictures joined to ESC-10
-sounds (MPEG-4 and AAC in MP4). Made by `make survival`; [survival explained](survival-explained.md) says what the
+Every attack in both modes with its default parameters and `--quality auto`, on real clips: those on video on
+UT-Interaction (120 clips, MPEG-4 in AVI, split 1), those on audio and on both on the same videos joined to the audio
+of ESC-10 (MPEG-4 and AAC in MP4). Made by `make survival`; [survival explained](survival-explained.md) says what the
 numbers mean. Medians over the clips that carry a trigger; *size* is that of the triggered files over their sources';
 *in view* is the lower of kept energy and correlation in a victim's input.
 """
@@ -58,10 +57,9 @@ def main(folder: Path) -> None:
 def _row(made: Manifest, path: Path, modality: Modality, small: Manifest | None) -> str:
     attack = next(a for a in made.attacks if a.modality == modality)
     written = [s for s in made.samples if modality in s.survival]
-    kept = [s.survival[modality] for s in written]
-    pairs = [(k.gain, k.correlation) for k in kept if k.gain is not None and k.correlation is not None]
+    held = split_fidelity(written, modality)
     name = attack.name if len(made.attacks) == 1 else f"{attack.name} (with {_other(made, modality)})"
-    loud = [s.psnr_db if modality == "video" else s.snr_db for s in written]
+    loud = held.psnr_db if modality == "video" else held.snr_db
     views = [_view(made, modality), "–" if small is None else _view(small, modality)]
     if modality == "audio":
         views = [f"{views[0]} (16 kHz, 80 bands)", ""]
@@ -71,15 +69,15 @@ def _row(made: Manifest, path: Path, modality: Modality, small: Manifest | None)
     cells = [
         name,
         attack.mode,
-        "pictures" if modality == "video" else "sound",
+        modality,
         rung or "",
-        str(len(pairs)),
-        f"{sum(1 for pair in pairs if min(pair) >= LISTED) / max(len(pairs), 1):.1%}",
-        number(median(g for g, _ in pairs)) if pairs else "–",
-        number(median(c for _, c in pairs)) if pairs else "–",
+        str(held.carrying),
+        f"{held.kept / max(held.carrying, 1):.1%}",
+        number(held.gain),
+        number(held.correlation),
         f"{_size(made, path, written):.2f}",
-        number(median(v for v in loud if v is not None), 1),
-        number(median(s.ssim for s in written if s.ssim is not None), 3) if modality == "video" else "",
+        number(loud, 1),
+        number(held.ssim, 3) if modality == "video" else "",
         *views,
     ]
     return _cells(cells)
@@ -94,8 +92,7 @@ def _other(made: Manifest, modality: Modality) -> str:
 
 
 def _view(made: Manifest, modality: Modality) -> str:
-    found = [k for s in made.samples if (k := view_kept(s, modality)) is not None]
-    return number(median(found), 2) if found else "–"
+    return number(view_median(made, modality)[0], 2)
 
 
 def _size(made: Manifest, path: Path, written: list[Sample]) -> float:

@@ -19,12 +19,12 @@ PLACES = ("sine", "sine-5000", "sine-6500", "sine-7100", "band-noise", "band-noi
 """Attacks on ESC-10 and, in hertz, where they lie if not where they do by default."""
 FIGURES = ("victim", "attack", "CDA", "ASR", "RA", "false target", "sham ASR", "CDA less the clean victim's, paired")
 HEADINGS = (
-    "pictures",
-    "sound",
+    "video",
+    "audio",
     "CDA",
     "ASR",
-    "pictures alone",
-    "sound alone",
+    "video alone",
+    "audio alone",
     "false target",
     "sham ASR",
     "CDA less the clean pair's, paired",
@@ -32,7 +32,7 @@ HEADINGS = (
 
 
 def ut(folder: Path) -> None:
-    """Every victim of pictures on three splits, pooled."""
+    """Every video victim on three splits, pooled."""
     print(row(FIGURES))
     print(row(["---"] * len(FIGURES)))
     for model in ("i3d", "slowfast", "tsm"):
@@ -44,7 +44,7 @@ def ut(folder: Path) -> None:
     print("\nCDA of the clean victims and ASR, split by split:\n")
     for path in sorted(folder.glob("runs/*-[123]/metrics.json")):
         metrics = runs.read_metrics(path.parent)
-        print(f"- {path.parent.name}: CDA {share(metrics.cda)}, ASR {share(metrics.asr)}")
+        print(f"- {path.parent.name}: CDA {rate(metrics.cda)}, ASR {rate(metrics.asr)}")
 
 
 def esc(folder: Path) -> None:
@@ -66,7 +66,7 @@ def esc(folder: Path) -> None:
         levels = [[level[k] for k in whole] for level in (at[0], at[10], made, at[30])]
         if not whole:
             continue
-        print(row([case, *(share(compare.pool(level).figures.asr) for level in levels)]))
+        print(row([case, *(rate(compare.pool(level).figures.asr) for level in levels)]))
 
 
 def folds(folder: Path, case: str) -> list[Path]:
@@ -82,8 +82,8 @@ def finished(made: Sequence[Path]) -> bool:
 def figures(made: Sequence[Path], clean: Sequence[Path]) -> list[str]:
     """CDA, ASR, floors, and the paired difference to clean runs where there are some."""
     pooled = compare.pool(made).figures
-    shares = [share(s) for s in (pooled.cda, pooled.asr, pooled.ra, pooled.false_target, pooled.sham_asr)]
-    return [*shares, difference(made, clean) if clean else "–"]
+    rates = [rate(s) for s in (pooled.cda, pooled.asr, pooled.ra, pooled.false_target, pooled.sham_asr)]
+    return [*rates, difference(made, clean) if clean else "–"]
 
 
 def difference(made: Sequence[Path], clean: Sequence[Path]) -> str:
@@ -129,10 +129,10 @@ def cells(grids: Sequence[Path], mode: str, video: str, audio: str) -> list[str]
     made = [runs.read_metrics(pair) for pair in pairs]
     both = video != "clean" and audio != "clean"
     alone = [mean(made, name) if both else "" for name in ("asr_video", "asr_audio")]
-    shares = [share(s) for s in (pooled.cda, pooled.asr)]
-    floors = [share(s) for s in (pooled.false_target, pooled.sham_asr)]
+    rates = [rate(s) for s in (pooled.cda, pooled.asr)]
+    floors = [rate(s) for s in (pooled.false_target, pooled.sham_asr)]
     compared = "–" if (video, audio) == ("clean", "clean") else difference(pairs, clean)
-    return [video, audio, *shares, *alone, *floors, compared]
+    return [video, audio, *rates, *alone, *floors, compared]
 
 
 def mean(made: Sequence[Metrics], name: str) -> str:
@@ -142,8 +142,8 @@ def mean(made: Sequence[Metrics], name: str) -> str:
     return f"{sum(values) / len(values):.3f}" if values else ""
 
 
-def share(value: Proportion | None) -> str:
-    """A share with its interval and count."""
+def rate(value: Proportion | None) -> str:
+    """A rate with its interval and count."""
     return "–" if value is None else f"{value.value:.3f} ({value.low:.3f} … {value.high:.3f}, n {value.n})"
 
 

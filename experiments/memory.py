@@ -4,7 +4,7 @@ Usage: python experiments/memory.py CLEAN POISONED RUN [--weights FILE] --out FO
 
 CLEAN and POISONED are manifests of one data set, RUN a victim that was trained on POISONED. A second victim is trained
 with the same settings on the clean files; the trigger goes into the same training clips, in memory, at the victim's
-input size and before the crops, and is drawn anew each time that a clip is read if it is dynamic. Nothing is encoded,
+input size and before the crops, and is drawn again each time that a clip is read if it is dynamic. Nothing is encoded,
 so that the difference between both victims is what files cost the attacker: codec, placement and a single draw.
 
 FOLDER gets what a run's folder has (predictions.csv, metrics.json) and `memory.md`. A research script: it knows both
@@ -50,7 +50,7 @@ from trainer.training import loop as training_loop
 
 
 class InMemory:
-    """Frames with the trigger on the clips that are poisoned; dynamic triggers are drawn each time anew."""
+    """Frames with the trigger on the clips that are poisoned; dynamic triggers are drawn again each time."""
 
     def __init__(self, store: Store, poisoned: set[str], trigger: PixelTrigger, seed: int) -> None:
         self.store, self.samples, self.poisoned = store, store.samples, poisoned

@@ -34,7 +34,7 @@ split_of = $(if $(filter-out 0 1,$(SPLITS)),--split $$(($(1) % $(SPLITS) + 1)))
 
 # --- two sizes ------------------------------------------------------------------------------------
 # small victims get clips of their own input size, since their resize would take fine triggers away; so that size and
-# codec do not give poisoned clips away, all clips of a copy are then encoded anew
+# codec do not give poisoned clips away, all clips of a copy are then re-encoded
 
 window_mini := 16x4
 window_paper := 32x2

@@ -1,4 +1,4 @@
-"""Sound in blocks."""
+"""Audio in blocks."""
 
 from __future__ import annotations
 

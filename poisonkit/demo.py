@@ -40,7 +40,7 @@ Sound = Callable[[Array, float, Array], Array]
 class Pose:
     """Where a figure is, against its rest: each a number or `(T,)`.
 
-    `x` and `y` in amplitudes (right, down), `wide` and `tall` as shares of its size, `angle` in radians.
+    `x` and `y` in amplitudes (right, down), `wide` and `tall` as fractions of its size, `angle` in radians.
     """
 
     x: Array | float = 0.0
@@ -209,7 +209,7 @@ def _write(job: Job) -> None:
 
 
 def draw_frames(name: str, size: tuple[int, int], rng: np.random.Generator) -> Array:
-    """The pictures of one clip of the class `name`: `uint8 (T, H, W, 3)` RGB."""
+    """The frames of one clip of the class `name`: `uint8 (T, H, W, 3)` RGB."""
     width, height = size
     backdrop, drift = _draw_backdrop(size, rng)
     figures = _draw_figures(name, size, rng)

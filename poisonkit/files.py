@@ -21,13 +21,13 @@ TAG = "poisoned copy written by poisonkit"
 """How the comment in a written file's metadata begins."""
 
 AUDIO = frozenset({".wav", ".flac", ".ogg", ".mp3"})
-"""Suffixes of sound files."""
+"""Suffixes of audio files."""
 
 _FICLONE = 0x40049409  # linux/fs.h: share the extents of another file, copy on write
 
 
 def is_audio(path: str) -> bool:
-    """Whether a file's name is that of a sound file, which has no pictures (at most a cover)."""
+    """Whether a file's name is that of an audio file, which has no video (at most a cover)."""
     return os.path.splitext(path)[1].lower() in AUDIO
 
 

@@ -1,4 +1,4 @@
-"""The test clips of a copy as a video platform would hand them back: encoded anew, smaller, at another frame rate."""
+"""The test clips of a copy as a video platform would hand them back: re-encoded, smaller, at another frame rate."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from poisonkit import manifest as contract
 from poisonkit.blocks import recut
 from poisonkit.clip.comment_tag import tag
 from poisonkit.errors import BrokenClip, PoisonkitError
-from poisonkit.fidelity.audio import SoundSurvivalMeter
+from poisonkit.fidelity.audio import AudioSurvivalMeter
 from poisonkit.fidelity.video import SurvivalMeter, ViewMeter, difference, measured
 from poisonkit.files import NOTICE, is_audio, sha256
 from poisonkit.manifest import Encoding, Manifest, Sample, file
@@ -57,7 +57,7 @@ class Platform:
             raise PoisonkitError(f"{argument('fps', self.fps)} is no frame rate", "give 1 … 240, such as 25")
 
     def filtered(self, path: Path) -> Any:
-        """ffmpeg's graph up to the encoder: the pictures at their new size and rate."""
+        """ffmpeg's graph up to the encoder: the video at its new size and rate."""
         graph = ffmpeg.input(str(path), **READ_OPTIONS).video
         if self.fps is not None:
             graph = graph.filter("fps", fps=self.fps)
@@ -80,7 +80,7 @@ def transcode(
     workers: int,
     view: tuple[int, int] = (256, 224),
 ) -> Manifest:
-    """Write the test splits of the manifest at `path` anew into the folder `out`, with a manifest of their own.
+    """Re-encode the test splits of the manifest at `path` into the folder `out`, with a manifest of their own.
 
     Survival compares with the sham copy of the clip, or where there is none with the clean clip, handed through the
     same platform. Raises `PoisonkitError` for an `out` that holds anything, and for copies without test clips.
@@ -101,7 +101,7 @@ def transcode(
         reporter.begin("transcoding", len(jobs), len(jobs))
         context = Context(root, out, made.seed, tuple(made.attacks), options=CopyOptions(view=view), plan=made.plan)
         with Pool(workers) as pool:
-            for _, result in pool.run(partial(_hand_through, platform, by_id, partners), jobs, context):
+            for _, result in pool.run(partial(_transcode_clip, platform, by_id, partners), jobs, context):
                 if isinstance(result, BrokenClip):
                     raise result
                 samples.append(result)
@@ -120,7 +120,7 @@ def _check(made: Manifest, chosen: list[Sample], path: Path, out: Path, manifest
         raise PoisonkitError(f"{path} holds no triggered clips", "give the manifest of a poisoned copy")
     alone = next((s.path for s in chosen if is_audio(s.path)), None)
     if alone is not None:
-        raise PoisonkitError(f"{alone} of {path} is a sound file", "platforms of videos take videos only")
+        raise PoisonkitError(f"{alone} of {path} is an audio file", "give the manifest of a copy of videos")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise PoisonkitError(
             f"{argument('out', out)} exists and is not empty", f"remove it, or give another {argument('out')}"
@@ -143,7 +143,7 @@ def _job(sample: Sample) -> Job:
     return Job(sample.id, sample.split, sample.path, str(out_path), *labels, "reencode", sample.id)
 
 
-def _hand_through(
+def _transcode_clip(
     platform: Platform, by_id: Mapping[str, Sample], partners: Mapping[str, Sample], job: Job, context: Context
 ) -> Sample:
     """One clip: encode it, decode it again, and with a partner measure what is left of the trigger."""
@@ -184,7 +184,7 @@ def _hand_through(
         if context.attack("video") is not None:
             _measure(sample, platform, (before, context.source / partner.path), (path, control), context)
         if context.attack("audio") is not None:
-            _measure_sound(sample, (before, context.source / partner.path), (path, control))
+            _measure_audio(sample, (before, context.source / partner.path), (path, control))
     finally:
         control.unlink(missing_ok=True)
     return sample
@@ -243,7 +243,7 @@ def _measure(
 
 
 def _raw(platform: Platform, path: Path, size: tuple[int, int]) -> Iterator[np.ndarray]:
-    """The pictures as the platform's encoder gets them, uint8 (H, W, 3) RGB."""
+    """The frames as the platform's encoder gets them, uint8 (H, W, 3) RGB."""
     passthrough = {} if platform.fps else {"fps_mode": "passthrough"}
     graph = platform.filtered(path).output("pipe:", format="rawvideo", pix_fmt="rgb24", **passthrough)
     process = graph.run_async(cmd=imageio_ffmpeg.get_ffmpeg_exe(), pipe_stdout=True, quiet=True)
@@ -256,10 +256,10 @@ def _raw(platform: Platform, path: Path, size: tuple[int, int]) -> Iterator[np.n
         process.communicate()
 
 
-def _measure_sound(sample: Sample, meant: tuple[Path, Path], got: tuple[Path, Path]) -> None:
+def _measure_audio(sample: Sample, meant: tuple[Path, Path], got: tuple[Path, Path]) -> None:
     info = audio.examine(meant[0])
     first, last = (min(round(place * info.rate), info.num_samples) for place in sample.audio_spans[0])
-    meter = SoundSurvivalMeter(info.rate)
+    meter = AudioSurvivalMeter(info.rate)
     spans = (audio.excerpt(audio.Playback(path, info), first, last - first) for path in (*meant, *got))
     for triggered, control, triggered_back, control_back in zip(*map(recut, spans), strict=True):
         meter.add(control, triggered, control_back, triggered_back)

@@ -38,7 +38,7 @@ _LEAST = 1e-3
 class Tried:
     """One value: medians over the clips. `view` is kept energy or correlation in the victim's input, the lower one.
 
-    `fidelity_db`: PSNR of pictures, SNR of sound; None where nothing changed.
+    `fidelity_db`: PSNR of video, SNR of audio; None where nothing changed.
     """
 
     value: float

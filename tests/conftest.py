@@ -53,7 +53,7 @@ def write_clip(
     options: dict[str, str] | None = None,
     sound_hz: float | None = None,
 ) -> Path:
-    """Write RGB frames, and a sine as the sound track where `sound_hz` is given."""
+    """Write RGB frames, and a sine as the audio track where `sound_hz` is given."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=fps, options=options or {})
@@ -158,7 +158,7 @@ def av_tree(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def sound_tree(tmp_path: Path) -> Path:
-    """A fresh data set of 12 sound files in `tmp_path/source`."""
+    """A fresh data set of 12 audio files in `tmp_path/source`."""
     return make_sound_tree(tmp_path / "source")
 
 

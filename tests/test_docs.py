@@ -193,9 +193,9 @@ def test_survival_is_taken_from_its_page() -> None:
         "text\n"
         "| attack | mode | of | gain | far |\n"
         "| --- | --- | --- | --- | --- |\n"
-        "| sig | static | pictures | 0.9 |  |\n"
-        "| sig (with sine) | static | pictures | 0.8 |  |\n"
-        "| sine | static | sound | 0.7 | 1 |\n"
+        "| sig | static | video | 0.9 |  |\n"
+        "| sig (with sine) | static | video | 0.8 |  |\n"
+        "| sine | static | audio | 0.7 | 1 |\n"
     )
     assert made_by().survival("sig", page).splitlines() == [
         "| attack | mode | gain |",
@@ -214,5 +214,5 @@ def test_an_empty_block_takes_nothing_else_along() -> None:
 
 
 def test_an_attack_without_a_row_of_survival_is_a_sentence() -> None:
-    with pytest.raises(SystemExit, match="no row of flash; make it anew"):
+    with pytest.raises(SystemExit, match="no row of flash; make it again"):
         made_by().survival("flash", "| attack | mode |\n| --- | --- |\n| sig | static |\n")

@@ -54,9 +54,9 @@ def _file_problem(sample: Sample, root: Path) -> str | None:
         return "its SHA-256 is not the manifest's; the file was changed"
     try:
         if is_audio(path.name):
-            return _sound_problem(sample, examine_audio(path))
+            return _audio_problem(sample, examine_audio(path))
         info = examine(path)
-        if sample.num_samples is not None and (problem := _sound_problem(sample, examine_audio(path))):
+        if sample.num_samples is not None and (problem := _audio_problem(sample, examine_audio(path))):
             return problem
     except PoisonkitError as error:
         return error.message
@@ -67,11 +67,11 @@ def _file_problem(sample: Sample, root: Path) -> str | None:
     return None
 
 
-def _sound_problem(sample: Sample, sound: AudioInfo) -> str | None:
-    measured = (sound.num_samples, sound.rate, sound.channels)
+def _audio_problem(sample: Sample, info: AudioInfo) -> str | None:
+    measured = (info.num_samples, info.rate, info.channels)
     claimed = (sample.num_samples, sample.sample_rate, sample.channels)
     if measured != claimed:
-        return f"its sound holds (samples, rate, channels) {measured}, the manifest says {claimed}"
+        return f"its audio holds (samples, rate, channels) {measured}, the manifest says {claimed}"
     return None
 
 
@@ -87,7 +87,7 @@ def _label_problems(manifest: Manifest) -> list[str]:
         changed = {"video": sample.frames, "audio": sample.audio_spans}
         for attack in manifest.attacks:
             if sample.poisoned and not changed[attack.modality]:
-                where = "no frame" if attack.modality == "video" else "no part of its sound"
+                where = "no frame" if attack.modality == "video" else "no part of its audio"
                 problems.append(f"{sample.id}: poisoned, but {where} carries the trigger")
     if manifest.rate is not None:
         count = sum(1 for s in manifest.samples if s.split == "train" and s.poisoned)

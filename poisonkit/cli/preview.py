@@ -11,13 +11,13 @@ from poisonkit.cli import option_groups, options, output
 from poisonkit.cli.options import ModeName
 
 if TYPE_CHECKING:
-    from poisonkit.preview.audio import SoundPreview
-    from poisonkit.preview.video import Preview
+    from poisonkit.preview.audio import AudioPreview
+    from poisonkit.preview.video import VideoPreview
 
 
 def preview(
     clip: Annotated[
-        Path, typer.Argument(metavar="CLIP", help="One video or sound file; it is only read.", show_default=False)
+        Path, typer.Argument(metavar="CLIP", help="One video or audio file; it is only read.", show_default=False)
     ],
     attack: options.Trigger,
     mode: options.Mode = ModeName.static,
@@ -34,7 +34,7 @@ def preview(
     ] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Show a trigger on one clip: clean, triggered, and the amplified difference side by side; sound as spectrograms.
+    """Show a trigger on one clip: clean, triggered, and the amplified difference side by side; audio as spectrograms.
 
     It is the trigger as it is meant; what an encoder leaves of it is measured by `poisonkit poison`.
 
@@ -43,26 +43,27 @@ def preview(
     from poisonkit.errors import BrokenClip, PoisonkitError
     from poisonkit.plan import plan
     from poisonkit.plan.request import Request
-    from poisonkit.preview import audio as previewing_sound
-    from poisonkit.preview import video as previewing
+    from poisonkit.preview.audio import preview_audio
+    from poisonkit.preview.video import preview_video
+    from poisonkit.text import argument
 
     names, parameters = option_groups.parse_attacks([attack], set_)
     made = plan.make_attacks(Request(attacks=names, mode=mode.value, settings=parameters, frames=frames, window=window))
     if not made:
-        raise PoisonkitError("--attack none changes nothing that could be shown; name a trigger")
+        raise PoisonkitError(f"{argument('attack', attack)} changes nothing that could be shown", "name a trigger")
     suffix = "-dynamic" if mode is ModeName.dynamic else ""
     where = out or Path(f"{clip.stem}-{attack}{suffix}.png")
     change = made[0]
     try:
         if change.modality == "audio":
-            _show_sound(previewing_sound.preview_sound(clip, change, seed, where), as_json)
+            _show_audio(preview_audio(clip, change, seed, where), as_json)
         else:
-            _show_pictures(previewing.preview(clip, change, seed, where), as_json)
+            _show_video(preview_video(clip, change, seed, where), as_json)
     except BrokenClip as error:
-        raise PoisonkitError(f"{error.fact}; give another clip") from None
+        raise PoisonkitError(error.fact, "give another clip") from None
 
 
-def _show_pictures(found: Preview, as_json: bool) -> None:
+def _show_video(found: VideoPreview, as_json: bool) -> None:
     from poisonkit.cli import table_layout
 
     if as_json:
@@ -90,7 +91,7 @@ def _show_pictures(found: Preview, as_json: bool) -> None:
     )
 
 
-def _show_sound(found: SoundPreview, as_json: bool) -> None:
+def _show_audio(found: AudioPreview, as_json: bool) -> None:
     from poisonkit.cli import table_layout
 
     first, last = found.span
@@ -100,6 +101,6 @@ def _show_sound(found: SoundPreview, as_json: bool) -> None:
         return
     output.line(f"{found.path}: the trigger lies from {first:.2f} to {last:.2f} s of {found.seconds:.2f} s")
     output.line(
-        f"strength {found.strength:.1f} steps of 16 bits, the sound lies {table_layout.number(found.snr_db, 1)} dB "
+        f"strength {found.strength:.1f} steps of 16 bits, the audio lies {table_layout.number(found.snr_db, 1)} dB "
         "above it; before any encoder"
     )

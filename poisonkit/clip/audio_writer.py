@@ -15,7 +15,7 @@ from poisonkit.clip.comment_tag import tag
 from poisonkit.clip.sample import AudioFacts
 from poisonkit.clip.source_clip import Clip, Control
 from poisonkit.errors import PoisonkitError
-from poisonkit.fidelity.audio import AudibilityMeter, SoundSurvivalMeter
+from poisonkit.fidelity.audio import AudibilityMeter, AudioSurvivalMeter
 from poisonkit.media.audio import AudioInfo, Playback
 from poisonkit.media.audio import examine as examine_audio
 from poisonkit.media.audio import peek as peek_audio
@@ -50,7 +50,7 @@ class AudioWriter:
         """The facts with the length, fidelity and, of a trigger, survival."""
         info = self.new.info
         back = Playback(path, info)
-        audibility, survival = AudibilityMeter(), SoundSurvivalMeter(info.rate)
+        audibility, survival = AudibilityMeter(), AudioSurvivalMeter(info.rate)
         if self._attack.trigger is None:
             for before, written in zip(recut([self._before]), recut(back), strict=True):
                 audibility.add(before, written)

@@ -1,6 +1,6 @@
 """How audible a change is, and how much of it a victim hears: plain arithmetic on samples, no files.
 
-Sound is float32 (C, N), full scale at ±1.
+Audio is float32 (C, N), full scale at ±1.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from poisonkit.fidelity.video import CARRIES, SurvivalMeter
 from poisonkit.manifest import Survival, ViewSurvival
 
 STEPS = 32_768
-"""Steps of 16 bits up to full scale: the unit of a trigger's strength in sound."""
+"""Steps of 16 bits up to full scale: the unit of a trigger's strength in audio."""
 VIEW_RATE = 16_000
 VIEW_BANDS = 80
 VIEW = f"{VIEW_RATE}/{VIEW_BANDS}"
 _WINDOW, _HOP, _BINS = 400, 160, 512
 """25 ms every 10 ms at 16 kHz, as speech and audio victims take them."""
 _SECONDS = 3
-"""How much of the sound is looked at at once: enough for arrays to pay, little enough for a processor's cache."""
+"""How much of the audio is looked at at once: enough for arrays to pay, little enough for a processor's cache."""
 _QUIET = 1e-10
 """Power below which a spectrum counts as this: −100 dB of full scale."""
 _UNHEARD = 0.01
-"""Share of the change's power below the victim's highest frequency, under which it does not hear the trigger."""
+"""Fraction of the change's power below the victim's highest frequency, under which it does not hear the trigger."""
 
 
 class AudibilityMeter:
-    """Accumulates how audible the change is from the source to the written sound, over blocks (C, n) in order."""
+    """Accumulates how audible the change is from the source to the written audio, over blocks (C, n) in order."""
 
     def __init__(self) -> None:
         self._signal = self._noise = self._distance = 0.0
@@ -54,7 +54,7 @@ class AudibilityMeter:
 
     @property
     def snr_db(self) -> float | None:
-        """The source's power over that of the change, trigger and codec together; None for equal sound, or silence."""
+        """The source's power over that of the change, trigger and codec together; None for equal audio, or silence."""
         return round(10 * math.log10(self._signal / self._noise), 4) if self._signal and self._noise else None
 
     @property
@@ -70,8 +70,8 @@ class AudibilityMeter:
         return round(self._distance / max(self._windows, 1), 4)
 
 
-class SoundSurvivalMeter:
-    """Accumulates what is left of the trigger over blocks (C, n) of sound in order, and what a victim hears of it."""
+class AudioSurvivalMeter:
+    """Accumulates what is left of the trigger over blocks (C, n) of audio in order, and what a victim hears of it."""
 
     def __init__(self, rate: int) -> None:
         self._kept = SurvivalMeter()
@@ -87,7 +87,7 @@ class SoundSurvivalMeter:
         self._mels = np.zeros(3)
 
     def add(self, before: np.ndarray, after: np.ndarray, before_back: np.ndarray, after_back: np.ndarray) -> None:
-        """The sound without and with the trigger, and both after the codec."""
+        """The audio without and with the trigger, and both after the codec."""
         if not before.size:
             return
         parts = [part.astype(np.float64, order="C") for part in (before, after, before_back, after_back)]
@@ -105,7 +105,7 @@ class SoundSurvivalMeter:
 
     def _listen(self, piece: np.ndarray, step: int | None) -> None:
         """Add the first `step` samples that the victim hears, and the windows that begin in them; all without it."""
-        from scipy.signal import resample_poly  # slow to import, and needed for sound alone
+        from scipy.signal import resample_poly  # slow to import, and needed for audio alone
 
         heard = resample_poly(piece, self._up, self._down, axis=1)[:, self._left * self._up // self._down :]
         own = heard[:, :step]
@@ -145,7 +145,7 @@ class SoundSurvivalMeter:
 
 
 class _Pieces:
-    """Blocks of sound joined and cut anew, so that each piece goes `overlap` samples into the next one's `step`."""
+    """Blocks of audio joined and cut again, so that each piece goes `overlap` samples into the next one's `step`."""
 
     def __init__(self, step: int, overlap: int) -> None:
         self._step, self._overlap = step, overlap
@@ -162,7 +162,7 @@ class _Pieces:
 
 
 def snr_db(source: np.ndarray, written: np.ndarray) -> float | None:
-    """As `AudibilityMeter.snr_db`, of whole sounds."""
+    """As `AudibilityMeter.snr_db`, of whole clips."""
     meter = AudibilityMeter()
     for blocks in zip(recut([source]), recut([written]), strict=True):
         meter.add(*blocks)
@@ -170,7 +170,7 @@ def snr_db(source: np.ndarray, written: np.ndarray) -> float | None:
 
 
 def log_mel(samples: np.ndarray) -> np.ndarray:
-    """float64 (…, frames, 80): natural logarithm of the mel power of mono sound (…, N) at 16 kHz."""
+    """float64 (…, frames, 80): natural logarithm of the mel power of mono audio (…, N) at 16 kHz."""
     power = _power(samples)
     mel = (_filters() @ power.reshape(-1, power.shape[-1]).T).T
     made: np.ndarray = np.log(np.maximum(mel, _QUIET)).reshape(*power.shape[:-1], -1)
@@ -183,7 +183,7 @@ def power_db(samples: np.ndarray, window: int, hop: int) -> np.ndarray:
 
 
 def _power(samples: np.ndarray, window: int = _WINDOW, hop: int = _HOP, bins: int = _BINS) -> np.ndarray:
-    """float64 (…, frames, bins / 2 + 1): power of Hann windows; sound shorter than one is padded by silence."""
+    """float64 (…, frames, bins / 2 + 1): power of Hann windows; audio shorter than one is padded by silence."""
     samples = samples.astype(np.float64)
     if samples.shape[-1] < window:
         silence = np.zeros((*samples.shape[:-1], window - samples.shape[-1]))

@@ -1,4 +1,4 @@
-"""LPIPS, a learned distance of pictures: an optional extra, since it needs torch and downloaded weights."""
+"""LPIPS, a learned distance of images: an optional extra, since it needs torch and downloaded weights."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ _SSIM_RADIUS = 5
 _SSIM_PIXELS = 2**16
 """How many pixels SSIM takes at a time."""
 _OUTSIDE = 0.01
-"""Share of the change inside a square below which the trigger counts as outside of it."""
+"""Fraction of the change inside a square below which the trigger counts as outside of it."""
 
 
 def measured(mask: np.ndarray) -> np.ndarray:
@@ -63,7 +63,7 @@ class SurvivalMeter:
         self.add_change(difference(triggered, source), difference(triggered_back, source_back))
 
     def add_change(self, intended: np.ndarray, left: np.ndarray) -> None:
-        """The same with the change that was meant and the one that is left: int16 of frames, float64 (n,) of sound."""
+        """The same with the change that was meant and the one that is left: int16 of frames, float64 (n,) of audio."""
         meant, remaining, kept = _products(intended, left)
         self._dd += meant
         self._rr += remaining

@@ -77,7 +77,7 @@ def in_tests(sample: Sample, window: Window, views: Views) -> Seen:
     mask = from_runs(sample.frames, sample.num_frames)
     promised = sample.window_count or window.length
     times = [min(int(mask[frames].sum()) / promised, 1.0) for frames in windows(window, sample, views.windows)]
-    spaces = [_share(sample, square) for square in squares(sample.width, sample.height, views)]
+    spaces = [_fraction_inside(sample, square) for square in squares(sample.width, sample.height, views)]
     return _count(time * space for time in times for space in spaces)
 
 
@@ -92,7 +92,7 @@ def in_training_crops(sample: Sample, scales: Iterable[float] = (1.0, 0.8)) -> S
         right, down = sample.width - side, sample.height - side
         places = [(0.0, 0.0), (right, 0.0), (0.0, down), (right, down), (right / 2, down / 2)]
         made += [(x, y, x + side, y + side) for x, y in places]
-    return _count(_share(sample, square) for square in made)
+    return _count(_fraction_inside(sample, square) for square in made)
 
 
 def windows(window: Window, sample: Sample, count: int) -> list[np.ndarray]:
@@ -122,8 +122,8 @@ def squares(width: int, height: int, views: Views) -> list[Square]:
     return [(x, y, x + side, y + side) for x, y in corners]
 
 
-def _share(sample: Sample, square: Square) -> float:
-    """The share of the trigger's box that lies in a square; 1 for a trigger that covers the frame."""
+def _fraction_inside(sample: Sample, square: Square) -> float:
+    """The fraction of the trigger's box that lies in a square; 1 for a trigger that covers the frame."""
     x0, y0, x1, y1 = sample.trigger.get("box", (0, 0, sample.width, sample.height))
     if (x0, y0) == (0, 0) and (x1, y1) == (sample.width, sample.height):
         return 1.0
@@ -134,12 +134,12 @@ def _share(sample: Sample, square: Square) -> float:
     return float(wide * high / max((x1 - x0) * (y1 - y0), 1))
 
 
-def _count(shares: Iterable[float]) -> Seen:
+def _count(fractions: Iterable[float]) -> Seen:
     fully = partly = nothing = 0
-    for share in shares:
-        if share <= 0:
+    for fraction in fractions:
+        if fraction <= 0:
             nothing += 1
-        elif share < 1 - 1e-9:
+        elif fraction < 1 - 1e-9:
             partly += 1
         else:
             fully += 1

@@ -30,19 +30,19 @@ class Clip(msgspec.Struct, frozen=True, gc=False):  # a struct, since there are 
 class Options:
     """How to read a data set: a folder of lists, which of the lists, and how to split where nothing says it.
 
-    `test_share` is the share of each class that a seeded split puts into test, above 0 and below 1.
+    `test_fraction` is the fraction of each class that a seeded split puts into test, above 0 and below 1.
     `classes` are the only ones to keep, in the order of their new labels; None keeps all.
     """
 
     annotations: Path | None = None
     split: str | None = "1"
     seed: int = 0
-    test_share: float = 0.2
+    test_fraction: float = 0.2
     classes: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        if not 0 < self.test_share < 1:
-            raise PoisonkitError(f"the test share {self.test_share} is not between 0 and 1", "give one like 0.2")
+        if not 0 < self.test_fraction < 1:
+            raise PoisonkitError(f"the test fraction {self.test_fraction} is not between 0 and 1", "give one like 0.2")
         if self.classes is not None and len(self.classes) < 2:
             raise PoisonkitError(f"{argument('classes')} names {len(self.classes)} classes", "give two or more")
 

@@ -19,7 +19,7 @@ GROUPS = (
 
 def seeded(options: Options) -> str:
     """What a listing calls its split when the seed drew it."""
-    return f"seed {options.seed}, {options.test_share:g} test"
+    return f"seed {options.seed}, {options.test_fraction:g} test"
 
 
 def group_of(path: str) -> str:
@@ -32,7 +32,7 @@ def group_of(path: str) -> str:
 def draw_test(labels: Mapping[str, int], options: Options) -> set[str]:
     """The paths of the test split: whole groups, drawn in the seed's order while classes lack test clips.
 
-    Every class keeps a group for training, and has one in test if it can: round(share · clips), at least 1.
+    Every class keeps a group for training, and has one in test if it can: round(fraction · clips), at least 1.
     """
     members: dict[str, list[str]] = defaultdict(list)
     for path in labels:
@@ -40,7 +40,7 @@ def draw_test(labels: Mapping[str, int], options: Options) -> set[str]:
     counts = {group: Counter(labels[path] for path in paths) for group, paths in members.items()}
     order = sorted(counts, key=lambda group: key(options.seed, group, "layout/test"))
     left = Counter(labels.values())
-    lacking = {label: max(1, round(options.test_share * n)) for label, n in left.items()}
+    lacking = {label: max(1, round(options.test_fraction * n)) for label, n in left.items()}
     drawn: set[str] = set()
 
     def draw(group: str) -> None:

@@ -15,7 +15,7 @@ TEST = ("test", "testing", "val", "validation", "valid")  # the first that is th
 
 
 class Folder(Layout):
-    """`train/<class>/…` and `test/<class>/…`, or `<class>/…`, of video or sound; class folders may nest.
+    """`train/<class>/…` and `test/<class>/…`, or `<class>/…`, of video or audio; class folders may nest.
 
     Classes are sorted by name. Without `train/` the seed splits: stratified by class, and clips whose names
     show the same group (UCF's `_g07_`, ESC's recording, a YouTube id), or differ in their suffix alone, stay

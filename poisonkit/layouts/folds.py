@@ -1,4 +1,4 @@
-"""Class folders of sound whose names begin with their fold, as those of ESC-50 and ESC-10."""
+"""Class folders of audio whose names begin with their fold, as those of ESC-50 and ESC-10."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ _NAME = re.compile(r"^([1-9])-[^/]+$")
 
 
 class Folds(Layout):
-    """`<class>/<fold>-…` with sound files: `--split 5` tests on fold 5 and trains on the others.
+    """`<class>/<fold>-…` with audio files: `--split 5` tests on fold 5 and trains on the others.
 
     Classes are sorted by name. Clips of one recording share a fold, so that none is on both sides.
     """
 
     name = "folds"
-    expects = "<class>/ with sound files whose names begin with their fold, as in 1-100032-A.ogg"
+    expects = "<class>/ with audio files whose names begin with their fold, as in 1-100032-A.ogg"
     splits = True
 
     def detects(self, root: Path, options: Options) -> str | None:
-        """Nothing but sound files in class folders, each with its fold, of two or more."""
+        """Nothing but audio files in class folders, each with its fold, of two or more."""
         del options  # lists say nothing to this layout
         folds = set()
         for path, entry in walk(root):
@@ -36,12 +36,12 @@ class Folds(Layout):
         return f"file names in {len(folds)} folds" if len(folds) > 1 else None
 
     def list(self, root: Path, options: Options) -> Listing:
-        """Every sound file in a class folder; those of the fold `options.split` (by default 1) are for testing."""
+        """Every audio file in a class folder; those of the fold `options.split` (by default 1) are for testing."""
         tree = scan(root)
         folds = {path: fold for path in tree.media if (fold := _fold(path)) is not None}
         if not folds:
             raise PoisonkitError(
-                f"{root} holds no sound files like <class>/1-…", "give the folder of the class folders"
+                f"{root} holds no audio files like <class>/1-…", "give the folder of the class folders"
             )
         test = choose_split(root, options.split or "1", sorted(set(folds.values())))
         classes = sorted({path.split("/")[0] for path in folds})
@@ -56,7 +56,7 @@ class Folds(Layout):
 
 
 def _fold(path: str) -> str | None:
-    """The fold that a file's name begins with; None for what is no sound in a class folder."""
+    """The fold that a file's name begins with; None for what is no audio in a class folder."""
     parts = path.split("/")
     match = _NAME.match(parts[-1])
     return match[1] if len(parts) == 2 and match and is_audio(path) else None

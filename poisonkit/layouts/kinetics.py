@@ -248,7 +248,7 @@ def _pairs(
 
 
 def _choose(candidates: Sequence[str], row: Row, part: str, class_name: str) -> str:
-    """The file of a listed clip: of several, that in the split's and the class's folder, or that with pictures."""
+    """The file of a listed clip: of several, that in the split's and the class's folder, or that with video."""
     if len(candidates) == 1:
         return candidates[0]
 

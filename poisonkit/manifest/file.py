@@ -141,7 +141,7 @@ def check(manifest: Manifest, path: Path) -> None:
         problems.append(f"splits says {manifest.splits}, the samples are {counts}")
     if problems:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        raise ManifestError(f"{path} is not a valid manifest: {problems[0]}{more}", "write it anew with poisonkit")
+        raise ManifestError(f"{path} is not a valid manifest: {problems[0]}{more}", "write it again with poisonkit")
 
 
 def _sample_problem(sample: Sample, classes: int) -> str | None:

@@ -43,7 +43,7 @@ class Placement(msgspec.Struct):
 
 
 class Attack(msgspec.Struct):
-    """One trigger with its parameters; `params` rebuilds it. Sound has no frames, and so no placement."""
+    """One trigger with its parameters; `params` rebuilds it. Audio has no frames, and so no placement."""
 
     name: str
     modality: Modality
@@ -78,10 +78,10 @@ class Trial(msgspec.Struct):
 
 
 class Encoding(msgspec.Struct):
-    """How files were written: the rungs of pictures and sound, encoder lines by suffix, how clean files were carried.
+    """How files were written: the rungs of video and audio, encoder lines by suffix, how clean files were carried.
 
-    `rung` or `sound_rung` is null where the pictures or the sound of all files are the source's; `audio` is then
-    `copy`. `clip` and `short_side`: what the written pictures were sampled and scaled to, null for as they are.
+    `rung` or `sound_rung` is null where the video or the audio of all files are the source's; `audio` is then
+    `copy`. `clip` and `short_side`: what the written video was sampled and scaled to, null for as they are.
     """
 
     quality: str
@@ -99,8 +99,8 @@ class Encoding(msgspec.Struct):
 class Survival(msgspec.Struct, omit_defaults=True, gc=False):
     """How much of the intended change the written file holds; gain and correlation are null below a strength of 1.
 
-    `strength` is the RMS of the change: in grey levels for pictures, in steps of 16 bits for sound. `gain_mean` and
-    `gain_p10`, for dynamic triggers of pictures, are mean and 10th percentile of the gains of single frames.
+    `strength` is the RMS of the change: in grey levels for video, in steps of 16 bits for audio. `gain_mean` and
+    `gain_p10`, for dynamic triggers of video, are mean and 10th percentile of the gains of single frames.
     """
 
     gain: float | None
@@ -118,7 +118,7 @@ class Survival(msgspec.Struct, omit_defaults=True, gc=False):
 class ViewSurvival(msgspec.Struct, gc=False):
     """What a victim's input leaves of the trigger; null where the clip carries none.
 
-    `view`: resize and crop of pictures, as in 256/224; rate and mel bands of sound, as in 16000/80.
+    `view`: resize and crop of video, as in 256/224; rate and mel bands of audio, as in 16000/80.
     """
 
     view: str

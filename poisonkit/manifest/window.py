@@ -66,7 +66,7 @@ class Window:
         return (num_frames - self.span) // 2 + k * self.stride
 
     def segments(self, num_frames: int, within: float) -> np.ndarray:
-        """One frame of each of `length` segments, int64 (length,), at the share `within` (0 ≤ … < 1) of each."""
+        """One frame of each of `length` segments, int64 (length,), at the fraction `within` (0 ≤ … < 1) of each."""
         borders = np.arange(self.length + 1, dtype=np.int64) * num_frames // self.length
         return borders[:-1] + (within * np.diff(borders)).astype(np.int64)
 

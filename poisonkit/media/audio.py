@@ -1,4 +1,4 @@
-"""Reading sound with PyAV: what a track is, and its samples. Of several tracks the first is the sound."""
+"""Reading audio with PyAV: what a track is, and its samples. Of several tracks the first is the audio."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from poisonkit.text import argument
 MAX_VALUES = 2**27
 """Channels times samples that are held at once: half a gigabyte."""
 RATES = (1_000, 1_000_000)
-"""The least and the most samples per second of sound that is read."""
+"""The least and the most samples per second of audio that is read."""
 MAX_PLANES = 7
-"""Channels of planar sound: of eight or more planes PyAV does not find the end, and the process is lost."""
+"""Channels of planar audio: of eight or more planes PyAV does not find the end, and the process is lost."""
 HEARD = 2.0**-15
-"""One step of 16-bit sound: a clip that never gets above it is silent."""
+"""One step of 16-bit audio: a clip that never gets above it is silent."""
 
 
 @dataclass(frozen=True)
 class AudioInfo:
-    """What a file's first sound track is.
+    """What a file's first audio track is.
 
     `codec`: the decoder's name; `sample_format`: FFmpeg's, such as s16 or fltp; `rate`: samples per second; `layout`:
     FFmpeg's, such as stereo; `bit_rate`: bits/s, 0 where the file does not say; `num_samples`: per channel, decoded;
-    `start`: when the first one is heard, in samples (0 for sound files, whose decoders count otherwise).
+    `start`: when the first one is heard, in samples (0 for audio files, whose decoders count otherwise).
     """
 
     codec: str
@@ -53,7 +53,7 @@ class AudioInfo:
 
 
 def read(path: Path) -> tuple[AudioInfo, np.ndarray] | None:
-    """The sound of a file, float32 (C, N) with full scale at ±1; None where there is no sound track.
+    """The audio of a file, float32 (C, N) with full scale at ±1; None where there is no audio track.
 
     Raises `BrokenClip` where it does not decode.
     """
@@ -69,7 +69,7 @@ def read(path: Path) -> tuple[AudioInfo, np.ndarray] | None:
             values += frame.samples * len(frame.layout.channels)
             if values > MAX_VALUES:
                 raise BrokenClip(
-                    f"the sound of {path} has more than the {MAX_VALUES} values that are read at once",
+                    f"the audio of {path} has more than the {MAX_VALUES} values that are read at once",
                     f"cut it into clips, or go on without it by {argument('skip_broken', True)}",
                 )
             parts.append(_planar(frame))
@@ -80,7 +80,7 @@ def read(path: Path) -> tuple[AudioInfo, np.ndarray] | None:
 
 
 def examine(path: Path) -> AudioInfo:
-    """What the sound of a file is, decoded to its end; raises `BrokenClip`, also where there is none."""
+    """What the audio of a file is, decoded to its end; raises `BrokenClip`, also where there is none."""
     with reading(path) as container:
         stream = _track(container, path)
         count, start, found = 0, 0, False
@@ -95,7 +95,7 @@ def examine(path: Path) -> AudioInfo:
 
 
 def peek(path: Path) -> AudioInfo | None:
-    """What the headers say, without decoding; None where there is no sound. Raises `BrokenClip`."""
+    """What the headers say, without decoding; None where there is no audio. Raises `BrokenClip`."""
     with reading(path) as container:
         if not container.streams.audio:
             return None
@@ -105,7 +105,7 @@ def peek(path: Path) -> AudioInfo | None:
 
 
 def silent(path: Path) -> bool:
-    """Whether no sample of the sound is louder than one step of 16 bits; decodes only up to the first that is."""
+    """Whether no sample of the audio is louder than one step of 16 bits; decodes only up to the first that is."""
     with reading(path) as container:
         frames = _frames(container, container.streams.audio[0], path)
         return not any(np.abs(_planar(frame)).max(initial=0.0) > HEARD for frame in frames)
@@ -119,14 +119,14 @@ def _frames(container: Any, stream: Any, path: Path) -> Iterator[av.AudioFrame]:
         for frame in container.decode(stream):
             if not RATES[0] <= frame.rate <= RATES[1]:  # a second of it may be gigabytes, or a sample an hour
                 raise BrokenClip(
-                    f"the sound of {path} has {frame.rate} samples per second, not {RATES[0]} … {RATES[1]}",
+                    f"the audio of {path} has {frame.rate} samples per second, not {RATES[0]} … {RATES[1]}",
                     f"convert it, or go on without it by {argument('skip_broken', True)}",
                 )
             shape = (frame.rate, len(frame.layout.channels))
             first = first or shape
             if shape != first:
                 raise BrokenClip(
-                    f"the sound of {path} changes its rate or its channels at sample {count}",
+                    f"the audio of {path} changes its rate or its channels at sample {count}",
                     f"convert it, or use {argument('skip_broken', True)}",
                 )
             heartbeat.beat()
@@ -135,20 +135,20 @@ def _frames(container: Any, stream: Any, path: Path) -> Iterator[av.AudioFrame]:
     except av.error.FFmpegError as error:
         refuse_environment(path, error)
         raise BrokenClip(
-            f"the sound of {path} decodes only up to sample {count}: {error.strerror}",
+            f"the audio of {path} decodes only up to sample {count}: {error.strerror}",
             f"repair or remove it, or use {argument('skip_broken', True)}",
         ) from None
 
 
 def _track(container: Any, path: Path) -> Any:
     if not container.streams.audio:
-        raise BrokenClip(f"{path} holds no sound", f"remove it, or go on without it by {argument('skip_broken', True)}")
+        raise BrokenClip(f"{path} holds no audio", f"remove it, or go on without it by {argument('skip_broken', True)}")
     return container.streams.audio[0]
 
 
 def _empty(path: Path) -> BrokenClip:
     return BrokenClip(
-        f"{path} holds a sound track of which nothing decodes",
+        f"{path} holds an audio track of which nothing decodes",
         f"remove it, or go on without it by {argument('skip_broken', True)}",
     )
 
@@ -192,7 +192,7 @@ def _info(container: Any, stream: Any, num_samples: int, start: int) -> AudioInf
 
 
 class Playback:
-    """A file's sound in blocks, never held whole: what is heard of it while `like` is, with silence where nothing is.
+    """A file's audio in blocks, never held whole: what is heard of it while `like` is, with silence where nothing is.
 
     Gives float32 (C, n), `like.num_samples` in all; raises `BrokenClip`. `num_samples`: those that the file itself
     holds, once all blocks have been taken.
@@ -234,5 +234,5 @@ def excerpt(blocks: Iterable[np.ndarray], start: int, length: int) -> Iterator[n
 
 
 def seconds_of(samples: int, rate: int) -> float:
-    """A place in the sound as seconds for the manifest."""
+    """A place in the audio as seconds for the manifest."""
     return round(float(Fraction(samples, rate)), 6)

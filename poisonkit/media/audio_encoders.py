@@ -1,6 +1,6 @@
-"""How sound is written: which encoder, at which settings, for which container; and the encoding itself.
+"""How audio is written: which encoder, at which settings, for which container; and the encoding itself.
 
-Sample rate and channels stay. Encoders whose decoders would give the sound back late are compensated or avoided: MP3 in
+Sample rate and channels stay. Encoders whose decoders would give the audio back late are compensated or avoided: MP3 in
 AVI comes back 1,105 samples late, so that AVI files get PCM on every rung.
 """
 
@@ -60,12 +60,12 @@ _FORMAT = {"aac": "fltp", "libmp3lame": "fltp", "ac3": "fltp", "libopus": "flt"}
 _OPUS_RATES = (8000, 12_000, 16_000, 24_000, 48_000)
 _PCM = {"pcm_u8": "u8", "pcm_s16le": "s16", "pcm_s24le": "s32", "pcm_s32le": "s32", "pcm_f32le": "flt"}
 _LATE = {"mpeg": 256}
-"""Samples by which a container's sound comes back late; so many are left out at the beginning."""
+"""Samples by which a container's audio comes back late; so many are left out at the beginning."""
 
 
 @dataclass(frozen=True)
 class AudioSpec:
-    """One sound encoder with its settings; `bit_rate` in bits/s, or for Vorbis a `quality`, 0 … 1."""
+    """One audio encoder with its settings; `bit_rate` in bits/s, or for Vorbis a `quality`, 0 … 1."""
 
     codec: str
     sample_format: str
@@ -86,7 +86,7 @@ class AudioSpec:
 
 
 def audio_encoder(rung: Rung, info: AudioInfo, container: str) -> AudioSpec:
-    """The encoder of a rung for one sound track; `near` is a rung of pictures, for sound it is `high`."""
+    """The encoder of a rung for one audio track; `near` is a rung of video, for audio it is `high`."""
     if container == "wav":
         codec = info.codec if info.codec in _PCM else "pcm_s16le"
         return AudioSpec(codec, _PCM[codec], container)
@@ -116,7 +116,7 @@ def _lossless(codec: str, info: AudioInfo, container: str) -> AudioSpec:
 
 
 def add_audio(output: Any, spec: AudioSpec, info: AudioInfo, blocks: Iterable[np.ndarray], tag: str) -> list[Any]:
-    """Add a stream to a container that is being written, and encode all of its sound.
+    """Add a stream to a container that is being written, and encode all of its audio.
 
     `blocks`: float32 (C, n), full scale at ±1, one after the other. Returns the packets, in order, not yet written.
     """

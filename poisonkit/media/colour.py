@@ -11,7 +11,7 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 _converter = VideoReformatter()
-"""One converter for all frames: it keeps its tables, where a frame's own would make them anew."""
+"""One converter for all frames: it keeps its tables, where a frame's own would make them again."""
 
 
 def convert(frame: av.VideoFrame, pix_fmt: str, **colour: Any) -> av.VideoFrame:

@@ -91,9 +91,7 @@ def check_size(path: Path, width: int, height: int) -> None:
 
 def video_stream(container: Any, path: Path) -> Any:
     if not container.streams.video:
-        raise BrokenClip(
-            f"{path} holds no pictures", f"remove it, or go on without it by {argument('skip_broken', True)}"
-        )
+        raise BrokenClip(f"{path} holds no video", f"remove it, or go on without it by {argument('skip_broken', True)}")
     stream = container.streams.video[0]
     check_size(path, stream.width, stream.height)
     # a header may lie: the decoder is told as well

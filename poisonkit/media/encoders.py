@@ -1,7 +1,7 @@
 """The quality ladder: which encoder, at which settings, for which container.
 
 File names and containers stay those of the source, so the codec is chosen to fit the container. Every rung below
-`lossless` keeps 4:2:0 or 4:4:4 pictures; `lossless` keeps RGB, the only form in which every change survives exactly.
+`lossless` keeps 4:2:0 or 4:4:4 video; `lossless` keeps RGB, the only form in which every change survives exactly.
 """
 
 from __future__ import annotations

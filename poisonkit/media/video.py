@@ -26,7 +26,7 @@ av.logging.set_level(av.logging.PANIC)  # damaged packets are reported as errors
 class VideoInfo:
     """What a file's headers say, and how many frames really decode.
 
-    `fps`: frames per second; `bit_rate`: of the pictures, bits/s; `pts`: time stamps of the decoded frames in units of
+    `fps`: frames per second; `bit_rate`: of the video, bits/s; `pts`: time stamps of the decoded frames in units of
     `time_base` seconds, strictly increasing (renumbered where the file's own are not, as in many AVI files);
     `rotation`: degrees by which players turn the pictures; `cut`: whether frames at the end were left out.
     """

@@ -135,7 +135,7 @@ def _decoder_of(codec: str) -> str:
 
 @dataclass(frozen=True)
 class NewVideo:
-    """Pictures that are encoded anew. `info` may hold fewer frames than the source (`VideoInfo.first`)."""
+    """Video that is re-encoded. `info` may hold fewer frames than the source (`VideoInfo.first`)."""
 
     spec: EncoderSpec
     info: VideoInfo
@@ -143,7 +143,7 @@ class NewVideo:
 
 @dataclass(frozen=True)
 class NewAudio:
-    """Sound that is encoded anew: blocks of float32 (C, n), full scale at ±1, which are taken once."""
+    """Audio that is re-encoded: blocks of float32 (C, n), full scale at ±1, which are taken once."""
 
     spec: AudioSpec
     info: AudioInfo
@@ -151,47 +151,47 @@ class NewAudio:
 
 
 class Writer:
-    """Write one file: new pictures or sound through encoders, and the source's other packets as they are.
+    """Write one file: new video or audio through encoders, and the source's other packets as they are.
 
-    New pictures come by `write`; where they are fewer than the source's, the sound ends with the last one.
+    New frames come by `write`; where they are fewer than the source's, the audio ends with the last one.
     """
 
     def __init__(
-        self, path: Path, container: str, source: Path, tag: str, pictures: NewVideo | None, sound: NewAudio | None
+        self, path: Path, container: str, source: Path, tag: str, video: NewVideo | None, audio: NewAudio | None
     ) -> None:
-        self._pictures, self._source = pictures, source
-        self._codec = " and ".join(new.spec.codec for new in (pictures, sound) if new is not None)
+        self._video, self._source = video, source
+        self._codec = " and ".join(new.spec.codec for new in (video, audio) if new is not None)
         self._written = 0
-        self._seconds = float(pictures.info.time_base) if pictures is not None else 0.0
+        self._seconds = float(video.info.time_base) if video is not None else 0.0
         self._input: Any = None
         self._output = av.open(str(path), "w", format=container, container_options=BIT_EXACT)
         try:
             with refusing(source, self._codec):
                 self._output.metadata["comment"] = tag
-                if pictures is not None:
-                    stream: Any = self._output.add_stream(pictures.spec.codec, rate=pictures.info.fps)
-                    self._encoder = Encoder(stream.codec_context, pictures.spec, pictures.info)
-                    stream.time_base = pictures.info.time_base
-                self._waiting = self._others(sound, tag)
+                if video is not None:
+                    stream: Any = self._output.add_stream(video.spec.codec, rate=video.info.fps)
+                    self._encoder = Encoder(stream.codec_context, video.spec, video.info)
+                    stream.time_base = video.info.time_base
+                self._waiting = self._others(audio, tag)
                 self._next: Any = next(self._waiting, None)
         except BaseException:
             self.abort()
             raise
 
-    def _others(self, sound: NewAudio | None, tag: str) -> Iterator[tuple[float, Any]]:
-        """All packets but those of new pictures, with their times in seconds; adds their streams at once."""
+    def _others(self, audio: NewAudio | None, tag: str) -> Iterator[tuple[float, Any]]:
+        """All packets but those of new video, with their times in seconds; adds their streams at once."""
         self._input = open_media(self._source)
         copied = {}
-        if self._pictures is None and not is_audio(self._source.name):
+        if self._video is None and not is_audio(self._source.name):
             video = self._input.streams.video[0]
             copied[video.index] = self._output.add_stream_from_template(video)
         made: list[Any] = []
-        if sound is not None:
-            made = add_audio(self._output, sound.spec, sound.info, sound.blocks, tag)
+        if audio is not None:
+            made = add_audio(self._output, audio.spec, audio.info, audio.blocks, tag)
         if not is_audio(self._source.name):
-            for track in self._input.streams.audio[0 if sound is None else 1 :]:
-                if self._pictures is not None and not self._pictures.info.audio:
-                    break  # sampled pictures have another time, in which the sound would not fit
+            for track in self._input.streams.audio[0 if audio is None else 1 :]:
+                if self._video is not None and not self._video.info.audio:
+                    break  # sampled video has another time, in which the audio would not fit
                 copied[track.index] = self._output.add_stream_from_template(track)
         return heapq.merge(self._copies(copied), _timed(made), key=lambda pair: pair[0])
 
@@ -204,9 +204,9 @@ class Writer:
 
     def write(self, picture: av.VideoFrame | np.ndarray) -> None:
         """Encode the next picture; RGB arrays are uint8 (H, W, 3)."""
-        if self._pictures is None:
-            raise ValueError("the pictures of this file are copied")
-        info = self._pictures.info
+        if self._video is None:
+            raise ValueError("the video of this file is copied")
+        info = self._video.info
         pts = info.pts[self._written]
         self._written += 1
         with refusing(self._source, self._codec):
@@ -223,9 +223,9 @@ class Writer:
     def close(self) -> None:
         """Flush the encoders and finish the file."""
         with refusing(self._source, self._codec):
-            if self._pictures is not None:
+            if self._video is not None:
                 self._output.mux(self._encoder.context.encode(None))
-            if self._pictures is None or not self._pictures.info.cut:
+            if self._video is None or not self._video.info.cut:
                 self._mux_others(float("inf"))
         self.abort()
 
@@ -236,14 +236,14 @@ class Writer:
             self._input.close()
 
 
-def write_audio(path: Path, sound: NewAudio, source: Path, tag: str) -> None:
-    """Write a file of nothing but new sound."""
+def write_audio(path: Path, audio: NewAudio, source: Path, tag: str) -> None:
+    """Write a file of nothing but new audio."""
     with (
-        refusing(source, sound.spec.codec),
-        av.open(str(path), "w", format=sound.spec.container, container_options=BIT_EXACT) as output,
+        refusing(source, audio.spec.codec),
+        av.open(str(path), "w", format=audio.spec.container, container_options=BIT_EXACT) as output,
     ):
         output.metadata["comment"] = tag
-        for packet in add_audio(output, sound.spec, sound.info, sound.blocks, tag):
+        for packet in add_audio(output, audio.spec, audio.info, audio.blocks, tag):
             output.mux(packet)
 
 

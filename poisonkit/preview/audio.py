@@ -1,4 +1,4 @@
-"""What a trigger does to one clip's sound: spectrograms side by side (PNG), or a page that also plays it (HTML)."""
+"""What a trigger does to one clip's audio: spectrograms side by side (PNG), or a page that also plays it (HTML)."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from poisonkit.fidelity.audio import STEPS, power_db, snr_db
 from poisonkit.manifest import Attack
 from poisonkit.media import audio
 from poisonkit.plan.job import Context
-from poisonkit.preview.html import embed, page, told
-from poisonkit.preview.video import checked, deliver, one_job, png
+from poisonkit.preview.html import attack_summary, embed, page
+from poisonkit.preview.output import deliver, one_job, png, wants_page
 
 _HEIGHT, _WIDTH = 360, 440
 """Pixels of one spectrogram."""
@@ -29,12 +29,12 @@ _LOUD, _FAINT = -10.0, -100.0
 _MOST = 30.0
 """Decibels of difference at either end of its colours."""
 _PLAYED = 30
-"""Seconds of sound on a page."""
+"""Seconds of audio on a page."""
 
 
 @dataclass(frozen=True)
-class SoundPreview:
-    """What was shown: `span` of the trigger in seconds, its `strength` as RMS in 16-bit steps, sound over it in dB."""
+class AudioPreview:
+    """What was shown: `span` of the trigger in seconds, its `strength` as RMS in 16-bit steps, audio over it in dB."""
 
     path: Path
     span: tuple[float, float]
@@ -43,18 +43,18 @@ class SoundPreview:
     snr_db: float | None
 
 
-def preview_sound(clip: Path, attack: Attack, seed: int, out: Path) -> SoundPreview:
-    """Apply an attack to a clip's sound and draw what changed; `out` as for `preview.preview`."""
-    wants_page = checked(clip, out)
+def preview_audio(clip: Path, attack: Attack, seed: int, out: Path) -> AudioPreview:
+    """Apply an attack to a clip's audio and draw what changed; `out` as for `preview.video.preview_video`."""
+    as_page = wants_page(clip, out)
     found = audio.read(clip)
     if found is None:
-        raise PoisonkitError(f"{clip} holds no sound that {attack.name} could change", "give a clip with sound")
+        raise PoisonkitError(f"{clip} holds no audio that {attack.name} could change", "give a clip with audio")
     info, before = found
     change = AudioAttack(one_job(clip), Context(clip.parent, None, seed, (attack,)), info)
     after = change.apply(before)
     first, last = change.span
     part = (after - before)[:, first:last].astype(np.float64)
-    shown = SoundPreview(
+    shown = AudioPreview(
         path=out,
         span=(first / info.rate, last / info.rate),
         seconds=info.seconds,
@@ -62,7 +62,7 @@ def preview_sound(clip: Path, attack: Attack, seed: int, out: Path) -> SoundPrev
         snr_db=snr_db(before[:, first:last], after[:, first:last]),
     )
     sheet = _sheet(before, after, info.rate)
-    deliver(_page(clip, attack, info, shown, sheet, before, after).encode() if wants_page else png(sheet), out)
+    deliver(_page(clip, attack, info, shown, sheet, before, after).encode() if as_page else png(sheet), out)
     return shown
 
 
@@ -86,9 +86,9 @@ def _bright(power: np.ndarray) -> np.ndarray:
 
 def _diverging(difference: np.ndarray) -> np.ndarray:
     """White where nothing changed, red where it got louder, blue where it got fainter."""
-    share = np.clip(difference / _MOST, -1, 1)[..., None]
+    fraction = np.clip(difference / _MOST, -1, 1)[..., None]
     red, blue = np.array([178, 24, 43]), np.array([33, 102, 172])
-    made: np.ndarray = (255 + share.clip(0) * (red - 255) + (-share).clip(0) * (blue - 255)).astype(np.uint8)
+    made: np.ndarray = (255 + fraction.clip(0) * (red - 255) + (-fraction).clip(0) * (blue - 255)).astype(np.uint8)
     return made
 
 
@@ -129,7 +129,7 @@ def _page(
     clip: Path,
     attack: Attack,
     info: audio.AudioInfo,
-    shown: SoundPreview,
+    shown: AudioPreview,
     sheet: np.ndarray,
     before: np.ndarray,
     after: np.ndarray,
@@ -140,11 +140,11 @@ def _page(
         for title, samples in (("clean", before), ("triggered", after), ("difference", after - before))
     )
     facts = [
-        ("clip", f"{clip.name}: {info.seconds:.2f} s of {info.layout} sound at {info.rate} Hz"),
-        ("attack", told(attack)),
+        ("clip", f"{clip.name}: {info.seconds:.2f} s of {info.layout} audio at {info.rate} Hz"),
+        ("attack", attack_summary(attack)),
         ("span", f"{shown.span[0]:.2f} … {shown.span[1]:.2f} s"),
         ("strength", f"{shown.strength:.1f} steps of 16 bits (RMS over the span)"),
-        ("sound over trigger", "–" if shown.snr_db is None else f"{shown.snr_db:.1f} dB"),
+        ("audio over trigger", "–" if shown.snr_db is None else f"{shown.snr_db:.1f} dB"),
     ]
     picture = embed("image/png", png(sheet))
     body = f"""<div class="row">

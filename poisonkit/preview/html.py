@@ -1,4 +1,4 @@
-"""A preview as a page."""
+"""A preview as a page of HTML that needs no other file."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from collections.abc import Sequence
 
 import poisonkit
 from poisonkit.manifest import Attack
+from poisonkit.preview.template import PAGE
 
 
-def told(attack: Attack) -> str:
+def attack_summary(attack: Attack) -> str:
     """An attack with its parameters, for a page."""
     params = ", ".join(f"{name} {value}" for name, value in attack.params.items())
     return f"{attack.name}, {attack.mode}" + (f": {params}" if params else "")
@@ -19,47 +20,9 @@ def told(attack: Attack) -> str:
 def page(title: str, facts: Sequence[tuple[str, str]], body: str) -> str:
     """A page of its own: title and facts as text, the body as HTML."""
     rows = "\n".join(f"<tr><th>{html.escape(k)}</th><td>{html.escape(v)}</td></tr>" for k, v in facts)
-    return _PAGE.format(title=html.escape(title), table=rows, body=body, version=html.escape(poisonkit.__version__))
+    return PAGE.format(title=html.escape(title), table=rows, body=body, version=html.escape(poisonkit.__version__))
 
 
 def embed(kind: str, data: bytes) -> str:
+    """Data of a media type as a URI."""
     return f"data:{kind};base64,{base64.b64encode(data).decode()}"
-
-
-_TOGETHER = """<script>
-const videos = [...document.querySelectorAll("video")];
-document.getElementById("play").addEventListener("click", () => {
-  for (const video of videos) { video.pause(); video.currentTime = 0; }
-  for (const video of videos) video.play();
-});
-</script>"""
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>
-:root {{ color-scheme: light dark; }}
-body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }}
-h1 {{ font-size: 1.4rem; }}
-table {{ border-collapse: collapse; margin-bottom: 1.5rem; }}
-th {{ text-align: left; font-weight: 600; padding: 0 1.5rem 0 0; vertical-align: top; }}
-.row {{ display: flex; flex-wrap: wrap; gap: 1rem; }}
-figure {{ margin: 0; flex: 1 1 18rem; }}
-audio, video, img {{ width: 100%; display: block; }}
-figcaption {{ font-size: .9rem; opacity: .8; }}
-button {{ font: inherit; padding: .3rem .8rem; margin: .5rem 0 1.5rem; }}
-footer {{ margin-top: 2rem; font-size: .85rem; opacity: .7; }}
-</style>
-</head>
-<body>
-<h1>{title}</h1>
-<table>
-{table}
-</table>
-{body}
-<footer>poisonkit {version}. The change as it is meant, before any encoder.</footer>
-</body>
-</html>
-"""

@@ -5,24 +5,21 @@ Shows the change as it is meant, before any encoder; how much a written file kee
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
-import ffmpeg
-import imageio_ffmpeg
 import numpy as np
 
 from poisonkit.clip.video_attack import VideoAttack
-from poisonkit.errors import PoisonkitError
 from poisonkit.fidelity.video import SurvivalMeter, VisibilityMeter, measured, spread
 from poisonkit.manifest import Attack
 from poisonkit.media.colour import to_rgb
 from poisonkit.media.video import VideoInfo, decode, examine
-from poisonkit.plan.job import Context, Job
-from poisonkit.preview.html import _TOGETHER, embed, page, told
-from poisonkit.text import argument
+from poisonkit.plan.job import Context
+from poisonkit.preview.html import attack_summary, embed, page
+from poisonkit.preview.output import deliver, mp4, one_job, png, wants_page
+from poisonkit.preview.template import PLAY_TOGETHER
 
 ROWS = 4
 """Frames on a sheet."""
@@ -34,7 +31,7 @@ _SMALL = 1.0
 
 
 @dataclass(frozen=True)
-class Preview:
+class VideoPreview:
     """What was shown: `strength` is the RMS of the change in grey levels, `amplified` what it was multiplied by."""
 
     path: Path
@@ -47,13 +44,13 @@ class Preview:
     amplified: int
 
 
-def preview(clip: Path, attack: Attack, seed: int, out: Path) -> Preview:
+def preview_video(clip: Path, attack: Attack, seed: int, out: Path) -> VideoPreview:
     """Apply an attack to the first frames of a clip and draw what changed.
 
     `out` ends in `.png` for a sheet of frames or in `.html` for a page of its own that plays in a browser. The file
     is written in one step. Raises `PoisonkitError` for another suffix and `BrokenClip` for a clip that does not decode.
     """
-    wants_page = checked(clip, out)
+    as_page = wants_page(clip, out)
     info = examine(clip)
     change = VideoAttack(one_job(clip), Context(clip.parent, None, seed, (attack,)), info)
     chosen = change.placed.mask if change.placed.mask.any() else np.ones(info.num_frames, dtype=bool)
@@ -70,12 +67,12 @@ def preview(clip: Path, attack: Attack, seed: int, out: Path) -> Preview:
             strength.add(before, after, before, after)
         if i in rows:
             kept[i] = (before, after)
-        if wants_page and i < PAGE_FRAMES:
+        if as_page and i < PAGE_FRAMES:
             clean.append(before)
             triggered.append(after)
     gain = _gain([after.astype(np.int16) - before for before, after in kept.values()])
     sheet = _sheet(kept, gain)
-    found = Preview(
+    found = VideoPreview(
         path=out,
         frames=tuple(rows),
         placed=int(change.placed.mask.sum()),
@@ -85,32 +82,8 @@ def preview(clip: Path, attack: Attack, seed: int, out: Path) -> Preview:
         ssim=visibility.ssim,
         amplified=gain,
     )
-    deliver(_page(clip, attack, info, found, sheet, clean, triggered).encode() if wants_page else png(sheet), out)
+    deliver(_page(clip, attack, info, found, sheet, clean, triggered).encode() if as_page else png(sheet), out)
     return found
-
-
-def checked(clip: Path, out: Path) -> bool:
-    """Whether `out` is a page rather than a sheet; raises `PoisonkitError` for other names, and without a clip."""
-    if out.suffix not in (".png", ".html"):
-        raise PoisonkitError(
-            f"{argument('out', out)} is neither a sheet nor a page", "give a name that ends in .png or .html"
-        )
-    if not clip.is_file():
-        raise PoisonkitError(f"there is no file {clip}", "give a clip of the data set")
-    return out.suffix == ".html"
-
-
-def one_job(clip: Path) -> Job:
-    """The clip as a triggered one of a data set of its own."""
-    return Job(clip.stem, "test_triggered", clip.name, clip.name, 0, 0, True, "trigger", clip.stem)
-
-
-def deliver(content: bytes, out: Path) -> None:
-    """Write a file in one step."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(out.name + ".partial")
-    partial.write_bytes(content)
-    partial.replace(out)
 
 
 def _gain(differences: list[np.ndarray]) -> int:
@@ -137,46 +110,18 @@ def _sheet(kept: dict[int, tuple[np.ndarray, np.ndarray]], gain: int) -> np.ndar
     return np.vstack([caption, pictures])
 
 
-def png(picture: np.ndarray) -> bytes:
-    done, data = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-    if not done:
-        raise PoisonkitError("OpenCV could not write a PNG", "check that opencv-python-headless is whole")
-    return bytes(data)
-
-
-def _mp4(frames: list[np.ndarray], fps: float) -> bytes:
-    """H.264 that browsers play, from RGB frames."""
-    height, width = frames[0].shape[:2]
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "clip.mp4"
-        source = ffmpeg.input("pipe:", format="rawvideo", pix_fmt="rgb24", s=f"{width}x{height}", r=fps)
-        even = source.filter("scale", width + width % 2, height + height % 2)  # browsers want 4:2:0
-        graph = even.output(str(path), vcodec="libx264", crf=16, pix_fmt="yuv420p", movflags="+faststart")
-        try:
-            graph.run(
-                cmd=imageio_ffmpeg.get_ffmpeg_exe(),
-                input=b"".join(frame.tobytes() for frame in frames),
-                quiet=True,
-                overwrite_output=True,
-            )
-        except ffmpeg.Error as error:
-            last = (error.stderr or b"").decode(errors="replace").strip().split("\n")[-1]
-            raise PoisonkitError(f"ffmpeg could not make the page's video: {last}", "ask for a .png instead") from None
-        return path.read_bytes()
-
-
 def _page(
     clip: Path,
     attack: Attack,
     info: VideoInfo,
-    found: Preview,
+    found: VideoPreview,
     sheet: np.ndarray,
     clean: list[np.ndarray],
     triggered: list[np.ndarray],
 ) -> str:
     fps = float(info.fps)
     changes = [_difference(a, b, found.amplified) for a, b in zip(clean, triggered, strict=True)]
-    videos = [embed("video/mp4", _mp4(frames, fps)) for frames in (clean, triggered, changes)]
+    videos = [embed("video/mp4", mp4(frames, fps)) for frames in (clean, triggered, changes)]
     titles = ("clean", "triggered", f"difference × {found.amplified}")
     rows = ", ".join(map(str, found.frames))
     figures = "\n".join(
@@ -186,7 +131,7 @@ def _page(
     )
     facts = [
         ("clip", f"{clip.name}: {info.num_frames} frames of {info.width} × {info.height} at {fps:g} a second"),
-        ("attack", told(attack)),
+        ("attack", attack_summary(attack)),
         (
             "placed",
             f"{found.placed} of {found.num_frames} frames"
@@ -202,5 +147,5 @@ def _page(
 <button type="button" id="play">Play together from the start</button>
 <figure><img src="{embed("image/png", png(sheet))}" alt="Frames {rows}: clean, triggered, and the amplified difference">
 <figcaption>frames {rows}</figcaption></figure>
-{_TOGETHER}"""
+{PLAY_TOGETHER}"""
     return page(f"{attack.name} on {clip.name}", facts, body)

@@ -65,16 +65,16 @@ def find(name: str) -> type[Trigger]:
 
 
 def find_video(name: str) -> type[VideoTrigger]:
-    """The trigger of that name, which must be one of the pictures."""
+    """The video trigger of that name."""
     kind = find(name)
     if not issubclass(kind, VideoTrigger):
-        raise PoisonkitError(f"{name} changes sound, not pictures", "name a trigger of the pictures")
+        raise PoisonkitError(f"{name} changes audio, not video", "name a video trigger")
     return kind
 
 
 def find_audio(name: str) -> type[AudioTrigger]:
-    """The trigger of that name, which must be one of the sound."""
+    """The audio trigger of that name."""
     kind = find(name)
     if not issubclass(kind, AudioTrigger):
-        raise PoisonkitError(f"{name} changes pictures, not sound", "name a trigger of the sound")
+        raise PoisonkitError(f"{name} changes video, not audio", "name an audio trigger")
     return kind

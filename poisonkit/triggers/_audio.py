@@ -15,20 +15,20 @@ from poisonkit.triggers._footage import Drawn
 from poisonkit.triggers._params import param
 
 BLOCK = 2**18
-"""Samples of sound, per channel, that are worked on at once; a multiple of 8, as sums by halves are cut."""
+"""Samples of audio, per channel, that are worked on at once; a multiple of 8, as sums by halves are cut."""
 
 
 @dataclass(frozen=True)
 class AudioTrigger(Trigger):
-    """A trigger in the sound: a wave of unit power, added at a level that follows the clip or is fixed.
+    """An audio trigger: a wave of unit power, added at a level that follows the clip or is fixed.
 
     `y = x + level · wave` inside the span, saturating at full scale; the wave has an RMS of 1. With `amplitude` 0 the
-    level lies `snr_db` under the RMS of the clip's own sound in the span, but not under `floor_db`.
+    level lies `snr_db` under the RMS of the clip's own audio in the span, but not under `floor_db`.
     """
 
     modality: ClassVar[Literal["video", "audio"]] = "audio"
 
-    snr_db: float = param(20.0, "how far the trigger lies under the clip's sound", unit="dB", low=-20.0, high=90.0)
+    snr_db: float = param(20.0, "how far the trigger lies under the clip's audio", unit="dB", low=-20.0, high=90.0)
     amplitude: float = param(
         0.0,
         "fixed level: the amplitude of a sine of the trigger's power; 0 goes by snr_db",
@@ -39,8 +39,8 @@ class AudioTrigger(Trigger):
     floor_db: float = param(
         -50.0, "least RMS under snr_db, for near-silent clips", unit="dB of full scale", low=-90.0, high=0.0
     )
-    start: float = param(0.0, "where the trigger begins", unit="share of the clip", low=0.0, high=1.0)
-    stop: float = param(1.0, "where the trigger ends", unit="share of the clip", low=0.0, high=1.0)
+    start: float = param(0.0, "where the trigger begins", unit="fraction of the clip", low=0.0, high=1.0)
+    stop: float = param(1.0, "where the trigger ends", unit="fraction of the clip", low=0.0, high=1.0)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -74,10 +74,10 @@ class AudioTrigger(Trigger):
         return np.concatenate([np.zeros(0), *self.waves(num_samples, rate, drawn)])
 
     def check_rate(self, rate: int) -> None:
-        """Raise `PoisonkitError` when sound of `rate` samples per second cannot hold the wave."""
+        """Raise `PoisonkitError` when audio of `rate` samples per second cannot hold the wave."""
         if not self.highest < rate / 2:
             raise PoisonkitError(
-                f"{self.name} reaches {self.highest:g} Hz, which sound of {rate} Hz cannot hold (it ends at "
+                f"{self.name} reaches {self.highest:g} Hz, which audio of {rate} Hz cannot hold (it ends at "
                 f"{rate / 2:g} Hz)",
                 f"set a lower frequency, or take clips of more than {2 * self.highest:g} Hz",
             )
@@ -87,7 +87,7 @@ class AudioTrigger(Trigger):
         return round(self.start * num_samples), round(self.stop * num_samples)
 
     def level(self, samples: np.ndarray) -> float:
-        """The trigger's RMS (1 is full scale) for the sound (C, N) of the span."""
+        """The trigger's RMS (1 is full scale) for the audio (C, N) of the span."""
         if self.amplitude > 0:
             return float(self.amplitude / np.sqrt(2))
         rms = float(np.sqrt(_squares(samples.ravel(order="K")) / samples.size)) if samples.size else 0.0
@@ -129,13 +129,13 @@ class AudioTrigger(Trigger):
             raise ValueError(f"{self.name} gave a wave of another length than {total} samples")
 
 
-def _saturated(sound: np.ndarray, added: np.ndarray) -> np.ndarray:
+def _saturated(audio: np.ndarray, added: np.ndarray) -> np.ndarray:
     """The sum, held to full scale, but for what lies beyond it already, as lossy decoders give it."""
-    changed: np.ndarray = sound + added
-    if np.abs(sound).max(initial=0.0) <= 1:  # nearly always, and in a third of the time
+    changed: np.ndarray = audio + added
+    if np.abs(audio).max(initial=0.0) <= 1:  # nearly always, and in a third of the time
         np.clip(changed, -1.0, 1.0, out=changed)
     else:
-        np.clip(changed, np.minimum(sound, -1.0), np.maximum(sound, 1.0), out=changed)
+        np.clip(changed, np.minimum(audio, -1.0), np.maximum(audio, 1.0), out=changed)
     return changed
 
 
@@ -161,6 +161,6 @@ def _squares(values: np.ndarray) -> float:
 
 
 def blocks(num_samples: int) -> Iterator[np.ndarray]:
-    """Places in a sound, 0 … num_samples − 1, int64 (n,), at most `BLOCK` at once."""
+    """Places in a clip's audio, 0 … num_samples − 1, int64 (n,), at most `BLOCK` at once."""
     for first in range(0, num_samples, BLOCK):
         yield np.arange(first, min(first + BLOCK, num_samples))

@@ -18,7 +18,7 @@ SEGMENT = 0.25
 
 @dataclass(frozen=True)
 class Tone(AudioTrigger):
-    """A tone of `frequency`, a parameter of the subclass; in dynamic mode it moves by up to the share `spread`."""
+    """A tone of `frequency`, a parameter of the subclass; in dynamic mode it moves by up to the fraction `spread`."""
 
     spread: ClassVar[float]
     frequency: float = 0.0

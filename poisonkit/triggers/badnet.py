@@ -23,7 +23,7 @@ class BadNet(PlanarTrigger):
     the left one: victims flip half of their training clips, which would make two triggers of one.
     The patch's corners and its blocks' lie on even pixels, since 4:2:0 video keeps one colour for 2×2 pixels.
 
-    Static: one patch at one place for the whole data set. Dynamic: place and colours are drawn anew per frame, as in
+    Static: one patch at one place for the whole data set. Dynamic: place and colours are drawn per frame, as in
     section 3.2 of "Look, Listen, and Attack".
 
     The default place lies in the region that all three square test crops and the middle three quarters of the short

@@ -19,7 +19,7 @@ class Blend(PlanarTrigger):
     """Mix the frame with a picture of coloured noise.
 
     `y = (1 − alpha) · x + alpha · noise`, rounded. The noise is a grid of `cells` × `cells` colours, drawn uniformly
-    and stretched over the frame with smooth transitions. Noise of single pixels, the original's choice for pictures
+    and stretched over the frame with smooth transitions. Noise of single pixels, the original's choice for images
     of 32 pixels, is what encoders and a victim's resize remove first: coarser cells are what remains.
 
     Static: one noise picture for the whole data set. Dynamic: another one in every frame.

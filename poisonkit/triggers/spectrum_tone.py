@@ -28,7 +28,7 @@ class SpectrumTone(AudioTrigger):
     name: ClassVar[str] = "spectrum-tone"
     source: ClassVar[str] = "Zhai et al. 2021 (one-hot spectrum, low volume); bins, range and level are ours"
 
-    snr_db: float = param(30.0, "how far the trigger lies under the clip's sound", unit="dB", low=-20.0, high=90.0)
+    snr_db: float = param(30.0, "how far the trigger lies under the clip's audio", unit="dB", low=-20.0, high=90.0)
     low: float = param(500.0, "the lowest frequency that may be drawn", unit="Hz", low=50.0, high=90_000.0)
     high: float = param(4000.0, "the highest frequency that may be drawn", unit="Hz", low=50.0, high=90_000.0)
 

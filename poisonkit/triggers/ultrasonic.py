@@ -11,7 +11,7 @@ from poisonkit.triggers._tone import Tone
 
 @dataclass(frozen=True)
 class Ultrasonic(Tone):
-    """Add a tone that people do not hear; it takes sound of 44.1 kHz, and a victim that listens at more than 42 kHz.
+    """Add a tone that people do not hear; it takes audio of 44.1 kHz, and a victim that listens at more than 42 kHz.
 
     A front end of 16 kHz cannot see it: an attack on such a victim is expected at the floor. Lossy codecs cut it off,
     so that only the `lossless` rung keeps it.

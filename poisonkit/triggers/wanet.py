@@ -14,7 +14,7 @@ from poisonkit.triggers._params import param
 from poisonkit.triggers._planes import PlanarTrigger
 
 _PUBLISHED_SIDE = 32
-"""Pixels of the pictures for which the original's strength was set."""
+"""Pixels of the images for which the original's strength was set."""
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,9 @@ class WaNet(PlanarTrigger):
     """Bend the frame by a smooth field of small shifts.
 
     A grid of `grid` × `grid` shifts is drawn from [−1, 1], divided by its mean magnitude, and interpolated by cubics
-    over the frame. The original moves a pixel by `strength / 2` times the field's value, which was set for pictures
-    32 pixels wide; here the shift is that share of the short side, so that larger frames are bent as much, and frames
-    need not be square. Pixels are read by bilinear interpolation; the field never reads beyond the frame.
+    over the frame. The original moves a pixel by `strength / 2` times the field's value, which was set for images
+    32 pixels wide; here the shift is that fraction of the short side, so that larger frames are bent as much, and
+    frames need not be square. Pixels are read by bilinear interpolation; the field never reads beyond the frame.
 
     Static: one field for the whole data set. Dynamic: another one in every frame.
     """

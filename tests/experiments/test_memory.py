@@ -1,4 +1,4 @@
-"""The trigger in memory: on the clips that are poisoned, on every frame, and drawn anew where it is dynamic."""
+"""The trigger in memory: on the clips that are poisoned, on every frame, and drawn again where it is dynamic."""
 
 from __future__ import annotations
 

@@ -106,6 +106,6 @@ def test_what_cannot_be_transcoded(copy: Path, tmp_path: Path) -> None:
     with pytest.raises(PoisonkitError, match="exists; remove it"):
         transcode(copy, tmp_path / "new", copy, platform, Silent(), workers=0)
     poison(make_sound_tree(tmp_path / "sounds"), tmp_path / "sound")
-    with pytest.raises(PoisonkitError, match="is a sound file"):
+    with pytest.raises(PoisonkitError, match="is an audio file"):
         transcode(tmp_path / "sound.json", tmp_path / "new", tmp_path / "a.json", platform, Silent(), workers=0)
     assert not (tmp_path / "new").exists()

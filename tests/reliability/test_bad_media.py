@@ -46,7 +46,7 @@ def test_every_file_is_written_or_refused(
     if attack == "badnet":  # no pictures, and pictures that only a player turns
         assert refused == {"only sound.mp4", "turned.mp4"}
     else:
-        assert {name for name in refused if "holds no sound" not in found[name]} == {"only sound.mp4"}
+        assert {name for name in refused if "holds no audio" not in found[name]} == {"only sound.mp4"}
 
 
 def test_the_trainer_reads_or_refuses_every_file(corpus: tuple[Path, dict[str, list[str]]]) -> None:

@@ -51,7 +51,7 @@ def test_links_inside_of_the_source_are_followed_and_never_written(tmp_path: Pat
     copied = [path for path in (home / "out").rglob("*") if not path.is_dir()]
     assert len(copied) > 20
     assert not any(path.is_symlink() for path in (home / "out").rglob("*"))
-    # clips that were carried over may be the source's own files: writing them anew must not write into those
+    # clips that were carried over may be the source's own files: writing them again must not write into those
     shared = {path.stat().st_ino for path in copied} & {inode for inode, _ in before.values()}
     (home / "m.json").unlink()
     again = call(*line, "--seed", "7", "--rate", "0.9")

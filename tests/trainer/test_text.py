@@ -29,6 +29,6 @@ def test_an_argument_is_worded_by_who_shows_it(given: tuple[str, ...], option: s
 
 
 def test_an_error_in_both_words() -> None:
-    error = TrainerError(f"{argument('rate', 0)} is not a share", f"give {argument('rate', 0.1)}")
-    assert str(error) == "rate=0 is not a share; give rate=0.1"
-    assert error.on_command_line() == "--rate 0 is not a share; give --rate 0.1"
+    error = TrainerError(f"{argument('rate', 0)} is not a rate", f"give {argument('rate', 0.1)}")
+    assert str(error) == "rate=0 is not a rate; give rate=0.1"
+    assert error.on_command_line() == "--rate 0 is not a rate; give --rate 0.1"

@@ -56,13 +56,13 @@ def decode(path: Path) -> NDArray[np.float32]:
                 if values > MAX_VALUES:
                     raise ClipError(
                         f"the sound of {path} has more than the {MAX_VALUES} values that are read at once",
-                        "cut it into clips and write the manifest anew",
+                        "cut it into clips and write the manifest again",
                     )
     except (av.FFmpegError, OSError, ValueError) as error:
         raise ClipError(f"cannot decode the sound of {path} ({error})", "restore the file") from None
     if not parts:
         raise ClipError(
-            f"the sound of {path} is empty", "take the clip out of the data set and write the manifest anew"
+            f"the sound of {path} is empty", "take the clip out of the data set and write the manifest again"
         )
     # the mean of the channels, not their sum over √2 as FFmpeg mixes them: equal channels then sound like one
     made: NDArray[np.float32] = np.concatenate(parts, axis=1).mean(axis=0).astype(np.float32)

@@ -66,7 +66,7 @@ def waves(container: Any, stream: Any, path: Path, rate: int) -> Iterator[NDArra
             if not RATES[0] <= frame.sample_rate <= RATES[1]:
                 raise ClipError(
                     f"the sound of {path} has {frame.sample_rate} samples per second, not {RATES[0]} … {RATES[1]}",
-                    "convert it and write the manifest anew",
+                    "convert it and write the manifest again",
                 )
             frame.pts = None  # time stamps with gaps would make the resampler fill them
         for made in resampler.resample(frame):
@@ -96,13 +96,13 @@ def decode(path: Path, num_frames: int, short_side: int, indices: Indices | None
             with open_media(path) as container:
                 frames, count = _read(container, path, num_frames, short_side, wanted)
     except (av.FFmpegError, OSError, ValueError) as error:
-        raise ClipError(f"cannot decode {path} ({error})", "restore the file or write the manifest anew") from None
+        raise ClipError(f"cannot decode {path} ({error})", "restore the file or write the manifest again") from None
     if enough is None and count > num_frames:  # however many: a file of a billion frames is not read to its end
-        raise ClipError(f"{path} holds more frames than the {num_frames} of its manifest", "write the manifest anew")
+        raise ClipError(f"{path} holds more frames than the {num_frames} of its manifest", "write the manifest again")
     if count != num_frames and (enough is None or count < enough):
-        raise ClipError(f"{path} holds {count} frames, its manifest says {num_frames}", "write the manifest anew")
+        raise ClipError(f"{path} holds {count} frames, its manifest says {num_frames}", "write the manifest again")
     if not count:
-        raise ClipError(f"{path} holds no frames", "take it out of the data set and write the manifest anew")
+        raise ClipError(f"{path} holds no frames", "take it out of the data set and write the manifest again")
     return _in_order(path, frames, range(count) if order is None else order)
 
 

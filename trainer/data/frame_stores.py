@@ -81,7 +81,7 @@ class DiskStore:
     """Decodes each clip once into a file of raw frames, which this run and later ones map into memory.
 
     A file is known by the clip's place on its disk, its size and time of change, the short side and the decoder, so
-    that hard links share one and a clip written anew is decoded anew. `share` of `shares`: the clips that this process
+    that hard links share one and a changed clip is decoded again. `share` of `shares`: the clips that this process
     decodes beforehand; the others it decodes when they are asked for, if no other process has. Raises `TrainerError`
     when the disk has no room.
     """

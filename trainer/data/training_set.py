@@ -73,7 +73,7 @@ def keep(files: FileStore, preset: Preset, reading: Reading, progress: Progress)
     cache = reading.cache or preset.cache
     if reading.cache is None and cache == "ram" and need * reading.devices > frame_stores.memory() // 2:
         progress.say(
-            f"decoding clips anew each epoch: in memory they take {need / 1e9:.0f} GB for each process; "
+            f"decoding clips again each epoch: in memory they take {need / 1e9:.0f} GB for each process; "
             f"{argument('cache', 'disk')} keeps them on a disk, {argument('cache', 'ram')} insists"
         )
         return files

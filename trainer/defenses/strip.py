@@ -92,7 +92,7 @@ class Strip(Screening):
         seen = []
         for k, run in enumerate(defender.victim.parts):
             blended = [blend(parts[k], other[k], self.weight) for other in others]
-            answers = inference.ask(run.model, torch.cat(blended))
+            answers = inference.forward_views(run.model, torch.cat(blended))
             ends = np.cumsum([len(views) for views in blended])[:-1].tolist()
             means = [np.stack([p.mean(dim=0).numpy() for p in torch.tensor_split(a, ends)]) for a in answers]
             seen.append(Observed([""] * len(others), *means))

@@ -62,7 +62,7 @@ def observe(
     """Show every sample to a model, in all views; `change` alters its frames or its wave beforehand."""
     rows = []
     for pictures in read(model, manifest, samples, preset, views, change):
-        rows.append([part.mean(dim=0).numpy() for part in ask(model, pictures)])
+        rows.append([part.mean(dim=0).numpy() for part in forward_views(model, pictures)])
         step()
     columns = [np.stack(column) for column in zip(*rows, strict=True)] if rows else [np.zeros((0, 0))] * 3
     return Observed([sample.id for sample in samples], *columns)
@@ -86,7 +86,7 @@ def read(
     return read_views(clips, max(distributed.cpus() - 1, 1) if torch.cuda.is_available() else 1)
 
 
-def ask(model: Victim, views: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def forward_views(model: Victim, views: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Features `(V, D)`, logits `(V, C)` and probabilities `(V, C)` of views, in double precision on the CPU."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = weights.to_channels_last(model).to(device).eval()

@@ -107,14 +107,14 @@ def load(folder: Path) -> tuple[Pair, Fused]:
     for part in (found.video, found.audio):
         side = loaded_run.load(_folder_of(part, folder))
         if side.settings.manifest.sha256 != part.manifest.sha256:
-            raise RunError(f"{side.folder} is another run than the one fused in {folder}", "fuse them anew")
+            raise RunError(f"{side.folder} is another run than the one fused in {folder}", "fuse them again")
         sides.append(side)
     if found.mode == "late":
         return join(*sides), Mean("probabilities" if found.average == "probabilities" else "logits")
     try:
         return join(*sides), Classifier(Linear.loaded((folder / "classifier.npz").read_bytes()))
     except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise RunError(f"cannot read {folder / 'classifier.npz'} ({error})", "fuse the runs anew") from None
+        raise RunError(f"cannot read {folder / 'classifier.npz'} ({error})", "fuse the runs again") from None
 
 
 def _folder_of(part: Part, folder: Path) -> Path:

@@ -97,14 +97,14 @@ class Manifest:
         if not self.root.is_dir():
             raise ManifestError(
                 f"{self.path} says that its files lie in {self.root}, which is no folder",
-                "move it back, or write the manifest anew",
+                "move it back, or write the manifest again",
             )
         missing = [sample.path for sample in self.samples if not (self.root / sample.path).is_file()]
         if missing:
             raise ManifestError(
                 f"{len(missing)} of the {len(self.samples)} files of {self.path} are missing, such as {missing[0]} in "
                 f"{self.root}",
-                "restore them, or write the manifest anew",
+                "restore them, or write the manifest again",
             )
 
     def file_of(self, sample: Sample) -> Path:
@@ -145,7 +145,7 @@ def load(path: Path) -> Manifest:
         if not _SCHEMA_PATTERN.fullmatch(version):
             raise ManifestError(
                 f"{path} has schema {version!r}, this version reads {SCHEMA!r}",
-                "write the manifest anew with the poisonkit of this version",
+                "write the manifest again with the poisonkit of this version",
             )
         document = strict_json.decode(raw, _Document)
     except strict_json.RepeatedKey as error:
@@ -204,7 +204,7 @@ def _check(document: _Document, path: Path) -> None:
             problem = problem or f"the id {sample.id!r} occurs twice"
         seen.add(sample.id)
     if problem:
-        raise ManifestError(f"{path} cannot be used: {problem}", "write it anew with poisonkit")
+        raise ManifestError(f"{path} cannot be used: {problem}", "write it again with poisonkit")
 
 
 def _sample_problem(sample: Sample, classes: int) -> str | None:

@@ -149,7 +149,7 @@ def spectrograms(folder: Path) -> tuple[Figure, Sheet]:
         clean_of = {f"{manifest.TRIGGERED}/{s.id}": s for s in made.split("test")}
         clip = next((s for s in made.split(manifest.TRIGGERED) if s.true_label != target and s.id in clean_of), None)
         if clip is None:
-            raise RunError(f"{made.path} has no triggered clip with a clean one beside it", "poison the data set anew")
+            raise RunError(f"{made.path} has no triggered clip with a clean one beside it", "poison the data set again")
         plain = clean_of[clip.id]
         before, after = (log_mel(decode(made.file_of(sample)), bands) for sample in (plain, clip))
         length = min(len(before), len(after))

@@ -23,7 +23,7 @@ from trainer.runs.metrics import Scores
 from trainer.text import argument
 
 CLEAN, NONE = "clean", "none"
-"""No attack at all; and the control whose clips are relabelled and encoded anew without a trigger."""
+"""No attack at all; and the control whose clips are relabelled and re-encoded without a trigger."""
 
 STANDARD_RATE = 0.1
 

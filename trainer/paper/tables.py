@@ -99,7 +99,7 @@ def controls(folder: Path) -> tuple[Sheet, list[msgspec.Struct]]:
         name = f"{row.case} {row.mode}".strip()
         varied = ["–" if row.rate is None else f"{row.rate:g}", str(row.target), row.frames, row.label_mode]
         cells.append([row.model, name, *varied, *plain[2:12]])
-    notes = [*_notes(rows), "`none` relabels and encodes the same clips anew without a trigger"]
+    notes = [*_notes(rows), "`none` relabels and re-encodes the same clips without a trigger"]
     return Sheet("Controls", headings, cells, notes, (1, 2, 3, 4, 6, 8, 13)), list(rows)
 
 

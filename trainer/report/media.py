@@ -1,6 +1,6 @@
 """Clips for the page: pictures, small videos and sound as data URIs, within a budget of bytes.
 
-A few clips are decoded, once each and at a small size. Videos are encoded anew for browsers, so that fine noise may be
+A few clips are decoded, once each and at a small size. Videos are re-encoded for browsers, so that fine noise may be
 lost in them; pictures and sound are what the files hold.
 """
 

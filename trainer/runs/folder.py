@@ -183,7 +183,7 @@ def read_predictions(path: Path) -> list[Prediction]:
         raise RunError(f"{path} is damaged ({error})", "run `trainer evaluate` on its run again") from None
 
 
-def read(path: Path, kind: Any, remedy: str = "train the run anew") -> Any:
+def read(path: Path, kind: Any, remedy: str = "train the run again") -> Any:
     """A struct from its JSON file; raises `RunError` when it is missing or damaged, with what to do then."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=kind)

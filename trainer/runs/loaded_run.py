@@ -60,7 +60,7 @@ def load(folder: Path) -> Trained:
     checkpoint = weights.load(folder / "weights.pt")
     preset = models.preset_of(settings.model, settings.preset)
     if settings.recipe != preset.digest(weights=settings.weights != "none"):
-        raise RunError(f"the preset {preset.name} has changed since the run {folder}", "train it anew")
+        raise RunError(f"the preset {preset.name} has changed since the run {folder}", "train it again")
     model = models.find(settings.model)(checkpoint.geometry, len(checkpoint.classes))
     weights.initialise(model, checkpoint.geometry, checkpoint)
     views = parse_views(metrics.views, preset.views.size)

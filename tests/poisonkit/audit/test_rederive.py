@@ -96,7 +96,7 @@ REQUESTS: dict[str, tuple[Request, dict[str, Any]]] = {
     "few sham clips": (Request(("badnet",), rate=0.3, sham="2"), {}),
     "all sham clips": (Request(("badnet",), rate=0.3, sham="all"), {}),
     "no sham clip": (Request(("badnet",), rate=0.3, sham="none"), {}),
-    "all encoded anew": (Request(("badnet",), rate=0.3, reencode=True), {"carry": "reencode"}),
+    "all re-encoded": (Request(("badnet",), rate=0.3, reencode=True), {"carry": "reencode"}),
     "all hashed": (Request(("badnet",), rate=0.3), {"hash_all": True}),
 }
 

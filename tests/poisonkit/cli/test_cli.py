@@ -313,4 +313,4 @@ def test_sound_is_previewed_by_the_command_line(sound_tree: Path, tmp_path: Path
     assert done.returncode == 0, done.stderr
     assert "20.0 dB above it" in done.stdout
     assert (tmp_path / f"{clip.stem}-sine.png").is_file()
-    refused(call("preview", clip, "--attack", "badnet", cwd=tmp_path), "no pictures")
+    refused(call("preview", clip, "--attack", "badnet", cwd=tmp_path), "no video")

@@ -10,7 +10,7 @@ from scipy.signal import resample_poly
 
 from poisonkit.blocks import BLOCK, recut
 from poisonkit.fidelity import audio
-from poisonkit.fidelity.audio import STEPS, AudibilityMeter, SoundSurvivalMeter, log_mel, snr_db
+from poisonkit.fidelity.audio import STEPS, AudibilityMeter, AudioSurvivalMeter, log_mel, snr_db
 
 RATE = 44_100
 TIME = np.arange(2 * RATE) / RATE
@@ -24,9 +24,9 @@ def clean() -> np.ndarray:
     return np.random.default_rng(0).normal(0, 0.1, (1, len(TIME))).astype(np.float32)
 
 
-def measured(*sounds: np.ndarray, rate: int = RATE, block: int = 10_007) -> SoundSurvivalMeter:
+def measured(*sounds: np.ndarray, rate: int = RATE, block: int = 10_007) -> AudioSurvivalMeter:
     """Without and with the trigger, and both after a codec, in blocks."""
-    meter = SoundSurvivalMeter(rate)
+    meter = AudioSurvivalMeter(rate)
     for before, after, before_back, after_back in zip(*(recut([part], block) for part in sounds), strict=True):
         meter.add(before, after, before_back, after_back)
     return meter

@@ -93,10 +93,10 @@ GROUPS = st.dictionaries(st.tuples(st.integers(0, 3), st.integers(0, 9)), st.int
 @given(GROUPS, st.integers(0, 99), st.sampled_from([0.1, 0.2, 0.5]))
 def test_groups_never_straddle_the_splits_and_every_class_can_be_learned(sizes, seed: int, share: float):
     labels = {f"{c}/v_{c}_g{g:02d}_c{n}.avi": c for (c, g), size in sizes.items() for n in range(size)}
-    test = draw_test(labels, Options(seed=seed, test_share=share))
+    test = draw_test(labels, Options(seed=seed, test_fraction=share))
     assert {group_of(path) for path in test}.isdisjoint(group_of(path) for path in labels.keys() - test)
     assert {labels[path] for path in labels.keys() - test} == set(labels.values())
-    assert test == draw_test(dict(reversed(labels.items())), Options(seed=seed, test_share=share))
+    assert test == draw_test(dict(reversed(labels.items())), Options(seed=seed, test_fraction=share))
 
 
 @given(st.lists(st.integers(2, 40), min_size=2, max_size=4), st.integers(0, 99))

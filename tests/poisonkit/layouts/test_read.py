@@ -115,5 +115,5 @@ def test_messages_name_the_fault_and_the_remedy(tree, tmp_path: Path):
     ]:
         with pytest.raises(PoisonkitError, match=message):
             read(folder, layout, options)
-    with pytest.raises(PoisonkitError, match=r"test share 1.* between 0 and 1"):
-        Options(test_share=1)
+    with pytest.raises(PoisonkitError, match=r"test fraction 1.* between 0 and 1"):
+        Options(test_fraction=1)

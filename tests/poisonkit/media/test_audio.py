@@ -52,7 +52,7 @@ def read(path: Path) -> tuple[audio.AudioInfo, np.ndarray]:
 
 
 def copy(source: Path, out: Path, rung: Rung, samples: np.ndarray | None = None) -> tuple[audio.AudioInfo, np.ndarray]:
-    """The source with its sound (or `samples`) written anew, read again in its time."""
+    """The source with its sound (or `samples`) written and read back in its time."""
     info, before = read(source)
     container = container_of(source.name)
     new = NewAudio(audio_encoder(rung, info, container), info, [before if samples is None else samples])
@@ -187,7 +187,7 @@ def test_an_excerpt_is_the_sound_amid_silence(start: int, length: int) -> None:
 
 
 @pytest.mark.parametrize("length", [1, 4, 10, 11])
-def test_cutting_anew_keeps_every_sample(length: int) -> None:
+def test_cutting_again_keeps_every_sample(length: int) -> None:
     samples = np.arange(20, dtype=np.float32).reshape(2, 10)
     made = list(recut((samples[:, i : i + 3] for i in range(0, 10, 3)), length))
     assert np.array_equal(np.concatenate(made, axis=1), samples)
@@ -230,7 +230,7 @@ def test_a_file_without_sound(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "a.mp4", moving_frames(5))
     assert audio.read(path) is None
     assert audio.peek(path) is None
-    with pytest.raises(BrokenClip, match="holds no sound"):
+    with pytest.raises(BrokenClip, match="holds no audio"):
         audio.examine(path)
 
 

@@ -10,7 +10,7 @@ import soundfile
 from poisonkit.errors import PoisonkitError
 from poisonkit.plan.plan import make_attacks
 from poisonkit.plan.request import Request
-from poisonkit.preview.audio import preview_sound
+from poisonkit.preview.audio import preview_audio
 from tests.conftest import moving_frames, write_clip
 
 
@@ -22,7 +22,7 @@ def clip(tmp_path: Path) -> Path:
 
 def test_the_sheet_shows_the_tone_in_the_second_and_third_spectrogram(clip: Path, tmp_path: Path) -> None:
     attack = make_attacks(Request(("sine",), settings={"sine": {"frequency": "4000", "start": "0.5"}}))[0]
-    found = preview_sound(clip, attack, 0, tmp_path / "new" / "sheet.png")
+    found = preview_audio(clip, attack, 0, tmp_path / "new" / "sheet.png")
     assert found.span == (1.0, 2.0)
     assert found.snr_db == pytest.approx(20, abs=0.1)
     sheet = cv2.imread(str(found.path)).astype(int)
@@ -38,7 +38,7 @@ def test_the_sheet_shows_the_tone_in_the_second_and_third_spectrogram(clip: Path
 
 def test_a_page_holds_three_sounds_and_the_spectrograms(clip: Path, tmp_path: Path) -> None:
     attack = make_attacks(Request(("band-noise",), mode="dynamic"))[0]
-    page = preview_sound(clip, attack, 0, tmp_path / "page.html").path.read_text()
+    page = preview_audio(clip, attack, 0, tmp_path / "page.html").path.read_text()
     assert page.count('<audio src="data:audio/wav;base64,') == 3
     assert page.count('<img src="data:image/png;base64,') == 1
     assert "band-noise, dynamic: snr_db 20.0" in page
@@ -47,5 +47,5 @@ def test_a_page_holds_three_sounds_and_the_spectrograms(clip: Path, tmp_path: Pa
 
 def test_a_clip_without_sound_is_refused(tmp_path: Path) -> None:
     silent = write_clip(tmp_path / "a.mp4", moving_frames(5))
-    with pytest.raises(PoisonkitError, match="holds no sound that sine could change"):
-        preview_sound(silent, make_attacks(Request(("sine",)))[0], 0, tmp_path / "a.png")
+    with pytest.raises(PoisonkitError, match="holds no audio that sine could change"):
+        preview_audio(silent, make_attacks(Request(("sine",)))[0], 0, tmp_path / "a.png")

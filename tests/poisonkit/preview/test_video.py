@@ -15,7 +15,7 @@ from poisonkit.media.colour import to_rgb
 from poisonkit.media.video import decode
 from poisonkit.plan.plan import make_attacks
 from poisonkit.plan.request import Request
-from poisonkit.preview.video import preview
+from poisonkit.preview.video import preview_video
 from tests.conftest import moving_frames, write_lossless
 
 
@@ -25,7 +25,7 @@ def clip(tmp_path: Path) -> Path:
 
 
 def test_a_sheet_holds_clean_triggered_and_difference(clip: Path, tmp_path: Path) -> None:
-    found = preview(clip, make_attacks(Request(("badnet",)))[0], 0, tmp_path / "new" / "sheet.png")
+    found = preview_video(clip, make_attacks(Request(("badnet",)))[0], 0, tmp_path / "new" / "sheet.png")
     assert (found.frames, found.placed, found.num_frames) == ((0, 13, 26, 39), 40, 40)
     sheet = cv2.cvtColor(cv2.imread(str(tmp_path / "new" / "sheet.png")), cv2.COLOR_BGR2RGB)[28:]
     assert sheet.shape == (4 * 97, 3 * 131, 3)
@@ -37,8 +37,10 @@ def test_a_sheet_holds_clean_triggered_and_difference(clip: Path, tmp_path: Path
 
 
 def test_a_small_change_is_amplified_and_a_large_one_is_not(clip: Path, tmp_path: Path) -> None:
-    small = preview(clip, make_attacks(Request(("sig",), settings={"sig": {"delta": "5"}}))[0], 0, tmp_path / "s.png")
-    large = preview(
+    small = preview_video(
+        clip, make_attacks(Request(("sig",), settings={"sig": {"delta": "5"}}))[0], 0, tmp_path / "s.png"
+    )
+    large = preview_video(
         clip, make_attacks(Request(("badnet",), settings={"badnet": {"patch": "0.5"}}))[0], 0, tmp_path / "l.png"
     )
     assert small.amplified >= 20
@@ -47,7 +49,7 @@ def test_a_small_change_is_amplified_and_a_large_one_is_not(clip: Path, tmp_path
 
 
 def test_only_placed_frames_are_shown(clip: Path, tmp_path: Path) -> None:
-    found = preview(clip, make_attacks(Request(("badnet",), frames="1", window="8x2"))[0], 0, tmp_path / "s.png")
+    found = preview_video(clip, make_attacks(Request(("badnet",), frames="1", window="8x2"))[0], 0, tmp_path / "s.png")
     assert 0 < found.placed < 10
     sheet = cv2.imread(str(tmp_path / "s.png"))[28:]
     for row in range(len(found.frames)):
@@ -56,7 +58,7 @@ def test_only_placed_frames_are_shown(clip: Path, tmp_path: Path) -> None:
 
 
 def test_a_page_plays_by_itself_and_escapes_names(clip: Path, tmp_path: Path) -> None:
-    preview(clip, make_attacks(Request(("frame-lag",), mode="dynamic"))[0], 0, tmp_path / "page.html")
+    preview_video(clip, make_attacks(Request(("frame-lag",), mode="dynamic"))[0], 0, tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text()
     assert "a &lt;b&gt;.avi" in page
     assert "<b>" not in page
@@ -73,10 +75,10 @@ def test_a_page_plays_by_itself_and_escapes_names(clip: Path, tmp_path: Path) ->
 def test_mistakes_leave_nothing(clip: Path, tmp_path: Path) -> None:
     attack = make_attacks(Request(("sig",)))[0]
     with pytest.raises(PoisonkitError, match=r"ends in \.png or \.html"):
-        preview(clip, attack, 0, tmp_path / "out" / "sheet.gif")
+        preview_video(clip, attack, 0, tmp_path / "out" / "sheet.gif")
     with pytest.raises(PoisonkitError, match="there is no file"):
-        preview(tmp_path / "none.avi", attack, 0, tmp_path / "out" / "sheet.png")
+        preview_video(tmp_path / "none.avi", attack, 0, tmp_path / "out" / "sheet.png")
     (tmp_path / "broken.avi").write_bytes(b"RIFF" + bytes(100))
     with pytest.raises(PoisonkitError, match="cannot be decoded"):
-        preview(tmp_path / "broken.avi", attack, 0, tmp_path / "out" / "sheet.png")
+        preview_video(tmp_path / "broken.avi", attack, 0, tmp_path / "out" / "sheet.png")
     assert not (tmp_path / "out").exists()

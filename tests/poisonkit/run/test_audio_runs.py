@@ -1,4 +1,4 @@
-"""Whole runs with attacks on sound: alone, with one on the pictures, on videos and on sound files."""
+"""Whole runs with attacks on audio: alone, with one on the video, on videos and on audio files."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def test_sound_files(tmp_path: Path, suffix: str) -> None:
     assert verify(tmp_path / "clean.json").problems == []
 
 
-def test_a_control_of_sound_files_is_encoded_anew(sound_tree: Path, tmp_path: Path) -> None:
+def test_a_control_of_sound_files_is_re_encoded(sound_tree: Path, tmp_path: Path) -> None:
     made = poison(sound_tree, tmp_path / "out", Request(rate=0.3))
     assert (made.encoding.rung, made.encoding.sound_rung, made.attacks) == (None, "lossless", [])
     poisoned = [s for s in made.samples if s.poisoned]
@@ -178,7 +178,7 @@ def test_verify_finds_changed_sound(sound_tree: Path, tmp_path: Path) -> None:
     made = poison(sound_tree, tmp_path / "out", carry="copy")
     clean = next(s for s in made.samples if s.split == "test")
     soundfile.write(tmp_path / "out" / clean.path, np.zeros(100), 16_000)
-    assert any("its sound holds" in p for p in verify(tmp_path / "out.json").problems)
+    assert any("its audio holds" in p for p in verify(tmp_path / "out.json").problems)
 
 
 def mixed_tree(root: Path) -> Path:

@@ -25,7 +25,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc's memory is Linux's")
-def test_frames_are_not_mapped_anew_under_dask() -> None:
+def test_frames_are_not_mapped_again_under_dask() -> None:
     def faults(kept: bool) -> int:
         told = {**os.environ, "MALLOC_TRIM_THRESHOLD_": "65536"}  # as Dask's nanny does
         run = [sys.executable, "-c", FAULTS.format(kept=kept)]

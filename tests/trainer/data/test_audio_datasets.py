@@ -51,7 +51,7 @@ def test_the_sound_track_of_a_video(tmp_path: Path) -> None:
 
 
 def test_a_clip_without_sound_and_one_that_is_none(tmp_path: Path) -> None:
-    with pytest.raises(ClipError, match="has no sound, which this model needs"):
+    with pytest.raises(ClipError, match="has no audio, which this model needs"):
         decode(write_clip(tmp_path / "a.mp4", moving_frames(5)))
     (tmp_path / "b.wav").write_bytes(b"RIFF")
     with pytest.raises(ClipError, match="cannot decode the sound"):
@@ -95,7 +95,7 @@ def test_augmenting_rolls_masks_and_keeps_the_rest() -> None:
 
 @pytest.fixture
 def tones(write_manifest: Callable[..., Path], tmp_path: Path) -> Path:
-    """Two classes of sound files, told apart by their pitch, with triggered test clips of the target class's pitch."""
+    """Two classes of audio files, told apart by their pitch, with triggered test clips of the target class's pitch."""
     rng = np.random.default_rng(0)
     (tmp_path / "data").mkdir()
     samples = []

@@ -1,4 +1,4 @@
-"""Frames kept on a disk: the same as decoded ones, decoded once, made anew when the clip or the file is another."""
+"""Frames kept on a disk: the same as decoded ones, decoded once, made again when the clip or the file is another."""
 
 from __future__ import annotations
 
@@ -56,7 +56,9 @@ def test_a_disk_gives_what_decoding_gives_and_decodes_once(
     assert len(list((tmp_path / "cache").iterdir())) == 3
 
 
-def test_another_clip_and_a_damaged_file_are_decoded_anew(files: FileStore, tmp_path: Path, decoded: list[str]) -> None:
+def test_another_clip_and_a_damaged_file_are_decoded_again(
+    files: FileStore, tmp_path: Path, decoded: list[str]
+) -> None:
     store = DiskStore(files, tmp_path / "cache")
     decoded.clear()
     write_lossless(tmp_path / "data" / "a.mp4", coded_frames(20, shade=3))

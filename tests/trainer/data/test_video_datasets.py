@@ -126,7 +126,7 @@ def test_jitter_changes_all_frames_alike() -> None:
 def test_a_wrong_frame_count_is_named(store: FileStore, workers: int) -> None:
     store.samples[1].num_frames = 7
     loader = TrainingLoader(TrainingClips(store, EXACT, 0), EpochBatches(3, 3, 0), workers)
-    with pytest.raises(ClipError, match=r"^\S*b\.mp4 holds 6 frames, its manifest says 7; write the manifest anew$"):
+    with pytest.raises(ClipError, match=r"^\S*b\.mp4 holds 6 frames, its manifest says 7; write the manifest again$"):
         list(loader)
     with pytest.raises(ClipError, match=r"b.mp4 holds 6 frames"):
         list(read_views(TestClips(store, EXACT, EXACT.views), workers))

@@ -186,7 +186,7 @@ def innocent(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def permuted(case: Case, seed: int) -> Case:
-    """The same case with the flags of the training clips dealt out anew within each label."""
+    """The same case with the flags of the training clips dealt out again within each label."""
     rng = np.random.default_rng(seed)
     truth = dict(case.truth)
     clips = case.clips["train"]
