@@ -47,7 +47,7 @@ def decode(path: Path) -> NDArray[np.float32]:
         with open_media(path) as container:
             if not container.streams.audio:
                 raise ClipError(
-                    f"{path} has no sound, which this model needs", "poison or index the data set without such clips"
+                    f"{path} has no audio, which this model needs", "poison or index the data set without such clips"
                 )
             values = 0
             for part in waves(container, container.streams.audio[0], path, RATE):
