@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Callable
 from importlib.metadata import version
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.command_line import in_a_process, in_process
 from tests.trainer.conftest import sample, untrained_run
 from tests.trainer.evaluation.test_compare import write_run
 from trainer import cli
@@ -51,9 +51,9 @@ def test_a_share_that_is_not_above_its_floor_is_told(capsys: pytest.CaptureFixtu
 
 
 def test_mistakes_end_with_a_sentence(tmp_path: Path, write_manifest: Callable[..., Path]) -> None:
-    """In a process of its own, as users see it."""
+    """The first in a process of its own, as users see it."""
     manifest = write_manifest([sample("a"), sample("test-a", "test")])
-    for arguments, words in (
+    mistakes = (
         (["fit", "nothing.json"], "cannot read the manifest nothing.json"),
         (["fit", str(manifest), "--preset", "mini"], "which is no folder; move it back"),
         (["evaluate", str(tmp_path)], "run.json"),
@@ -62,10 +62,12 @@ def test_mistakes_end_with_a_sentence(tmp_path: Path, write_manifest: Callable[.
             ["compare", str(tmp_path)],
             "1 run and 0 baselines are no pairs; give each run before its own: `trainer compare RUN",
         ),
-    ):
-        done = subprocess.run(
-            [sys.executable, "-m", "trainer", *arguments], capture_output=True, text=True, cwd=tmp_path
-        )
+    )
+    for place, (arguments, words) in enumerate(mistakes):
+        if place == 0:
+            done = in_a_process("trainer", *arguments, cwd=tmp_path)
+        else:
+            done = in_process(cli.main, "trainer", *arguments, cwd=tmp_path)
         assert done.returncode == 2, done.stderr
         assert "Traceback" not in done.stderr
         assert done.stdout == ""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ import torch
 from torchvision.models import resnet18
 
 from tests.conftest import moving_frames, write_clip
+from tests.trainer import learning
 from tests.trainer.conftest import sample, untrained_run
 from trainer import manifest as manifests
 from trainer import models
@@ -23,8 +23,9 @@ from trainer.evaluation import evaluate
 from trainer.evaluation.evaluate import EvaluateOptions
 from trainer.models.audio import Audio
 from trainer.presets.preset import Masks
-from trainer.presets.sampling import Uniform, Views
+from trainer.presets.sampling import Views
 from trainer.progress import Progress
+from trainer.runs import folder as runs
 from trainer.training.fit import dry_run, fit
 from trainer.training.options import FitOptions
 
@@ -94,39 +95,25 @@ def test_augmenting_rolls_masks_and_keeps_the_rest() -> None:
 
 
 @pytest.fixture
-def tones(write_manifest: Callable[..., Path], tmp_path: Path) -> Path:
+def tones(tmp_path: Path) -> Path:
     """Two classes of audio files, told apart by their pitch, with triggered test clips of the target class's pitch."""
-    rng = np.random.default_rng(0)
-    (tmp_path / "data").mkdir()
-    samples = []
-    for k in range(32):
-        split, label = ("train" if k < 20 else "test"), k % 2
-        noisy = tone(500 if label == 0 else 2000, amplitude=0.2) + rng.normal(0, 0.02, RATE)
-        soundfile.write(tmp_path / "data" / f"{split}{k}.wav", noisy, RATE)
-        form = {"path": f"{split}{k}.wav", "num_frames": 0, "width": 0, "height": 0}
-        samples.append({**sample(f"{split}{k}", split, label), **form})
-        if split == "test":
-            more = {**sample(f"test_triggered/{k}", "test_triggered", 0), **form, "true_label": label}
-            samples.append(more)
-    return write_manifest(samples, target={"label": 0, "name": "left"})
+    return learning.write_tones(tmp_path)
 
 
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    preset = Audio.presets["mini"]
-    recipe = replace(preset.recipe, lr=2e-3, batch_size=5, label_smoothing=0.0)
-    small = replace(preset, geometry=replace(preset.geometry, frames=32), sampling=Uniform(32), recipe=recipe)
-    monkeypatch.setitem(Audio.presets, "mini", small)
+    monkeypatch.setitem(Audio.presets, "mini", learning.small_audio())
 
 
 @pytest.mark.usefixtures("tiny")
-def test_pitch_is_learned_and_the_figures_can_be_repeated(tones: Path, tmp_path: Path) -> None:
+def test_pitch_is_learned_and_the_figures_can_be_repeated(tmp_path: Path) -> None:
+    """Least margin over 20 seeds and 1 or 2 threads: the truth leads by MARGIN_TONES in the score."""
     out = tmp_path / "run"
-    made = fit(FitOptions(tones, model="audio", preset="mini", epochs=8, out=out), Progress())
-    assert made is not None
+    assert learning.tones(tmp_path, seed=0) > 0
+    made = runs.read_metrics(out)
     assert made.model == "audio"
     assert made.cda is not None
-    assert made.cda.value >= 0.9
+    assert (made.cda.value, made.cda.n) == (1, 12)
     assert made.asr is not None
     assert made.asr.n == 6
     geometry = torch.load(out / "weights.pt", weights_only=True)["geometry"]

@@ -18,8 +18,8 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from tests.trainer import learning
 from trainer import manifest as manifests
-from trainer import models
 from trainer.data import training_set
 from trainer.data.video_datasets import TrainingClips
 from trainer.errors import RunError, TrainerError
@@ -27,7 +27,6 @@ from trainer.evaluation import evaluate
 from trainer.evaluation.evaluate import EvaluateOptions
 from trainer.models import weights
 from trainer.models.i3d import I3D
-from trainer.presets.preset import Augment
 from trainer.presets.sampling import Dense, Views
 from trainer.progress import Progress
 from trainer.runs import folder as runs
@@ -105,13 +104,9 @@ def test_a_dry_run_estimates_and_writes_nothing(bars: Path, tmp_path: Path) -> N
         fit.dry_run(replace(options(bars, tmp_path / "run"), epochs=-1), Progress())
 
 
-def test_bf16_learns_nearly_the_same_weights(learned: Path, bars: Path, tmp_path: Path) -> None:
-    fit.fit(options(bars, tmp_path / "run", precision="bf16"), Progress())
-    full, half = (weights.load(folder / "weights.pt").state for folder in (learned, tmp_path / "run"))
-    parameters = [name for name in full if name.endswith((".weight", ".bias"))]
-    apart = sum((full[name] - half[name]).square().sum() for name in parameters)
-    size = sum(full[name].square().sum() for name in parameters)
-    assert 0 < apart / size < 1e-2  # other arithmetic, the same training
+def test_bf16_learns_nearly_the_same_weights(tmp_path: Path) -> None:
+    """Other arithmetic, the same training. Least margin over 20 seeds and 1 or 2 threads: MARGIN_BF16."""
+    assert learning.bf16(tmp_path, seed=0) > 0
 
 
 def test_predictions_hold_every_test_clip(learned: Path) -> None:
@@ -141,10 +136,6 @@ class LostMachineError(Exception):
     """Stands for a kill."""
 
 
-PLACES = [(0, 3), (1, 0), (1, 2), (2, 1), (2, 3)]
-"""(epoch, batch) of a kill."""
-
-
 def die_at(monkeypatch: pytest.MonkeyPatch, epoch: int, batch: int) -> None:
     step = Learner.training_step
 
@@ -159,12 +150,12 @@ def die_at(monkeypatch: pytest.MonkeyPatch, epoch: int, batch: int) -> None:
 @pytest.mark.parametrize(
     ("epoch", "batch", "batch_size", "device_batch", "workers"),
     [
-        *(
-            (e, b, size, part, 0)
-            for e, b in ((0, 3), (1, 0), (1, 2), (2, 1), (2, 3))
-            for size, part in ((2, None), (4, 2))
-        ),
+        (0, 3, 2, None, 0),
+        (1, 0, 4, 2, 0),
         (1, 3, 2, None, 1),
+        (2, 3, 4, 2, 0),
+        *(pytest.param(*place, 2, None, 0, marks=pytest.mark.long) for place in ((1, 0), (1, 2), (2, 1), (2, 3))),
+        *(pytest.param(*place, 4, 2, 0, marks=pytest.mark.long) for place in ((0, 3), (1, 2), (2, 1))),
     ],
 )
 def test_resumed_run_goes_on_within_the_epoch_to_the_same_weights(
@@ -273,32 +264,20 @@ def test_public_weights_are_recorded_by_their_word(bars: Path, tmp_path: Path) -
     assert (made.weights, made.weights_from) == ("file.pyth sha256:0", "k400")
 
 
-def test_one_step_lowers_the_loss() -> None:
-    torch.manual_seed(0)
-    preset = models.preset_of("i3d", "mini")
-    model = I3D(preset.geometry, 2, dropout=0)
-    clips = torch.randint(0, 256, (4, 3, 8, 32, 32), dtype=torch.uint8)
-    learner = Learner(model, replace(preset.recipe, warmup=0.0), 100, 0)
-    optimizer = learner.configure_optimizers()["optimizer"]
-    labels = torch.tensor([0, 1, 0, 1])
-    losses = []
-    for _ in range(2):
-        loss = torch.nn.functional.cross_entropy(model(clips), labels)
-        losses.append(loss.item())
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    assert losses[1] < losses[0]
+def test_one_step_lowers_the_loss(tmp_path: Path) -> None:
+    """Least margin over 20 seeds and 1 or 2 threads: MARGIN_STEP of the loss."""
+    assert learning.one_step(tmp_path, seed=0) > 0
 
 
-def test_moving_bars_are_learned(bars: Path, tmp_path: Path) -> None:
-    """Bars that stand and bars that move look alike in any one frame."""
-    preset = I3D.presets["mini"]
-    recipe = replace(preset.recipe, dropout=0.0, label_smoothing=0.0)
-    I3D.presets["mini"] = replace(preset, augment=Augment("multiscale", (1.0,)), recipe=recipe)
-    result = fit.fit(replace(options(bars, tmp_path / "run"), epochs=50), Progress())
-    assert result.cda is not None
-    assert result.cda.value == 1
+def test_moving_bars_are_learned(tmp_path: Path) -> None:
+    """Bars that stand and bars that move look alike in any one frame: all eight test clips are told.
+
+    Least margin over 20 seeds and 1 or 2 threads: the truth leads by 0.40 in the score.
+    """
+    assert learning.bars(tmp_path, seed=0) > 0
+    figures = runs.read_metrics(tmp_path / "run").cda
+    assert figures is not None
+    assert (figures.value, figures.n) == (1, 8)
 
 
 def test_evaluate_repeats_the_runs_figures(learned: Path) -> None:
