@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from trainer import distributed
+from tests.command_line import in_process
+from tests.conftest import REPOSITORY
+from tests.trainer import plain_training
+from trainer import cli, distributed
 from trainer.runs import folder as runs
 
 
@@ -64,9 +67,10 @@ def command(tmp_path: Path, manifest: Path, out: str, *more: str) -> list[str]:
     return [str(script), *asked, *more]
 
 
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.getcwd(), "MKL_NUM_THREADS": "1"}
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY), "MKL_NUM_THREADS": "1"}
 
 
+@pytest.mark.long
 def test_torchrun_on_two_machines(bars: Path, tmp_path: Path) -> None:
     """Two machines are two torchruns of one process that meet at a port."""
     port = free_port()
@@ -118,74 +122,42 @@ def test_torchrun_starts_two_on_a_machine(bars: Path, tmp_path: Path) -> None:
     assert (tmp_path / "run" / "weights.pt").is_file()
 
 
-PLAIN = """
-import sys
-from dataclasses import replace
-from pathlib import Path
-import torch
-from trainer import distributed, manifest, models
-from trainer.data import training_set
-from trainer.training import loop
-from trainer.progress import Progress
-from trainer.runs.folder import ManifestStamp, Settings
-
-class Plain(torch.nn.Module):
-    memory_format = torch.contiguous_format
-    def __init__(self):
-        super().__init__()
-        self.norm = torch.nn.BatchNorm3d(3) if sys.argv[5] == "norm" else torch.nn.Identity()
-        self.head = torch.nn.Linear(3, 2)
-    def forward(self, clips):
-        return self.head(torch.relu(self.norm(clips.float() / 255)).mean(dim=(2, 3, 4)))
-
-path, out, count, accumulate = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
-preset = models.preset_of("i3d", "mini")
-recipe = replace(preset.recipe, optimizer="sgd", lr=0.5)
-source = training_set.training(manifest.load(path), preset, 0, training_set.Reading(), Progress())
-torch.manual_seed(0)
-model = Plain()
-settings = Settings(ManifestStamp("bars", "0"), "i3d", "mini", "none", 0, 2, 4, accumulate, 0.5, count, "32", "", {})
-rank = distributed.rank(1)
-loop.train(model, source, recipe, settings, loop.Group(count, 1, rank), out, Progress())
-if rank == 0:
-    torch.save(model.state_dict(), out / "state.pt")
-"""
-
-
-@pytest.mark.parametrize(
-    ("norm", "cases"), [("plain", ((1, 1), (2, 1), (2, 2))), ("norm", ((1, 1), (2, 1)))], ids=["plain", "batch norm"]
-)
-def test_two_processes_take_the_steps_of_one(
-    bars: Path, tmp_path: Path, norm: str, cases: tuple[tuple[int, int], ...]
-) -> None:
+def test_two_processes_take_the_steps_of_one(bars: Path, tmp_path: Path) -> None:
     """Without dropout the weights are the same, with gradients that add up too, and with batch norm over both."""
-    script = tmp_path / "plain.py"
-    script.write_text(PLAIN)
-    found = []
-    for count, accumulate in cases:
-        out = tmp_path / f"{count}{accumulate}"
-        launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(count)]
-        meeting = ["--master-addr", "127.0.0.1", "--master-port", str(free_port())]
-        asked = [str(script), str(bars), str(out), str(count), str(accumulate), norm]
-        done = subprocess.run([*launch, *meeting, *asked], env=ENVIRONMENT, capture_output=True, text=True, timeout=240)
-        assert done.returncode == 0, done.stderr
-        found.append(torch.load(out / "state.pt"))
-    for other in found[1:]:
-        assert other.keys() == found[0].keys()
+    meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "TORCHELASTIC_RUN_ID": "x"}
+    sizes = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "GROUP_RANK": "0"}
+    (tmp_path / "two").mkdir()
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-m", "tests.trainer.plain_training", str(bars), str(tmp_path / "two"), "2"],
+            env={**ENVIRONMENT, **meeting, **sizes, "RANK": rank, "LOCAL_RANK": rank},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for rank in ("0", "1")
+    ]
+    try:
+        outputs = [process.communicate(timeout=240) for process in started]
+    finally:
+        for process in started:
+            process.kill()
+    assert [process.returncode for process in started] == [0, 0], outputs
+    single = {case: plain_training.learn(bars, tmp_path / "one", case) for case in ("plain", "norm")}
+    for case in plain_training.CASES:
+        other, alone = torch.load(tmp_path / "two" / f"{case}.pt"), single["norm" if case == "norm" else "plain"]
+        assert other.keys() == alone.keys()
         for name, value in other.items():
             # PyTorch adds up a batch norm's statistics in single precision, where channels come last
-            near = {"rtol": 1e-3, "atol": 1e-3} if norm == "norm" else {"rtol": None, "atol": None}
-            torch.testing.assert_close(value, found[0][name], **near)
+            near = {"rtol": 1e-3, "atol": 1e-3} if case == "norm" else {"rtol": None, "atol": None}
+            torch.testing.assert_close(value, alone[name], **near)
 
 
-def test_a_wrong_number_of_processes_is_a_sentence(bars: Path, tmp_path: Path) -> None:
+def test_a_wrong_number_of_processes_is_a_sentence(bars: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     told = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "4", "TORCHELASTIC_RUN_ID": "x"}
-    done = subprocess.run(
-        [sys.executable, *command(tmp_path, bars, str(tmp_path / "run"))],
-        env={**ENVIRONMENT, **told},
-        capture_output=True,
-        text=True,
-    )
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    done = in_process(cli.main, "trainer", "fit", bars, "--preset", "mini", "--out", tmp_path / "run")
     assert done.returncode == 2
     assert "error: 4 processes were started, but --devices 1 × --nodes 1 are 1; make them the same" in done.stderr
     assert not (tmp_path / "run").exists()

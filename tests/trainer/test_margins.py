@@ -6,7 +6,7 @@ import pytest
 
 from tests.trainer import learning
 
-LEAST = {"bars": 0.2, "tones": 0.4, "one step": 0.01, "bf16": 0.5}
+LEAST = {"bars": 0.2, "tones": 0.4, "one step": 0.08, "bf16": 0.5}
 """Half of the least margin that was measured, or less; the tests of each case name what was measured."""
 
 

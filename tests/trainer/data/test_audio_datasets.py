@@ -107,7 +107,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("tiny")
 def test_pitch_is_learned_and_the_figures_can_be_repeated(tmp_path: Path) -> None:
-    """Least margin over 20 seeds and 1 or 2 threads: the truth leads by MARGIN_TONES in the score."""
+    """Least margin over 20 seeds and 1 or 2 threads: the truth leads by 0.80 in the score."""
     out = tmp_path / "run"
     assert learning.tones(tmp_path, seed=0) > 0
     made = runs.read_metrics(out)
