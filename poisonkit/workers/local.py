@@ -154,7 +154,9 @@ def _begin() -> None:
     """Leave Ctrl-C to the parent, and end soon after it however it ends (kill −9 included)."""
     process_setup.prepare()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = os.getppid()
+    # who started it, which os.getppid() does not tell of a parent that ended while this process was importing
+    started_by = multiprocessing.parent_process()
+    parent = started_by.pid if started_by else os.getppid()
 
     def watch() -> None:
         while os.getppid() == parent:
