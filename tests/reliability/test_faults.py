@@ -20,10 +20,12 @@ from pathlib import Path
 
 import pytest
 
+from poisonkit import cli
 from poisonkit.audit.verify import verify
+from tests.command_line import in_process
 
 TreeState = Callable[[Path], dict[str, bytes]]
-KILLS = int(os.environ.get("RELIABILITY_KILLS", "4"))
+KILLS = int(os.environ.get("RELIABILITY_KILLS", "2"))
 
 
 def line(source: Path, home: Path, *more: str) -> list[str]:
@@ -33,7 +35,8 @@ def line(source: Path, home: Path, *more: str) -> list[str]:
 
 
 def finish(source: Path, home: Path, *more: str) -> str:
-    done = subprocess.run(line(source, home, *more), capture_output=True, text=True, timeout=120)
+    """The same command to its end, in this process and with one worker, of which no byte may tell."""
+    done = in_process(cli.main, "poisonkit", *line(source, home, *more)[3:], "--workers", "1")
     assert done.returncode == 0, done.stderr
     assert verify(home / "manifests" / "out.json").problems == []
     return done.stderr
@@ -101,7 +104,8 @@ def test_killed_at_a_random_moment(
     assert tree_state(ucf_tree) == source
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+# the whole suite sends the former to another run, in tests/poisonkit/run/test_run.py
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.long), signal.SIGTERM])
 def test_a_signal_leaves_what_continues(
     ucf_tree: Path, tmp_path: Path, tree_state: TreeState, calm: dict[str, bytes], number: signal.Signals
 ) -> None:
@@ -130,7 +134,7 @@ def test_a_killed_worker_loses_nothing(
     assert tree_state(tmp_path / "worker") == calm
 
 
-@pytest.mark.parametrize("more", [(), ("--skip-broken",)])
+@pytest.mark.parametrize("more", [pytest.param((), marks=pytest.mark.long), ("--skip-broken",)])
 def test_a_source_that_goes_away_is_no_broken_clip(
     ucf_tree: Path, tmp_path: Path, tree_state: TreeState, calm: dict[str, bytes], more: tuple[str, ...]
 ) -> None:

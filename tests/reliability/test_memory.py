@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import tracemalloc
 from fractions import Fraction
 from pathlib import Path
@@ -26,14 +27,15 @@ from poisonkit.versions import versions
 from tests.poisonkit.run.test_run import Silent
 from tests.reliability.usage import measured
 
-CLIPS = 2000
 FRAMES = 15_000
 """Ten minutes at 25 frames per second."""
 MEGABYTES = 600
 
 
-def test_memory_does_not_grow_with_the_clips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for i in range(CLIPS):
+@pytest.mark.parametrize("clips", [500, pytest.param(2000, marks=pytest.mark.long)])
+def test_memory_does_not_grow_with_the_clips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clips: int) -> None:
+    """A clip's sample, were it kept, would hold more than 24 kB: a thousand numbers."""
+    for i in range(clips):
         path = tmp_path / "source" / ("train" if i % 2 else "test") / f"class{i // 2 % 4}" / f"{i}.avi"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
@@ -42,6 +44,8 @@ def test_memory_does_not_grow_with_the_clips(tmp_path: Path, monkeypatch: pytest
     held: list[int] = []
 
     def written(job: Job, context: Context) -> dict[str, Outcome]:
+        if len(held) % 100 == 0:
+            gc.collect()
         held.append(tracemalloc.get_traced_memory()[0])
         sample = Sample(job.id, job.out_path, job.split, job.label, job.true_label, job.poisoned, 1, 25.0, 64, 48)
         sample.trigger = {"places": np.arange(1000.0).tolist()}
@@ -54,17 +58,24 @@ def test_memory_does_not_grow_with_the_clips(tmp_path: Path, monkeypatch: pytest
     made = run.poison(plan, settings, Silent()).manifest
     tracemalloc.stop()
     assert len(made.samples) == len(held) == len(plan.jobs)
-    assert (tmp_path / "m.json").stat().st_size > 10_000_000
-    grown = held[-1] - held[100]
-    print(f"{len(held)} clips: {grown / 1e6:.2f} MB more at the last than at the hundredth")
-    assert grown < 1_000_000
+    assert (tmp_path / "m.json").stat().st_size > 5000 * clips
+    # the median, since a table that holds all strings of the process grows by megabytes at a time, once in a while
+    grown = float(np.median(np.diff(held[100::100])))
+    print(f"{len(held)} clips: {grown / 1000:.1f} kB more with each hundred of them")
+    assert grown < 30_000
 
 
+@pytest.mark.parametrize(("length", "times"), [(20, 12.6), pytest.param(60, 5.5, marks=pytest.mark.long)])
 @pytest.mark.parametrize(("attack", "mode"), [("band-noise", "static"), ("sine", "dynamic")])
-def test_a_minute_of_sound_takes_a_few_times_its_size(tmp_path: Path, attack: str, mode: Mode) -> None:
-    """21 MB of stereo, the lossy way: the control is encoded too."""
-    sound = np.random.default_rng(0).normal(0, 0.1, (60 * 44_100, 2)).astype(np.float32)
-    for name, seconds in (("short", 5), ("minute", 60)):
+def test_a_minute_of_sound_takes_a_few_times_its_size(
+    tmp_path: Path, attack: str, mode: Mode, length: int, times: float
+) -> None:
+    """21 MB of stereo (a third of that unless there is time), the lossy way: the control is encoded too.
+
+    Blocks take some 70 MB however long the sound is; one more copy of the whole sound is too much for either bound.
+    """
+    sound = np.random.default_rng(0).normal(0, 0.1, (length * 44_100, 2)).astype(np.float32)
+    for name, seconds in (("short", 5), ("minute", length)):
         soundfile.write(tmp_path / f"{name}.mp3", sound[: seconds * 44_100], 44_100)
     params = find(attack).build(mode, {}).params()
     context = Context(tmp_path, tmp_path, 0, (Attack(attack, "audio", mode, params, None),), {"audio": "match"})
@@ -75,7 +86,7 @@ def test_a_minute_of_sound_takes_a_few_times_its_size(tmp_path: Path, attack: st
     peak = tracemalloc.get_traced_memory()[1] / sound.nbytes
     tracemalloc.stop()
     print(f"{attack} {mode}: {peak:.1f} times the sound")
-    assert peak < 5.5
+    assert peak < times
 
 
 # --- long clips -----------------------------------------------------------------------------------

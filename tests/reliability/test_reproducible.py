@@ -85,7 +85,7 @@ def write_webm(path: Path, frames: np.ndarray, hertz: float) -> None:
         container.mux(sound.encode(None))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Clips with sound in all containers, in train/ and test/."""
     root = tmp_path_factory.mktemp("source") / "clips"
@@ -102,7 +102,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def clock(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The library that makes it another day."""
     compiler = shutil.which("cc") or shutil.which("gcc")
@@ -134,15 +134,23 @@ def differing(one: Bytes, other: Bytes) -> list[str]:
     return sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
 
 
-@pytest.fixture(scope="module")
-def first(source: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Bytes]:
-    """The first run of every attack."""
-    folder = tmp_path_factory.mktemp("first")
-    made = {name: poison(source, folder / name, request) for name, request in REQUESTS.items()}
-    for files in made.values():
+class First(dict[str, Bytes]):
+    """The first run of every attack, carried out when it is asked for."""
+
+    def __init__(self, source: Path, folder: Path) -> None:
+        super().__init__()
+        self.source, self.folder = source, folder
+
+    def __missing__(self, name: str) -> Bytes:
+        files = self[name] = poison(self.source, self.folder / name, REQUESTS[name])
         written = {Path(s["path"]).suffix for s in files["manifest"]["samples"] if "sha256" in s}  # type: ignore[index]
         assert written == {".mp4", ".avi", ".mkv", ".webm"}
-    return made
+        return files
+
+
+@pytest.fixture(scope="session")
+def first(source: Path, tmp_path_factory: pytest.TempPathFactory) -> First:
+    return First(source, tmp_path_factory.mktemp("first"))
 
 
 def elsewhere(source: Path, folder: Path) -> Path:
@@ -171,8 +179,12 @@ def strange(clock: str, *, day: bool = True) -> dict[str, str]:
     return {**made, "PYTHONHASHSEED": "4711", "HOME": "/", **({"LD_PRELOAD": clock} if day else {})}
 
 
-@pytest.mark.parametrize("name", REQUESTS)
-def test_everything_else_at_once(source: Path, first: dict[str, Bytes], clock: str, tmp_path: Path, name: str) -> None:
+LONG = ("badnet", "sine")
+"""Whose modalities the others have as well."""
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.long) if n in LONG else n for n in REQUESTS])
+def test_everything_else_at_once(source: Path, first: First, clock: str, tmp_path: Path, name: str) -> None:
     out = tmp_path / "deep" / "er" / "out"
     line = command(elsewhere(source, tmp_path), out, REQUESTS[name], "--workers", "2", "--carry", "copy")
     done = subprocess.run(line, env=strange(clock), cwd=tmp_path, umask=0o077, capture_output=True, text=True)
@@ -201,21 +213,21 @@ class Backwards(Pool):
         return super().run(work, jobs[::-1], context)
 
 
-def test_another_order(source: Path, first: dict[str, Bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_order(source: Path, first: First, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "Pool", Backwards)
     assert differing(poison(source, tmp_path / "out", REQUESTS[ONE]), first[ONE]) == []
 
 
-def test_two_workers(source: Path, first: dict[str, Bytes], tmp_path: Path) -> None:
+def test_two_workers(source: Path, first: First, tmp_path: Path) -> None:
     assert differing(poison(source, tmp_path / "out", REQUESTS[ONE], workers=2), first[ONE]) == []
 
 
-def test_another_folder_and_other_times(source: Path, first: dict[str, Bytes], tmp_path: Path) -> None:
+def test_another_folder_and_other_times(source: Path, first: First, tmp_path: Path) -> None:
     copy = elsewhere(source, tmp_path)
     assert differing(poison(copy, tmp_path / "out", REQUESTS[ONE], carry="copy"), first[ONE]) == []
 
 
-def test_another_mask(source: Path, first: dict[str, Bytes], tmp_path: Path) -> None:
+def test_another_mask(source: Path, first: First, tmp_path: Path) -> None:
     before = os.umask(0o077)
     try:
         made = poison(source, tmp_path / "out", REQUESTS[ONE])
@@ -224,13 +236,13 @@ def test_another_mask(source: Path, first: dict[str, Bytes], tmp_path: Path) -> 
     assert differing(made, first[ONE]) == []
 
 
-def test_another_language_zone_and_hash_seed(source: Path, first: dict[str, Bytes], tmp_path: Path) -> None:
+def test_another_language_zone_and_hash_seed(source: Path, first: First, tmp_path: Path) -> None:
     line = command(source, tmp_path / "out", REQUESTS[ONE], "--workers", "1")
     subprocess.run(line, env=strange("", day=False), check=True, capture_output=True)
     assert differing(read(tmp_path / "out"), first[ONE]) == []
 
 
-def test_another_seed_is_another_copy(source: Path, first: dict[str, Bytes], tmp_path: Path) -> None:
+def test_another_seed_is_another_copy(source: Path, first: First, tmp_path: Path) -> None:
     other = Request(("wanet", "band-noise"), "dynamic", rate=0.4, frames="4", window="8x2", seed=1)
     made = poison(source, tmp_path / "out", other)
     changed = differing(made, first[ONE])
