@@ -1,7 +1,7 @@
 # make setup   own virtual environment with everything installed
 # make demo    demo data set, poisoned copy, victim, CDA and ASR: the whole path in a few minutes
 # make test    all tests but those of `make test-long`, which take minutes, on all cores (TESTS=files of them)
-# make test-long   what takes minutes: faults and fuzzing at full length, large data sets, long clips
+# make test-long   what takes minutes: faults and fuzzing at full length, large data sets, long clips, margins of learning
 # make check   lint, format, types
 # make bench   every figure of speed with its bar, as a table (DATA=); make bench-quick: some of them, in three minutes
 # make bench-triggers   milliseconds per frame of every trigger on pixels
@@ -260,6 +260,7 @@ test: $(READY)
 
 test-long: $(READY)
 	RELIABILITY_KILLS=30 RELIABILITY_EXAMPLES=20000 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "long or not long" tests/reliability
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal -m long --ignore tests/reliability tests
 
 check: $(READY)
 	$(BIN)/ruff check .
