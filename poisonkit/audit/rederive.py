@@ -29,7 +29,7 @@ from poisonkit.triggers import find_audio
 from poisonkit.versions import versions
 
 _PADDING = 4096
-"""Samples by which a written sound may be longer or shorter than the source's: an encoder's delay and last block."""
+"""Samples by which written audio may be longer or shorter than the source's: an encoder's delay and last block."""
 _SHOWN = 60
 """Characters of a value that a sentence shows."""
 
@@ -115,7 +115,7 @@ def _listing(manifest: Manifest) -> Listing:
 
 
 def _request(manifest: Manifest, rate: Rate, target: Target) -> Request:
-    """What was asked for, so far as the header tells; of an attack on sound alone the window says nothing."""
+    """What was asked for, so far as the header tells; of an audio attack alone the window says nothing."""
     attacks = manifest.attacks
     if len({attack.mode for attack in attacks}) > 1:
         raise PoisonkitError("its attacks have different modes, which one run does not write", "write it again")

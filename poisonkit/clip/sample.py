@@ -71,7 +71,7 @@ class AudioFacts:
 
 def sample_of(job: Job, video: VideoFacts, audio: AudioFacts, sha256: str | None) -> Sample:
     """The sample of a job's clip."""
-    frames, sound = video.info, audio.info
+    frames, track = video.info, audio.info
     kept: dict[Modality, Survival | None] = {"video": video.survival, "audio": audio.survival}
     seen: dict[Modality, ViewSurvival | None] = {"video": video.view_survival, "audio": audio.view_survival}
     return Sample(
@@ -98,8 +98,8 @@ def sample_of(job: Job, video: VideoFacts, audio: AudioFacts, sha256: str | None
         snr_db=audio.snr_db,
         survival={modality: value for modality, value in kept.items() if value is not None},
         view_survival={modality: value for modality, value in seen.items() if value is not None},
-        sample_rate=sound.rate if sound else None,
-        channels=sound.channels if sound else None,
-        num_samples=sound.num_samples if sound else None,
+        sample_rate=track.rate if track else None,
+        channels=track.channels if track else None,
+        num_samples=track.num_samples if track else None,
         lsd_db=audio.lsd_db,
     )

@@ -36,7 +36,7 @@ class Clip:
         if self._audio is None:
             self._audio = read_audio(self.path)
         if self._audio is None:
-            raise BrokenClip(f"{self.path} holds no sound", f"leave it out by {argument('no_audio', 'skip')}")
+            raise BrokenClip(f"{self.path} holds no audio", f"leave it out by {argument('no_audio', 'skip')}")
         return self._audio
 
 

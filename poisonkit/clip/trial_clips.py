@@ -54,5 +54,5 @@ def _form(path: Path, modality: Modality) -> tuple[int, float]:
         return area, frames.bit_rate / float(frames.fps) / max(area, 1)
     heard = audio.peek(path)
     if heard is None:
-        raise BrokenClip(f"{path} holds no sound", f"leave it out by {argument('no_audio', 'skip')}")
+        raise BrokenClip(f"{path} holds no audio", f"leave it out by {argument('no_audio', 'skip')}")
     return heard.rate, heard.bit_rate / max(heard.rate * heard.channels, 1)

@@ -24,7 +24,7 @@ from poisonkit.plan.selection import choose, choose_sham
 from poisonkit.text import argument
 from poisonkit.triggers import find
 
-_CHANGES: dict[Modality, str] = {"video": "the pictures", "audio": "the sound"}
+_CHANGES: dict[Modality, str] = {"video": "the video", "audio": "the audio"}
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Plan:
         return Context(self.listing.root, None, self.seed, self.attacks).rewritten(job)
 
     def modalities(self) -> list[Modality]:
-        """What the run writes anew, pictures before sound."""
+        """What the run re-encodes, video before audio."""
         found = frozenset[Modality]().union(*(self.rewritten(job) for job in self.written()))
         return sorted(found, reverse=True)
 
@@ -81,7 +81,7 @@ def poison(listing: Listing, request: Request, skipped: Sequence[Skipped] = ()) 
     """
     target = find_target(request.target, listing.classes)
     attacks = make_attacks(request)
-    _check_pictures(listing, attacks)
+    _check_video(listing, attacks)
     train = [c for c in listing.clips if c.split == "train"]
     test = [c for c in listing.clips if c.split == "test"]
     chosen, rate = choose(train, request, target)
@@ -119,21 +119,21 @@ def _check_geometry(geometry: Geometry, attacks: Sequence[Attack]) -> None:
     name = next((attack.name for attack in attacks if attack.modality == "audio"), None)
     if geometry.clip is not None and name is not None:
         raise PoisonkitError(
-            f"{argument('clip', geometry.text())} writes pictures without sound, which {name} needs", "leave it out"
+            f"{argument('clip', geometry.text())} writes video without audio, which {name} needs", "leave it out"
         )
     if not geometry.plain and attacks and not any(attack.modality == "video" for attack in attacks):
         raise PoisonkitError(
-            f"{argument('short_side')} scales pictures, and {name} carries them over as they are", "leave it out"
+            f"{argument('short_side')} scales video, and {name} carries it over as it is", "leave it out"
         )
 
 
-def _check_pictures(listing: Listing, attacks: Sequence[Attack]) -> None:
+def _check_video(listing: Listing, attacks: Sequence[Attack]) -> None:
     name = next((attack.name for attack in attacks if attack.modality == "video"), None)
     alone = [clip.path for clip in listing.clips if is_audio(clip.path)]
     if name is not None and alone:
         raise PoisonkitError(
-            f"{name} changes pictures, and {len(alone)} clips are sound files, such as {alone[0]}",
-            "take an attack on sound (poisonkit attacks), or move them out of the data set",
+            f"{name} changes video, and {len(alone)} clips are audio files, such as {alone[0]}",
+            "take an audio attack (poisonkit attacks), or move them out of the data set",
         )
 
 
@@ -176,7 +176,7 @@ def find_target(target: str, classes: Sequence[str]) -> Target:
 
 
 def make_attacks(request: Request) -> tuple[Attack, ...]:
-    """The attacks with all their parameters, checked, those on pictures first; empty for `--attack none`."""
+    """The attacks with all their parameters, checked, those on video first; empty for `--attack none`."""
     window = _placement_window(request)
     check_rule(request.frames, window)
     kinds = [find(name) for name in request.attacks]
@@ -192,7 +192,7 @@ def make_attacks(request: Request) -> tuple[Attack, ...]:
         if kind.modality in made:
             raise PoisonkitError(
                 f"{made[kind.modality].name} and {kind.name} both change {_CHANGES[kind.modality]}",
-                "give one attack on pictures and one on sound at most",
+                "give one video attack and one audio attack at most",
             )
         trigger = kind.build(request.mode, request.settings.get(kind.name, {}))
         placement = Placement(frames=request.frames, window=str(window)) if kind.modality == "video" else None

@@ -26,7 +26,7 @@ def choose(train: Sequence[Clip], request: Request, target: Target) -> tuple[set
     """
     if not 0 < request.rate <= 1:  # also refuses NaN
         raise PoisonkitError(
-            f"{argument('rate', request.rate)} is not a share", "give a number above 0 and at most 1, such as 0.1"
+            f"{argument('rate', request.rate)} is not a fraction", "give a number above 0 and at most 1, such as 0.1"
         )
     of = request.rate_of or ("target" if request.label_mode == "clean" else "all")
     order = selection_order(train, request, target)
@@ -55,12 +55,12 @@ def selection_order(train: Sequence[Clip], request: Request, target: Target) -> 
     return sorted(eligible, key=lambda clip: seeding.key(request.seed, clip.id, "select"))
 
 
-def _floor(share: float) -> float:
-    return int(share * 1000) / 1000
+def _floor(fraction: float) -> float:
+    return int(fraction * 1000) / 1000
 
 
 def choose_sham(test: Sequence[Clip], request: Request, target: Target) -> list[Clip]:
-    """The test clips outside the target class that are re-encoded without the trigger, each class in its share."""
+    """The test clips outside the target class that are re-encoded without the trigger, of each class in proportion."""
     others = sham_candidates(test, target)
     if request.sham == "none" or (request.sham is None and not request.attacks):
         return []  # without a trigger the triggered clips are sham clips already
@@ -88,7 +88,7 @@ def sham_order(test: Sequence[Clip], request: Request, target: Target) -> dict[i
 
 
 def limit_test(listing: Listing, limit: int | None, seed: int) -> Listing:
-    """The listing with at most `limit` test clips, each class in its share; the others are listed as ignored."""
+    """The listing with at most `limit` test clips, of each class in proportion; the others are listed as ignored."""
     if limit is None:
         return listing
     if limit < 1:
@@ -103,11 +103,11 @@ def limit_test(listing: Listing, limit: int | None, seed: int) -> Listing:
 
 
 def stratified(clips: Sequence[Clip], count: int, seed: int, stage: str) -> list[Clip]:
-    """`count` clips, each class in its share (largest remainders first), drawn by seed, id and stage."""
+    """`count` clips, each class in proportion to its size (largest remainders first), drawn by seed, id and stage."""
     classes = _by_class(clips, seed, stage)
-    shares = {label: count * len(members) / len(clips) for label, members in classes.items()}
-    counts = {label: int(share) for label, share in shares.items()}
-    by_remainder = sorted(shares, key=lambda label: (counts[label] - shares[label], label))
+    quotas = {label: count * len(members) / len(clips) for label, members in classes.items()}
+    counts = {label: int(quota) for label, quota in quotas.items()}
+    by_remainder = sorted(quotas, key=lambda label: (counts[label] - quotas[label], label))
     for label in by_remainder[: count - sum(counts.values())]:
         counts[label] += 1
     return [clip for label in sorted(classes) for clip in classes[label][: counts[label]]]

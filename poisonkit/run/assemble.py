@@ -15,13 +15,13 @@ from poisonkit.run.journal import Chosen, Entry
 from poisonkit.versions import versions
 
 _LINES = 4
-"""Encoder lines of sound that are written out."""
+"""Encoder lines of audio that are written out."""
 
 
 def encoding(chosen: Chosen, entries: Sequence[Entry], geometry: Geometry, *, reencoded: bool) -> Encoding:
     """How the files were written; `reencoded`: the clean ones too."""
     lines: dict[str, set[str]] = {}
-    sounds = {entry.sound_line for entry in entries if entry.sound_line is not None}
+    audio = {entry.sound_line for entry in entries if entry.sound_line is not None}
     for entry in entries:
         if entry.encoder_line is not None and entry.sample is not None:
             lines.setdefault(Path(entry.sample.path).suffix.lower(), set()).add(entry.encoder_line)
@@ -30,7 +30,7 @@ def encoding(chosen: Chosen, entries: Sequence[Entry], geometry: Geometry, *, re
         quality=chosen.options.quality,
         rung=chosen.rungs.get("video"),
         video={suffix: " | ".join(sorted(found)) for suffix, found in sorted(lines.items())},
-        audio=_few(sorted(sounds)) or "copy",
+        audio=_few(sorted(audio)) or "copy",
         carry="reencode" if reencoded else overall(methods),
         trials=chosen.trials,
         sound_rung=chosen.rungs.get("audio"),

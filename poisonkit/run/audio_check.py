@@ -1,4 +1,4 @@
-"""Which clips an attack on sound can be made on: looked at before anything is planned, since the rate depends on it."""
+"""Which clips an audio attack can be made on: looked at before anything is planned, since the rate depends on it."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def audible(
     workers: int,
     scheduler: str | None = None,
 ) -> tuple[Listing, list[Skipped]]:
-    """The listing without the clips whose sound cannot be attacked, and those clips.
+    """The listing without the clips whose audio cannot be attacked, and those clips.
 
-    Without an attack on sound nothing is opened. Raises `PoisonkitError` for the first such clip unless `skip`. Clips
+    Without an audio attack nothing is opened. Raises `PoisonkitError` for the first such clip unless `skip`. Clips
     that cannot be opened stay: the run itself tells what is wrong with them.
     """
     attack = next((attack for attack in attacks if attack.modality == "audio"), None)
@@ -62,11 +62,11 @@ def audible(
 
 
 def _deaf(trigger: AudioTrigger, job: Job, context: Context) -> str | None:
-    """Why a clip's sound cannot carry the trigger; None where it can."""
+    """Why a clip's audio cannot carry the trigger; None where it can."""
     path = context.source / job.path
     info = audio.peek(path)
     if info is None:
-        return "it has no sound"
+        return "it has no audio"
     try:
         trigger.check_rate(info.rate)
     except PoisonkitError as error:

@@ -70,7 +70,7 @@ def finished_before(plan: Plan, settings: Settings) -> Manifest | None:
         raise PoisonkitError(
             f"{out} lacks {len(missing)} of the {len(manifest.samples)} files of {settings.manifest}, such as "
             f"{missing[0]}",
-            "remove the folder to have it written anew",
+            "remove the folder to have it written again",
         )
     return manifest
 

@@ -43,7 +43,7 @@ def test_every_file_is_written_or_refused(
     for kind, written, _ in bad_media.counts(kinds, found):
         assert written == 0 or kind not in HOPELESS
     refused = {name for name in kinds[bad_media.FORMS] if found.get(name, "written") != "written"}
-    if attack == "badnet":  # no pictures, and pictures that only a player turns
+    if attack == "badnet":  # no video, and video that only a player turns
         assert refused == {"only sound.mp4", "turned.mp4"}
     else:
         assert {name for name in refused if "holds no audio" not in found[name]} == {"only sound.mp4"}

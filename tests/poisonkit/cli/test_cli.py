@@ -147,7 +147,7 @@ def test_a_large_listing_is_planned_quickly(tmp_path: Path) -> None:
         (["--attack", "badnet", "--quality", "best"], ["--quality best", "lossless"]),
         (["--attack", "badnet", "--sham", "few"], ["--sham few", "all, none or a number"]),
         (["--attack", "badnet", "--workers", "0"], ["--workers 0", "1 or more"]),
-        (["--attack", "badnet", "--attack", "frame-lag"], ["badnet and frame-lag both change the pictures"]),
+        (["--attack", "badnet", "--attack", "frame-lag"], ["badnet and frame-lag both change the video"]),
     ],
 )
 def test_bad_input(ucf_tree: Path, tmp_path: Path, arguments: list[str], words: list[str]) -> None:

@@ -182,7 +182,7 @@ def test_verify_finds_changed_sound(sound_tree: Path, tmp_path: Path) -> None:
 
 
 def mixed_tree(root: Path) -> Path:
-    """A data set in which one training clip has no sound and one test clip is silent."""
+    """A data set in which one training clip has no audio and one test clip is silent."""
     make_av_tree(root, per_class=6)
     write_clip(root / "train" / "Beta" / "Beta_0.mp4", moving_frames(30))
     write_clip(root / "test" / "Gamma" / "Gamma_5.mp4", moving_frames(30), sound_hz=1e-9)
@@ -201,7 +201,7 @@ def test_clips_without_sound_are_skipped_and_the_rate_is_of_the_others(tmp_path:
     source = mixed_tree(tmp_path / "source")
     made = poison(source, tmp_path / "out", skip=True)
     assert {s.id: s.reason for s in made.skipped} == {
-        "train/Beta/Beta_0": "it has no sound",
+        "train/Beta/Beta_0": "it has no audio",
         "test/Gamma/Gamma_5": "it is silent",
     }
     assert made.rate is not None
@@ -217,7 +217,7 @@ def test_a_rate_that_cannot_hold_the_tone_says_so(sound_tree: Path, tmp_path: Pa
 
 
 def test_pictures_of_sound_files_cannot_be_attacked(sound_tree: Path, tmp_path: Path) -> None:
-    with pytest.raises(PoisonkitError, match="badnet changes pictures, and 12 clips are sound files"):
+    with pytest.raises(PoisonkitError, match="badnet changes video, and 12 clips are audio files"):
         poison(sound_tree, tmp_path / "out", BOTH)
 
 
