@@ -114,7 +114,7 @@ def test_sound_is_not_sampled(tmp_path: Path) -> None:
     source = make_av_tree(tmp_path / "source")
     with pytest.raises(PoisonkitError, match="without audio, which sine needs"):
         poison(source, tmp_path / "out", Request(("sine",), rate=0.3, clip="8x2@32"))
-    with pytest.raises(PoisonkitError, match="scales pictures, and sine"):
+    with pytest.raises(PoisonkitError, match="scales video, and sine"):
         poison(source, tmp_path / "out", Request(("sine",), rate=0.3, short_side=32))
 
 
