@@ -98,7 +98,7 @@ def views(made: Manifest, preset: Preset, asked: Asked) -> Figure:
 
 def model(made: Manifest, preset: Preset) -> Victim:
     """A victim that has learned nothing."""
-    return weights.to_channels_last(models.find(MODEL)(preset.geometry, len(made.classes), preset.recipe.dropout))
+    return weights.to_channels_last(models.find(MODEL).from_preset(preset, len(made.classes), preset.recipe.dropout))
 
 
 if __name__ == "__main__":

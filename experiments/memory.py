@@ -131,10 +131,11 @@ def train(
     # the trigger counts its draws, so that all clips are read in this process
     source = training_set.Source(clips, len(samples), 0)
     torch.manual_seed(settings.seed)
-    geometry = preset.geometry if initial is None else weights.adopt(preset.geometry, initial.geometry)
-    model = models.find(settings.model)(geometry, len(clean.classes), recipe.dropout)
+    adopted = preset if initial is None else weights.adopt(preset, initial)
+    model = models.find(settings.model).from_preset(adopted, len(clean.classes), recipe.dropout)
     if initial is not None:
-        weights.initialise(model, geometry, initial)
+        weights.check(settings.model, adopted, initial)
+        weights.initialise(model, initial)
     with tempfile.TemporaryDirectory() as folder:
         training_loop.train(model, source, recipe, settings, training_loop.Group(), Path(folder), progress)
     return model

@@ -81,7 +81,8 @@ def test_the_layout_is_recognised(extended: Path, tmp_path: Path) -> None:
 
 
 def test_the_model_is_found_and_keeps_the_contract(extended: Path) -> None:
-    run(extended, "pytest", "-q", "tests/trainer/models/test_models.py", "-k", "mean-picture")
+    contract = ("models/test_models.py", "evaluation/test_grad_cam.py", "defenses/test_pruning.py")
+    run(extended, "pytest", "-q", *(f"tests/trainer/{path}" for path in contract), "-k", "mean-picture")
 
 
 def test_the_defense_is_found(extended: Path) -> None:

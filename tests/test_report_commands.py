@@ -12,7 +12,6 @@ from tests.conftest import make_ucf_tree
 from tests.trainer.report.conftest import CLASSES, Page, attacked_set, finished_run
 from trainer.models import weights
 from trainer.models.i3d import I3D
-from trainer.models.weights import Weights
 from trainer.progress import Progress
 from trainer.report import commands, page, reading
 from trainer.report.page import ReportOptions
@@ -51,11 +50,9 @@ def test_the_printed_commands_give_the_same_manifest(tmp_path: Path) -> None:
 
 def test_weights_are_given_from_where_they_lay(tmp_path: Path) -> None:
     manifest, first = attacked_set(tmp_path), tmp_path / "first run"
-    geometry = I3D.presets["mini"].geometry
+    preset = I3D.presets["mini"]
     first.mkdir()
-    weights.save(
-        Weights("i3d", "mini", geometry, CLASSES, I3D(geometry, len(CLASSES)).state_dict()), first / "weights.pt"
-    )
+    weights.save(I3D.from_preset(preset, len(CLASSES)).weights(preset, CLASSES), first / "weights.pt")
     _, origin = fit.start_from(first / "weights.pt", "i3d", "mini")
     asked = {"weights_from": str(first / "weights.pt")}
     known = reading.read(finished_run(tmp_path / "known", manifest, weights=origin, asked=asked))

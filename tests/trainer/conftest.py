@@ -116,7 +116,7 @@ def untrained_run(folder: Path, manifest: Path, model: str = "i3d") -> Path:
     read = manifests.load(manifest)
     preset = models.preset_of(model, "mini")
     torch.manual_seed(0)
-    victim = models.find(model)(preset.geometry, len(read.classes))
+    victim = models.find(model).from_preset(preset, len(read.classes))
     stamp = ManifestStamp(read.name, read.sha256, str(manifest))
     settings = Settings(
         manifest=stamp,
@@ -134,9 +134,7 @@ def untrained_run(folder: Path, manifest: Path, model: str = "i3d") -> Path:
         versions={},
     )
     runs.claim(folder, settings)
-    weights.save(
-        weights.Weights(model, "mini", preset.geometry, read.classes, victim.state_dict()), folder / "weights.pt"
-    )
+    weights.save(victim.weights(preset, read.classes), folder / "weights.pt")
     views = Views(1, 1, preset.views.size)
     evaluate.score(victim, read, settings, views, folder, {}, Progress())
     return folder

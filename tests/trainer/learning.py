@@ -91,7 +91,7 @@ def bars(folder: Path, seed: int) -> float:
     own = I3D.presets["mini"]
     small = replace(
         own,
-        geometry=replace(own.geometry, width=8, frames=8),
+        options=replace(own.options, width=8),  # type: ignore[call-arg]
         sampling=Dense(8, 2),
         short_side=32,
         crop_size=32,
@@ -126,7 +126,7 @@ def write_tones(folder: Path) -> Path:
 def small_audio() -> Preset:
     own = Audio.presets["mini"]
     recipe = replace(own.recipe, lr=2e-3, batch_size=5, label_smoothing=0.0)
-    return replace(own, geometry=replace(own.geometry, frames=32), sampling=Uniform(32), recipe=recipe)
+    return replace(own, sampling=Uniform(32), recipe=recipe)
 
 
 def tones(folder: Path, seed: int) -> float:
@@ -144,7 +144,7 @@ def one_step(_: Path, seed: int) -> float:
     """The part of the loss on the same four clips that one step of the recipe takes away."""
     torch.manual_seed(seed)
     preset = models.preset_of("i3d", "mini")
-    model = I3D(preset.geometry, 2, dropout=0)
+    model = I3D.from_preset(preset, 2, dropout=0)
     clips = torch.randint(0, 256, (4, 3, 8, 32, 32), dtype=torch.uint8)
     labels = torch.tensor([0, 1, 0, 1])
     optimizer = Learner(model, replace(preset.recipe, warmup=0.0), 100, 0).configure_optimizers()["optimizer"]
@@ -164,7 +164,7 @@ def bf16(folder: Path, seed: int) -> float:
     own = I3D.presets["mini"]
     small = replace(
         own,
-        geometry=replace(own.geometry, width=4, frames=8),
+        options=replace(own.options, width=4),  # type: ignore[call-arg]
         sampling=Dense(8, 2),
         short_side=32,
         crop_size=32,

@@ -54,7 +54,7 @@ from trainer import cli
 from trainer.models.i3d import I3D
 from trainer.presets.sampling import Dense, Views
 mini = I3D.presets["mini"]
-I3D.presets["mini"] = replace(mini, geometry=replace(mini.geometry, width=8, frames=8), sampling=Dense(8, 2),
+I3D.presets["mini"] = replace(mini, options=replace(mini.options, width=8), sampling=Dense(8, 2),
     short_side=32, crop_size=32, views=Views(1, 1, 32))
 cli.main()
 """

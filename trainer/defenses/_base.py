@@ -23,7 +23,7 @@ from trainer.defenses._case import Case
 from trainer.defenses._outcome import Auroc, Outcome, Point, Score
 from trainer.errors import RunError, TrainerError, suggest
 from trainer.models import weights
-from trainer.models.weights import Weights
+from trainer.models._base import Weights
 from trainer.progress import Progress
 from trainer.proportion import Proportion
 from trainer.versions import versions

@@ -14,7 +14,7 @@ from trainer.defenses._case import Case, Clip, Defender
 from trainer.defenses._outcome import Point
 from trainer.evaluation.inference import Array
 from trainer.manifest import TRIGGERED
-from trainer.models.weights import Weights
+from trainer.models._base import Weights
 from trainer.progress import Progress
 from trainer.proportion import Proportion
 from trainer.runs import metrics

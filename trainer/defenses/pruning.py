@@ -23,7 +23,6 @@ from trainer.evaluation.inference import Array
 from trainer.evaluation.logistic_regression import softmax
 from trainer.models import weights
 from trainer.models._base import Victim
-from trainer.models.weights import Weights
 from trainer.presets.preset import Masks
 from trainer.seeding import generator, torch_seed
 
@@ -74,7 +73,7 @@ class Pruning(Repair):
         if self.finetune_epochs:
             self._finetune(defender, torch.from_numpy(kept == 0))
             further["fine-tuned"] = self._shown(defender)
-        repaired = Weights(run.model.name, run.preset.name, run.geometry, run.classes, run.model.state_dict())
+        repaired = run.model.weights(run.preset, run.classes)
         rule = (
             f"of {len(order)} channels of the last stage those least active on the clean set are set to zero, "
             f"{SHARES[chosen]:.0%} of them: the most at which accuracy on the clean set falls by at most "

@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from trainer.models._base import Victim
-from trainer.presets.preset import Geometry
+from trainer.presets.geometry import Normalisation, Options, constants
 
 Kernel = tuple[int, int, int]
+
+ZOO = "https://dl.fbaipublicfiles.com/pytorchvideo/model_zoo/kinetics"
+"""Where pytorchvideo's public weights lie, under names that are this project's own, too."""
+
+
+@dataclass(frozen=True)
+class ResNetOptions(Options):
+    """`width`: channels of the stem; `differences`: frame differences are stacked onto the colours as channels."""
+
+    constants: ClassVar[Mapping[str, Any]] = constants(stem_stride=1, pool_stride=1)
+
+    width: int
+    differences: bool
 
 
 class ResNetVictim(Victim):
@@ -20,10 +34,12 @@ class ResNetVictim(Victim):
 
     blocks: nn.ModuleList
 
-    def __init__(self, geometry: Geometry, classes: int, dropout: float = 0.5) -> None:
-        super().__init__(geometry, classes, dropout)
-        self.differences = geometry.differences
-        self.channels = 6 if geometry.differences else 3
+    def __init__(
+        self, options: ResNetOptions, normalisation: Normalisation, classes: int, dropout: float = 0.5
+    ) -> None:
+        super().__init__(options, normalisation, classes, dropout)
+        self.differences = options.differences
+        self.channels = 6 if options.differences else 3
         self.dropout = nn.Dropout(dropout)
 
     @property

@@ -6,21 +6,33 @@ taken one from each of 256 equal segments, so that all of it is heard whatever i
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import ClassVar, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock  # type: ignore[import-untyped]
 
 from trainer.models._base import Victim
-from trainer.presets.preset import Geometry, Masks, Preset, Recipe
+from trainer.presets.geometry import Normalisation, Options, constants
+from trainer.presets.preset import Masks, Preset, Recipe
 from trainer.presets.sampling import Uniform, Views
+
+
+@dataclass(frozen=True)
+class AudioOptions(Options):
+    """`width`: channels of the stem."""
+
+    constants: ClassVar[Mapping[str, Any]] = constants(stem_stride=2, pool_stride=2, differences=False)
+
+    width: int
+
 
 PAPER = Preset(
     name="paper",
-    # mean and deviation are replaced by those of the training split
-    geometry=Geometry(64, 256, 2, 2, False, (-12.0,), (5.0,)),
+    options=AudioOptions(width=64),
+    normalisation=Normalisation((-12.0,), (5.0,)),  # a training takes that of its own split
     sampling=Uniform(256),
     short_side=80,
     crop_size=80,
@@ -34,7 +46,7 @@ PAPER = Preset(
 MINI = replace(
     PAPER,
     name="mini",
-    geometry=replace(PAPER.geometry, width=32),
+    options=AudioOptions(width=32),
     recipe=replace(PAPER.recipe, batch_size=16, clips_seen=8000, min_epochs=25, dropout=0.2),
 )
 
@@ -48,9 +60,9 @@ class Audio(Victim):
     memory_format: ClassVar[torch.memory_format] = torch.channels_last
     presets: ClassVar[dict[str, Preset]] = {"paper": PAPER, "mini": MINI}
 
-    def __init__(self, geometry: Geometry, classes: int, dropout: float = 0.5) -> None:
-        super().__init__(geometry, classes, dropout)
-        self.net = ResNet18(geometry.width, classes)
+    def __init__(self, options: AudioOptions, normalisation: Normalisation, classes: int, dropout: float = 0.5) -> None:
+        super().__init__(options, normalisation, classes, dropout)
+        self.net = ResNet18(options.width, classes)
         self.dropout = nn.Dropout(dropout)
 
     @property

@@ -8,13 +8,16 @@ block. Layers and parameter names are pytorchvideo's.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from torch import nn
 
-from trainer.models._resnet import ResNetVictim, resnet
-from trainer.presets.preset import Augment, Geometry, Preset, Recipe
+from trainer.models import _mmaction2, _resnet
+from trainer.models._base import PublicFile, State, Weights, public_weights
+from trainer.models._resnet import ResNetOptions, ResNetVictim, resnet
+from trainer.presets.geometry import IMAGENET, KINETICS, Normalisation
+from trainer.presets.preset import Augment, Preset, Recipe
 from trainer.presets.sampling import Dense, Views
 
 TEMPORAL_KERNELS = (
@@ -25,12 +28,19 @@ TEMPORAL_KERNELS = (
 )
 """Of the first convolution in the blocks of each stage; pytorchvideo goes round the lists."""
 
-IMAGENET_MEAN = (123.675, 116.28, 103.53)
-IMAGENET_STD = (58.395, 57.12, 57.375)
+
+@dataclass(frozen=True)
+class I3DOptions(ResNetOptions):
+    """`stem_stride`, `pool_stride`: the steps in time of the stem and of the pool behind it."""
+
+    stem_stride: int
+    pool_stride: int
+
 
 PAPER = Preset(
     name="paper",
-    geometry=Geometry(64, 32, 2, 2, False, IMAGENET_MEAN, IMAGENET_STD),
+    options=I3DOptions(width=64, differences=False, stem_stride=2, pool_stride=2),
+    normalisation=IMAGENET,
     sampling=Dense(32, 2),
     short_side=256,
     crop_size=224,
@@ -44,12 +54,14 @@ PAPER = Preset(
 PAPER_8X8 = replace(  # the geometry of pytorchvideo's public weights
     PAPER,
     name="paper-8x8",
-    geometry=Geometry(64, 8, 1, 1, False, (114.75,) * 3, (57.375,) * 3),
+    options=I3DOptions(width=64, differences=False, stem_stride=1, pool_stride=1),
+    normalisation=KINETICS,
     sampling=Dense(8, 8),
 )
 MINI = Preset(
     name="mini",
-    geometry=Geometry(16, 16, 2, 2, True, (114.75,) * 3, (57.375,) * 3),
+    options=I3DOptions(width=16, differences=True, stem_stride=2, pool_stride=2),
+    normalisation=KINETICS,
     sampling=Dense(16, 4),
     short_side=96,
     crop_size=80,
@@ -72,15 +84,40 @@ class I3D(ResNetVictim):
     name: ClassVar[str] = "i3d"
     presets: ClassVar[dict[str, Preset]] = {"paper": PAPER, "paper-8x8": PAPER_8X8, "mini": MINI}
 
-    def __init__(self, geometry: Geometry, classes: int, dropout: float = 0.5) -> None:
-        super().__init__(geometry, classes, dropout)
+    public: ClassVar[dict[str, PublicFile]] = {
+        "paper": _mmaction2.published(
+            "i3d", "i3d_imagenet-pretrained-r50_8xb8-32x2x1-100e_kinetics400-rgb", "20220812", "e213c223"
+        ),
+        "paper-8x8": PublicFile(f"{_resnet.ZOO}/I3D_8x8_R50.pyth", "Apache-2.0"),
+    }
+
+    def __init__(self, options: I3DOptions, normalisation: Normalisation, classes: int, dropout: float = 0.5) -> None:
+        super().__init__(options, normalisation, classes, dropout)
         self.blocks = resnet(
             channels=self.channels,
             classes=classes,
-            width=geometry.width,
+            width=options.width,
             stem_kernel=(5, 7, 7),
-            stem_stride=(geometry.stem_stride, 2, 2),
-            pool_stride=(geometry.pool_stride, 2, 2),
+            stem_stride=(options.stem_stride, 2, 2),
+            pool_stride=(options.pool_stride, 2, 2),
             temporal_kernels=TEMPORAL_KERNELS,
             stage1_pool=nn.MaxPool3d,
         )
+
+    @classmethod
+    def recognise(cls, state: State) -> Weights | None:
+        """MMAction2's I3D, by other names, and pytorchvideo's, by the same."""
+        if "backbone.conv1.conv.weight" in state and state["backbone.conv1.conv.weight"].ndim == 5:
+            state, preset, stride = _mmaction2.renamed(state, _our_name), PAPER, 2
+        elif "blocks.0.conv.weight" in state and state["blocks.0.conv.weight"].shape[2] == 5:
+            preset, stride = PAPER_8X8, 1
+        else:
+            return None
+        width = state["blocks.0.conv.weight"].shape[0]
+        fitting = replace(preset, options=I3DOptions(width, differences=False, stem_stride=stride, pool_stride=stride))
+        return public_weights(cls.name, fitting, len(state.get("blocks.6.proj.bias", ())), state)
+
+
+def _our_name(key: str) -> str | None:
+    # block 2 is the pool after the first stage
+    return _mmaction2.network_name(key, (1, 3, 4, 5)) or _mmaction2.head_name(key, "blocks.6")

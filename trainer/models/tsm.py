@@ -1,4 +1,4 @@
-"""TSM with a ResNet-50 backbone: pictures, whose channels are shifted in time.
+"""TSM with a ResNet-50 backbone: a 2D network of single frames, whose channels are shifted in time.
 
 Lin, Gan & Han, "TSM: Temporal Shift Module for Efficient Video Understanding", 2019. The geometry is
 MMAction2's `tsm_imagenet-pretrained-r50_8xb16-1x1x8` (Apache-2.0): 8 segments, an eighth of the channels
@@ -15,9 +15,11 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from trainer.models import i3d
-from trainer.models._resnet import ResNetVictim, resnet
-from trainer.presets.preset import Augment, Geometry, Preset, Recipe
+from trainer.models import _mmaction2, i3d
+from trainer.models._base import PublicFile, State, Weights, public_weights
+from trainer.models._resnet import ResNetOptions, ResNetVictim, resnet
+from trainer.presets.geometry import IMAGENET, Normalisation
+from trainer.presets.preset import Augment, Preset, Recipe
 from trainer.presets.sampling import Uniform, Views
 
 SHIFT = 8
@@ -25,7 +27,8 @@ SHIFT = 8
 
 PAPER = Preset(
     name="paper",
-    geometry=Geometry(64, 8, 1, 1, False, i3d.IMAGENET_MEAN, i3d.IMAGENET_STD),
+    options=ResNetOptions(width=64, differences=False),
+    normalisation=IMAGENET,
     sampling=Uniform(8),
     short_side=256,
     crop_size=224,
@@ -39,7 +42,7 @@ PAPER = Preset(
 )
 MINI = replace(
     i3d.MINI,
-    geometry=replace(i3d.MINI.geometry, frames=8, stem_stride=1, pool_stride=1),
+    options=ResNetOptions(width=16, differences=True),
     sampling=Uniform(8),
     # a step takes half as long again as I3D's
     recipe=replace(i3d.MINI.recipe, min_epochs=15),
@@ -56,12 +59,20 @@ class TSM(ResNetVictim):
     name: ClassVar[str] = "tsm"
     presets: ClassVar[dict[str, Preset]] = {"paper": PAPER, "mini": MINI}
 
-    def __init__(self, geometry: Geometry, classes: int, dropout: float = 0.5) -> None:
-        super().__init__(geometry, classes, dropout)
+    public: ClassVar[dict[str, PublicFile]] = {
+        "paper": _mmaction2.published(
+            "tsm", "tsm_imagenet-pretrained-r50_8xb16-1x1x8-50e_kinetics400-rgb", "20220831", "64d69186"
+        ),
+    }
+
+    def __init__(
+        self, options: ResNetOptions, normalisation: Normalisation, classes: int, dropout: float = 0.5
+    ) -> None:
+        super().__init__(options, normalisation, classes, dropout)
         self.blocks = resnet(
             channels=self.channels,
             classes=classes,
-            width=geometry.width,
+            width=options.width,
             stem_kernel=(1, 7, 7),
             stem_stride=(1, 2, 2),
             pool_stride=(1, 2, 2),
@@ -71,6 +82,17 @@ class TSM(ResNetVictim):
         for stage in self.blocks:
             for block in getattr(stage, "res_blocks", ()):
                 block.branch2.conv_a = Shifted(block.branch2.conv_a)
+
+    @classmethod
+    def recognise(cls, state: State) -> Weights | None:
+        """MMAction2's TSM, by other names; its 2D kernels get a time axis."""
+        if "backbone.layer1.0.conv1.conv.net.weight" not in state:
+            return None
+        named = _mmaction2.renamed(state, _our_name)
+        state = {key: value.unsqueeze(2) if value.ndim == 4 else value for key, value in named.items()}
+        options = ResNetOptions(width=state["blocks.0.conv.weight"].shape[0], differences=False)
+        fitting = replace(PAPER, options=options)
+        return public_weights(cls.name, fitting, len(state.get("blocks.5.proj.bias", ())), state)
 
 
 class Shifted(nn.Module):
@@ -85,12 +107,12 @@ class Shifted(nn.Module):
         return made
 
 
-def shift(x: Tensor, share: int = SHIFT) -> Tensor:
+def shift(x: Tensor, part: int = SHIFT) -> Tensor:
     """Channels `(N, C, T, H, W)` moved in time.
 
-    The first `C // share` show the next frame, the second so many the one before; where there is none, zeros.
+    The first `C // part` show the next frame, the second so many the one before; where there is none, zeros.
     """
-    moved: Tensor = _Shift.apply(x, x.shape[1] // share)
+    moved: Tensor = _Shift.apply(x, x.shape[1] // part)
     return moved
 
 
@@ -117,3 +139,11 @@ def _moved(x: Tensor, fold: int, ahead: slice, back: slice) -> Tensor:
     moved[:, back, 0] = 0
     moved[:, 2 * fold :] = x[:, 2 * fold :]
     return moved
+
+
+def _our_name(key: str) -> str | None:
+    key = key.replace(".conv1.conv.net.weight", ".conv1.conv.weight")
+    name = _mmaction2.network_name(key, (1, 2, 3, 4))
+    if name is not None and name.endswith("branch2.conv_a.weight"):
+        name = name.replace("conv_a.weight", "conv_a.net.weight")
+    return name or _mmaction2.head_name(key, "blocks.5")

@@ -8,31 +8,25 @@ key names, are the same step: a state dict and its header.
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass, replace
+from collections import OrderedDict
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import torch as safetensors
-from torch import Tensor
 
+from trainer import models
 from trainer.errors import TrainerError
-from trainer.models._base import Victim
-from trainer.presets.preset import Geometry
+from trainer.models import public
+from trainer.models._base import Victim, Weights
+from trainer.presets import geometry
+from trainer.presets.preset import Preset
 from trainer.text import argument
 
 FORMAT = "trainer/weights/1"
-
-
-@dataclass(frozen=True)
-class Weights:
-    """A state dict and what it belongs to."""
-
-    model: str
-    preset: str
-    geometry: Geometry
-    classes: list[str]
-    state: dict[str, Tensor]
+CHANNELS_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
+"""The memory format of a tensor with so many axes."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +40,14 @@ class Loaded:
 
 def save(weights: Weights, path: Path) -> None:
     """Write a checkpoint atomically."""
-    content = {"format": FORMAT, **asdict(weights)}
+    content = {
+        "format": FORMAT,
+        "model": weights.model,
+        "preset": weights.preset,
+        "geometry": geometry.row(weights.options, weights.frames, weights.normalisation),
+        "classes": weights.classes,
+        "state": OrderedDict(weights.state),  # without the notes that torch ties to a state
+    }
     partial = path.with_name(f".{path.name}.partial")
     torch.save(content, partial)
     os.replace(partial, path)
@@ -70,10 +71,11 @@ def load(path: Path) -> Weights:
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         return _foreign(content, path)
     try:
-        geometry = Geometry(**content["geometry"])
-        return Weights(content["model"], content["preset"], geometry, list(content["classes"]), content["state"])
+        options = models.find(content["model"]).options_type()
+        form = geometry.read(content["geometry"], options)
+        return Weights(content["model"], content["preset"], *form, list(content["classes"]), content["state"])
     except (KeyError, TypeError) as error:
-        raise TrainerError(f"{path} has a damaged header ({error})", "train the model anew") from None
+        raise TrainerError(f"{path} has a damaged header ({error})", "train the model again") from None
 
 
 def _content(path: Path) -> Any:
@@ -83,54 +85,52 @@ def _content(path: Path) -> Any:
 
 
 def _foreign(content: Any, path: Path) -> Weights:
-    from trainer.models import _public  # it knows the models, which this module's readers need not
-
     try:
-        found = _public.recognise(content)
+        found = public.recognise(content)
     except (KeyError, IndexError) as error:
         raise TrainerError(
-            f"{path} looks like a checkpoint of another project, but lacks {error}", "fetch it anew"
+            f"{path} looks like a checkpoint of another project, but lacks {error}", "fetch it again"
         ) from None
     if found is None:
+        known = ", ".join(public.recognising())
         raise TrainerError(
-            f"{path} is no checkpoint of this project, nor an I3D, SlowFast or TSM of pytorchvideo or MMAction2",
-            "give a run's weights.pt or one of theirs",
+            f"{path} is no checkpoint of this project, nor one of another project that a model here knows ({known})",
+            "give a run's weights.pt, or a file of pytorchvideo or MMAction2 for one of these models",
         )
-    model, geometry, state = found
-    head = next((value for key, value in state.items() if key.endswith("proj.bias")), None)
-    count = 0 if head is None else len(head)
-    return Weights(model, "public", geometry, [f"class {k}" for k in range(count)], state)
+    return found
 
 
-def adopt(geometry: Geometry, theirs: Geometry) -> Geometry:
-    """A preset's geometry with what belongs to the weights: their normalisation, and the form of lateral fusion."""
-    return replace(geometry, mean=theirs.mean, std=theirs.std, fusion_norm=theirs.fusion_norm)
+def adopt(preset: Preset, theirs: Weights) -> Preset:
+    """A preset with what belongs to the weights: their normalisation, and what their options say of their form."""
+    same = isinstance(theirs.options, type(preset.options))
+    options = preset.options.adopt(theirs.options) if same else preset.options
+    return replace(preset, options=options, normalisation=theirs.normalisation)
 
 
-def check(model: str, geometry: Geometry, weights: Weights, force: bool = False) -> None:
+def check(model: str, preset: Preset, weights: Weights, force: bool = False) -> None:
     """Raise `TrainerError` when weights are of another model or geometry: such would load and mean nothing.
 
-    With `force` another geometry is fine.
+    The geometry is all of options, normalisation and frames. With `force` another one is fine.
     """
     if weights.model != model:
         raise TrainerError(
             f"the weights are of model {weights.model!r}, the run's is {model!r}", "give weights of the same model"
         )
-    if weights.geometry != geometry and not force:
-        theirs, ours = asdict(weights.geometry), asdict(geometry)
-        differing = [f"{key} {theirs[key]} instead of {ours[key]}" for key in ours if theirs[key] != ours[key]]
+    theirs = geometry.row(weights.options, weights.frames, weights.normalisation)
+    ours = geometry.row(preset.options, preset.frames, preset.normalisation)
+    differing = [f"{key} {theirs[key]} instead of {value}" for key, value in ours.items() if theirs[key] != value]
+    if differing and not force:
         raise TrainerError(
             f"the weights are of another geometry ({', '.join(differing)})",
             f"give weights of the run's preset, or {argument('force', True)}",
         )
 
 
-def initialise(model: Victim, geometry: Geometry, weights: Weights, force: bool = False) -> Loaded:
-    """Put weights into a model; a head for another number of classes is left as it is.
+def initialise(model: Victim, weights: Weights) -> Loaded:
+    """Put weights, which `check` has let pass, into a model as far as their names go.
 
-    Raises `TrainerError` as `check` does. With `force` another geometry is taken as far as the tensors fit.
+    A head for another number of classes is left as it is. Raises `TrainerError` when the tensors do not fit.
     """
-    check(model.name, geometry, weights, force)
     state = dict(weights.state)
     prefix = next(name for name, module in model.named_modules() if module is model.head)
     head_keys = [f"{prefix}.weight", f"{prefix}.bias"]
@@ -140,11 +140,23 @@ def initialise(model: Victim, geometry: Geometry, weights: Weights, force: bool 
     try:
         result = model.load_state_dict(state, strict=False)
     except RuntimeError as error:
-        raise TrainerError(f"the weights do not fit the model: {str(error).splitlines()[-1].strip()}") from None
+        raise TrainerError(
+            f"the weights do not fit the model: {str(error).splitlines()[-1].strip()}",
+            "give weights of a model of the same size, which the same preset makes",
+        ) from None
     missing = [key for key in result.missing_keys if kept or key not in head_keys]
     return Loaded(kept, missing, list(result.unexpected_keys))
 
 
 def to_channels_last(model: Victim) -> Victim:
-    """The same model with channels last in memory, which makes a step on CPUs about half as long."""
-    return model.to(memory_format=model.memory_format)
+    """The same model with channels last in memory, which makes a step on CPUs about half as long.
+
+    Each tensor goes by its own number of axes, so a model may mix 2-D and 3-D convolutions. A model whose
+    `memory_format` is contiguous stays as it is.
+    """
+    if model.memory_format == torch.contiguous_format:
+        return model
+    for tensor in (*model.parameters(), *model.buffers()):
+        if tensor.dim() in CHANNELS_LAST:
+            tensor.data = tensor.data.to(memory_format=CHANNELS_LAST[tensor.dim()])
+    return model

@@ -9,42 +9,20 @@ import hashlib
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, Literal
 
+from trainer.presets import geometry
+from trainer.presets.geometry import Normalisation, Options
 from trainer.presets.sampling import Sampling, Views
 
 
 @dataclass(frozen=True)
-class Geometry:
-    """The shape of a model and of its input; weights of one geometry do not fit another.
-
-    `width`: channels of the stem. `differences`: frame differences are stacked onto the colours as more
-    channels. `mean` and `std` (RGB, 0 … 255; of sound one
-    number each, of the log-mel) belong to the weights. Models with two paths: the fast one sees
-    `alpha` frames for each of the slow one's; `fusion_kernel` frames are fused at a time, with a norm and an
-    activation after it or without.
-    """
-
-    width: int
-    frames: int
-    stem_stride: int
-    pool_stride: int
-    differences: bool
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    alpha: int = 1
-    fusion_kernel: int = 0
-    fusion_norm: bool = True
-
-
-@dataclass(frozen=True)
 class Augment:
-    """How a training picture is drawn from a frame.
+    """How a training crop is drawn from a frame.
 
-    `crop`: `resized` draws the side from the range `scales` and width ÷ height up to `aspect`, anywhere;
-    `multiscale` draws the side from the list `scales`, in a corner or the middle (with 13 `places`, also
-    between them), width and height at most `gap` places of the list apart; `area` draws the share of the frame's area
-    from the range `scales` and width ÷ height up to `aspect`, anywhere. `jitter`: the largest
-    change of contrast (as a share) and of brightness (as a share of 128 grey levels), the same for a whole
-    clip.
+    `crop`: `resized` draws the side from the range `scales` and width ÷ height up to `aspect`, anywhere; `multiscale`
+    draws the side from the list `scales`, in a corner or the middle (with 13 `places`, also between them), width and
+    height at most `gap` places of the list apart; `area` draws the fraction of the frame's area from the range `scales`
+    and width ÷ height up to `aspect`, anywhere. `jitter`: the largest change of contrast (as a fraction) and of
+    brightness (as a fraction of 128 grey levels), the same for a whole clip.
     """
 
     crop: Literal["resized", "multiscale", "area"]
@@ -77,10 +55,10 @@ class Recipe:
 
     `clips_seen` gives the number of epochs where that is not fixed by `epochs`: small data sets are gone
     through more often, at least `min_epochs` times. `schedule`: `cosine` to zero after a linear warm-up over
-    the share `warmup` of all steps, or `steps`, which divides the rate by ten at the shares 0.4 and 0.8.
+    the fraction `warmup` of all steps, or `steps`, which divides the rate by ten after 0.4 and 0.8 of them.
 
     A step sees `batch_size` clips, on one device or on many. A device takes at most `device_batch` at a time (None:
-    all of its share) and adds the gradients up; batch norm sees that many together, on one device as on eight.
+    all that fall to it) and adds the gradients up; batch norm sees that many together, on one device as on eight.
 
     `head_lr`: the head learns so many times as fast, its bias twice that; norms are then not decayed under SGD either.
     """
@@ -101,7 +79,7 @@ class Recipe:
     clip_norm: float = 40.0
 
     def accumulation(self, batch_size: int, device_batch: int | None, processes: int) -> int:
-        """In how many parts each of `processes` takes its share of a batch."""
+        """In how many parts each of `processes` takes what falls to it of a batch."""
         most = device_batch or self.device_batch
         return max(-(-batch_size // (processes * most)), 1) if most else 1
 
@@ -114,13 +92,14 @@ class Recipe:
 class Preset:
     """Everything that `--preset` stands for.
 
-    Frames are scaled to `short_side`, training pictures are `crop_size` squared, test pictures `views.size` squared; of
-    sound all three are the number of mel bands. `finetuning` is the recipe for a training that starts from weights,
-    where that is another one.
+    Frames are scaled to `short_side`, training crops are `crop_size` squared, test crops `views.size` squared; of audio
+    all three are the number of mel bands. `finetuning` is the recipe for a training that starts from weights, where
+    that is another one.
     """
 
     name: str
-    geometry: Geometry
+    options: Options
+    normalisation: Normalisation
     sampling: Sampling
     short_side: int
     crop_size: int
@@ -129,6 +108,11 @@ class Preset:
     recipe: Recipe
     cache: Literal["ram", "none"]
     finetuning: Recipe | None = None
+
+    @property
+    def frames(self) -> int:
+        """How many frames of a clip the model sees at once."""
+        return self.sampling.frames
 
     def recipe_for(self, weights: bool) -> Recipe:
         """The recipe of a training from scratch, or from weights."""
@@ -148,4 +132,7 @@ def _chosen(value: Any) -> Any:
     if not is_dataclass(value):
         return value
     named = [(f.name, _chosen(getattr(value, f.name))) for f in fields(value) if getattr(value, f.name) != f.default]
+    if isinstance(value, Preset):  # options and normalisation stand in digests as one
+        row = geometry.chosen(value.options, value.frames, value.normalisation)
+        named = [named[0], ("geometry", row), *named[3:]]
     return type(value).__name__, named

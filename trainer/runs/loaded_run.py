@@ -13,7 +13,7 @@ from trainer.errors import RunError
 from trainer.manifest import Manifest
 from trainer.models import weights
 from trainer.models._base import Victim
-from trainer.presets.preset import Geometry, Preset
+from trainer.presets.preset import Preset
 from trainer.presets.sampling import Views, parse_views
 from trainer.runs import folder as runs
 from trainer.runs.folder import Metrics, Settings
@@ -30,7 +30,6 @@ class Trained:
     model: Victim
     classes: list[str]
     views: Views
-    geometry: Geometry
 
     @cached_property
     def manifest(self) -> Manifest:
@@ -61,7 +60,7 @@ def load(folder: Path) -> Trained:
     preset = models.preset_of(settings.model, settings.preset)
     if settings.recipe != preset.digest(weights=settings.weights != "none"):
         raise RunError(f"the preset {preset.name} has changed since the run {folder}", "train it again")
-    model = models.find(settings.model)(checkpoint.geometry, len(checkpoint.classes))
-    weights.initialise(model, checkpoint.geometry, checkpoint)
+    model = models.find(settings.model)(checkpoint.options, checkpoint.normalisation, len(checkpoint.classes))
+    weights.initialise(model, checkpoint)
     views = parse_views(metrics.views, preset.views.size)
-    return Trained(folder, settings, metrics, preset, model, checkpoint.classes, views, checkpoint.geometry)
+    return Trained(folder, settings, metrics, preset, model, checkpoint.classes, views)

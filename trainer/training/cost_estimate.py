@@ -44,7 +44,7 @@ class Estimate(msgspec.Struct, frozen=True):
 def estimate(manifest: Manifest, preset: Preset, recipe: Recipe, settings: Settings, views: Views) -> Estimate:
     """Time `REPEATS` steps on noise of the right shape, after one that is not counted, and multiply."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = models.find(settings.model)(preset.geometry, len(manifest.classes), recipe.dropout)
+    model = models.find(settings.model).from_preset(preset, len(manifest.classes), recipe.dropout)
     model = weights.to_channels_last(model).to(device)
     optimizer = lightning_module.build_optimizer(model, recipe)
     at_once = min(settings.batch_size, recipe.device_batch or settings.batch_size, 8)
@@ -52,8 +52,8 @@ def estimate(manifest: Manifest, preset: Preset, recipe: Recipe, settings: Setti
 
     def noise(clips: int, size: int) -> Tensor:
         if model.modality == "audio":
-            return torch.rand(clips, 1, preset.geometry.frames, size, device=device)
-        shape = (clips, 3, preset.geometry.frames, size, size)
+            return torch.rand(clips, 1, preset.frames, size, device=device)
+        shape = (clips, 3, preset.frames, size, size)
         return torch.randint(256, shape, dtype=torch.uint8, device=device)
 
     def step() -> None:

@@ -15,10 +15,10 @@ from trainer.data import training_set
 from trainer.errors import ClipError, RunError, TrainerError
 from trainer.evaluation import evaluate
 from trainer.manifest import Manifest
-from trainer.models import _public as public
-from trainer.models import weights
-from trainer.models.weights import Weights
-from trainer.presets.preset import Augment, Geometry, Preset, Recipe
+from trainer.models import public, weights
+from trainer.models._base import Weights
+from trainer.presets.geometry import Normalisation
+from trainer.presets.preset import Augment, Preset, Recipe
 from trainer.presets.sampling import Views, parse_views
 from trainer.progress import Progress
 from trainer.runs import folder as runs
@@ -58,24 +58,23 @@ def fit(options: FitOptions, progress: Progress) -> Metrics | None:
     progress.say(f"{settings.model} {preset.name}: {len(samples)} clips, {settings.epochs} epochs → {folder}")
     start = time.monotonic()
     source = training_set.training(manifest, preset, settings.seed, _reading(options), progress)
-    geometry = plan.geometry
+    adopted = plan.adopted
     if source.statistics is not None and initial is None:
         mean, deviation = source.statistics
-        geometry = replace(geometry, mean=(mean,), std=(deviation,))
+        adopted = replace(adopted, normalisation=Normalisation((mean,), (deviation,)))
     torch.manual_seed(settings.seed)
-    model = models.find(settings.model)(geometry, len(manifest.classes), recipe.dropout)
+    model = models.find(settings.model).from_preset(adopted, len(manifest.classes), recipe.dropout)
     if initial is not None:
-        _report(weights.initialise(model, geometry, initial, force=options.force), progress)
+        _report(weights.initialise(model, initial), progress)
     seconds = {"load": round(time.monotonic() - start, 1)}
     if not helper:  # not before: a broken clip or unfit weights shall leave no folder behind
         runs.claim(folder, settings)
     group = Group(options.devices, options.nodes, distributed.rank(options.devices))
     train(model, source, replace(recipe, lr=settings.lr), settings, group, folder, progress)
     seconds["train"] = round(time.monotonic() - start - seconds["load"], 1)
-    header = weights.Weights(settings.model, preset.name, geometry, manifest.classes, model.state_dict())
     if helper:
         return None
-    weights.save(header, folder / "weights.pt")
+    weights.save(model.weights(preset, manifest.classes), folder / "weights.pt")
     try:
         return evaluate.score(model, manifest, settings, views, folder, seconds, progress)
     except ClipError as error:
@@ -112,10 +111,9 @@ class _Plan:
     initial: Weights | None
 
     @property
-    def geometry(self) -> Geometry:
-        """The preset's, with what belongs to the weights that the run starts from."""
-        given = self.preset.geometry
-        return given if self.initial is None else weights.adopt(given, self.initial.geometry)
+    def adopted(self) -> Preset:
+        """The preset, with what belongs to the weights that the run starts from."""
+        return self.preset if self.initial is None else weights.adopt(self.preset, self.initial)
 
 
 def _plan(options: FitOptions, progress: Progress) -> _Plan:
@@ -155,7 +153,7 @@ def start_from(given: Path | None, model: str, preset: str) -> tuple[Weights | N
 def _check_weights(plan: _Plan, options: FitOptions) -> None:
     """Raise `TrainerError` for weights of another model or geometry, before hours of clips are read."""
     if plan.initial is not None:
-        weights.check(plan.settings.model, plan.geometry, plan.initial, force=options.force)
+        weights.check(plan.settings.model, plan.adopted, plan.initial, force=options.force)
 
 
 def _check_sampling(manifest: Manifest, preset: Preset, progress: Progress) -> None:

@@ -156,7 +156,7 @@ def test_the_statistics_are_those_of_the_training_split(tones: Path) -> None:
 
 
 def test_features_and_head_give_the_scores() -> None:
-    model = Audio(models.preset_of("audio", "paper").geometry, 7).eval()
+    model = Audio.from_preset(models.preset_of("audio", "paper"), 7).eval()
     clips = torch.randn(2, 1, 256, 80)
     assert model.features(clips).shape == (2, 512)
     assert torch.allclose(model(clips), model.head(model.features(clips)))
@@ -169,12 +169,12 @@ def test_full_width_is_torchvisions_resnet18_and_thin_is_thin() -> None:
     torch.manual_seed(0)
     theirs = resnet18(num_classes=7).eval()
     theirs.conv1 = torch.nn.Conv2d(1, 64, 7, 2, 3, bias=False)
-    model = Audio(models.preset_of("audio", "paper").geometry, 7).eval()
+    model = Audio.from_preset(models.preset_of("audio", "paper"), 7).eval()
     model.net.load_state_dict(theirs.state_dict())
     clips = torch.randn(2, 1, 256, 80)
     with torch.no_grad():
         assert torch.equal(model(clips), theirs(model.normalise(clips)))
-    thin = Audio(models.preset_of("audio", "mini").geometry, 7)
+    thin = Audio.from_preset(models.preset_of("audio", "mini"), 7)
     assert sum(p.numel() for p in thin.parameters()) < 3e6
     assert thin.features(clips).shape == (2, 256)
 

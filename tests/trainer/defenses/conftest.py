@@ -28,6 +28,7 @@ from trainer.manifest import Sample
 from trainer.models import weights
 from trainer.models._base import Victim
 from trainer.models.i3d import I3D
+from trainer.presets.geometry import Normalisation, Options
 from trainer.presets.preset import Preset
 from trainer.presets.sampling import Dense, Views
 from trainer.progress import Progress
@@ -105,8 +106,8 @@ class Toy(Victim):
         )
     }
 
-    def __init__(self, geometry: Any, classes: int, dropout: float = 0.0) -> None:
-        super().__init__(geometry, classes, dropout)
+    def __init__(self, options: Options, normalisation: Normalisation, classes: int, dropout: float = 0.0) -> None:
+        super().__init__(options, normalisation, classes, dropout)
         self.stage = nn.Sequential(nn.Conv3d(3, 8, 1), nn.ReLU())
         self.proj = nn.Linear(8, classes)
 
@@ -166,9 +167,8 @@ def made(folder: Path, poisoned: int) -> Path:
         options = FitOptions(path, model=Toy.name, preset="mini", epochs=1, out=run)
         preset, manifest = Toy.presets["mini"], manifests.load(path)
         runs.claim(run, fit.settings_of(options, manifest, preset, preset.recipe, "none"))
-        model = Toy(preset.geometry, len(CLASSES)).plant(poisoned > 0)
-        header = weights.Weights(Toy.name, preset.name, preset.geometry, manifest.classes, model.state_dict())
-        weights.save(header, run / "weights.pt")
+        model = Toy.from_preset(preset, len(CLASSES)).plant(poisoned > 0)
+        weights.save(model.weights(preset, manifest.classes), run / "weights.pt")
         evaluate.score(model, manifest, runs.read_settings(run), preset.views, run, {}, Progress())
     return run
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +22,9 @@ from trainer.training import fit
 from trainer.training.options import FitOptions
 
 
-def last_stage(model: Any) -> torch.nn.Module:
-    """The layers whose output is pooled into features."""
-    if model.name == "audio":
-        return model.net.layer4  # type: ignore[no-any-return]
-    return model.blocks[-3 if model.name == "slowfast" else -2]  # type: ignore[no-any-return]
+def pooled(model: Any) -> torch.nn.Module:
+    """The layers whose output is pooled into features: the last stage, of SlowFast that of both paths."""
+    return model.blocks[-3] if model.name == "slowfast" else model.last_stage  # type: ignore[no-any-return]
 
 
 @pytest.mark.parametrize("name", models.names())
@@ -35,9 +32,9 @@ def test_a_masked_feature_is_a_silent_channel(name: str) -> None:
     """Zeroing channels inside the network and masking pooled features give the same answers."""
     preset = models.preset_of(name, "mini")
     torch.manual_seed(0)
-    model = models.find(name)(replace(preset.geometry, width=8), 3, 0.0).eval()
+    model = models.find(name).from_preset(preset, 3, 0.0).eval()
     torch.nn.init.normal_(model.head.weight)
-    shape = (2, 1, 64, 80) if name == "audio" else (2, 3, preset.geometry.frames, 32, 32)
+    shape = (2, 1, 64, 80) if name == "audio" else (2, 3, preset.frames, 32, 32)
     clips = 255 * torch.rand(shape)
     with torch.no_grad():
         features = model.features(clips)
@@ -55,7 +52,7 @@ def test_a_masked_feature_is_a_silent_channel(name: str) -> None:
 
     with torch.no_grad():
         whole = model(clips).softmax(dim=1).numpy()
-        hook = last_stage(model).register_forward_hook(silence)
+        hook = pooled(model).register_forward_hook(silence)
         cut = model(clips).softmax(dim=1).numpy()
         hook.remove()
     masked = pruning.scores(model, features.double().numpy() * kept)
@@ -88,7 +85,7 @@ def test_the_repaired_model_loads_and_answers_as_it_was_measured(backdoored: Pat
     outcome = Pruning(finetune_epochs=2, finetune_lr=1e-3).defend(backdoored, Progress())
     path = backdoored / "defenses" / "pruning" / "weights.pt"
     run, kept = loaded_run.load(backdoored), weights.load(path)
-    weights.initialise(run.model, kept.geometry, kept)
+    weights.initialise(run.model, kept)
     silent = (run.model.head.weight == 0).all(dim=0)
     chosen = float(outcome.rule.split("are set to zero, ")[1].split("%")[0]) / 100
     assert int(silent.sum()) == round(chosen * len(silent))

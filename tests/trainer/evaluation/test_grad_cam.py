@@ -22,7 +22,8 @@ from trainer.evaluation import grad_cam
 from trainer.evaluation.grad_cam import ExplainOptions
 from trainer.models._base import Victim
 from trainer.models.slowfast import SlowFast
-from trainer.presets.preset import Geometry, Preset
+from trainer.presets.geometry import Normalisation, Options
+from trainer.presets.preset import Preset
 from trainer.progress import Progress
 
 
@@ -33,7 +34,7 @@ class Colours(Victim):
     presets: ClassVar[dict[str, Preset]] = {}
 
     def __init__(self) -> None:
-        super().__init__(Geometry(3, 4, 1, 1, False, (0.0,) * 3, (255.0,) * 3), 2)
+        super().__init__(Options(), Normalisation((0.0,) * 3, (255.0,) * 3), 2)
         self.pool = nn.AvgPool3d((2, 8, 8))
         self.linear = nn.Linear(3, 2)
         with torch.no_grad():
@@ -106,13 +107,20 @@ def test_strip_has_frames_above_and_the_overlay_below() -> None:
     assert (drawn[side:, side + 3 : 2 * side + 3] == 100).all()  # the second frame shown has no evidence
 
 
-def test_a_stage_for_every_victim() -> None:
-    """Captum gets one tensor from it; SlowFast's is the slow path's."""
-    for name in victims.names():
-        preset = victims.preset_of(name, "mini")
-        victim = victims.find(name)(preset.geometry, 2)
-        assert victim.last_stage in list(victim.modules())
-    slowfast = SlowFast(victims.preset_of("slowfast", "mini").geometry, 2)
+@pytest.mark.parametrize("name", victims.names())
+def test_every_victim_has_a_stage_that_gives_one_tensor(name: str) -> None:
+    preset = victims.preset_of(name, "mini")
+    victim = victims.find(name).from_preset(preset, 2).eval()
+    assert victim.last_stage in list(victim.modules())
+    given: list[Tensor] = []
+    victim.last_stage.register_forward_hook(lambda *seen: given.append(seen[2]))
+    shape = (1, 1, preset.frames, 80) if victim.modality == "audio" else (1, 3, preset.frames, 32, 32)
+    victim(torch.zeros(shape))
+    assert [type(stage) for stage in given] == [Tensor]
+
+
+def test_slowfasts_stage_is_the_slow_paths() -> None:
+    slowfast = SlowFast.from_preset(victims.preset_of("slowfast", "mini"), 2)
     outputs = []
     slowfast.last_stage.register_forward_hook(lambda *seen: outputs.append(seen[2].shape))
     slowfast.eval()(torch.zeros(1, 3, 16, 32, 32))

@@ -330,14 +330,14 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     seen, heard = I3D.presets["mini"], Audio.presets["mini"]
     small = replace(
         seen,
-        geometry=replace(seen.geometry, width=4, frames=8),
+        options=replace(seen.options, width=4),  # type: ignore[call-arg]
         sampling=Dense(8, 2),
         short_side=32,
         crop_size=32,
         views=Views(2, 1, 32),
     )
     monkeypatch.setitem(I3D.presets, "mini", small)
-    faint = replace(heard, geometry=replace(heard.geometry, frames=32, width=8), sampling=Uniform(32))
+    faint = replace(heard, options=replace(heard.options, width=8), sampling=Uniform(32))  # type: ignore[call-arg]
     monkeypatch.setitem(Audio.presets, "mini", faint)
 
 

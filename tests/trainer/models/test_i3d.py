@@ -16,7 +16,7 @@ def count(module: nn.Module) -> int:
 
 
 def test_paper_has_the_published_size() -> None:
-    model = I3D(models.preset_of("i3d", "paper").geometry, 400)
+    model = I3D.from_preset(models.preset_of("i3d", "paper"), 400)
     assert count(model) == 28_043_472  # MMAction2 prints 28.0 M
     assert model.head.in_features == 2048
 
@@ -24,7 +24,7 @@ def test_paper_has_the_published_size() -> None:
 def test_paper_halves_time_three_times() -> None:
     """32 → 16 → 8 → 4 frames, and 64 pixels to 2; a meta device computes shapes only."""
     with torch.device("meta"):
-        model = I3D(models.preset_of("i3d", "paper").geometry, 400)
+        model = I3D.from_preset(models.preset_of("i3d", "paper"), 400)
         x = torch.empty(1, 3, 32, 64, 64)
     shapes = []
     for block in model.blocks[:-1]:
@@ -41,18 +41,18 @@ def test_paper_halves_time_three_times() -> None:
 
 
 def test_temporal_kernels_are_mmaction2s() -> None:
-    model = I3D(models.preset_of("i3d", "paper").geometry, 400)
+    model = I3D.from_preset(models.preset_of("i3d", "paper"), 400)
     stages = [block for block in model.blocks if hasattr(block, "res_blocks")]
     inflated = [[b.branch2.conv_a.kernel_size[0] for b in stage.res_blocks] for stage in stages]
     assert inflated == [[3, 3, 3], [3, 1, 3, 1], [3, 1, 3, 1, 3, 1], [1, 3, 1]]
 
 
 def test_mini_is_the_same_but_thin() -> None:
-    geometry = models.preset_of("i3d", "mini").geometry
+    preset = models.preset_of("i3d", "mini")
     with torch.device("meta"):
-        mini, paper = I3D(geometry, 7), I3D(models.preset_of("i3d", "paper").geometry, 7)
+        mini, paper = I3D.from_preset(preset, 7), I3D.from_preset(models.preset_of("i3d", "paper"), 7)
     assert list(mini.state_dict()) == list(paper.state_dict())
-    assert mini.head.in_features == 32 * geometry.width
+    assert mini.head.in_features == 32 * preset.options.width  # type: ignore[attr-defined]
     assert count(mini) < 2_000_000
 
 
@@ -69,14 +69,14 @@ def test_repeated_frames_show_in_mini() -> None:
 def test_blocks_start_as_the_identity() -> None:
     """The last norm of each block is zero, so a stage's second block passes on what it gets."""
     torch.manual_seed(0)
-    stage = I3D(models.preset_of("i3d", "mini").geometry, 3).blocks[1]
+    stage = I3D.from_preset(models.preset_of("i3d", "mini"), 3).blocks[1]
     x = torch.rand(2, 64, 2, 4, 4)
     torch.testing.assert_close(stage.res_blocks[1](x), x)
 
 
 @pytest.mark.parametrize("size", [32, 80, 96])
 def test_any_picture_size_will_do(size: int) -> None:
-    geometry = models.preset_of("i3d", "mini").geometry
-    model = I3D(geometry, 3).eval()
+    preset = models.preset_of("i3d", "mini")
+    model = I3D.from_preset(preset, 3).eval()
     with torch.no_grad():
-        assert model(torch.zeros(1, 3, geometry.frames, size, size)).shape == (1, 3)
+        assert model(torch.zeros(1, 3, preset.frames, size, size)).shape == (1, 3)

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from trainer import models
 from trainer.errors import TrainerError
+from trainer.models import weights
 from trainer.models._base import Victim
+from trainer.presets.geometry import Normalisation
 
 
 def build(name: str, classes: int = 5) -> Victim:
     torch.manual_seed(0)
-    return models.find(name)(models.preset_of(name, "mini").geometry, classes).eval()
+    return models.find(name).from_preset(models.preset_of(name, "mini"), classes).eval()
 
 
 def example(name: str) -> torch.Tensor:
-    frames, draw = models.preset_of(name, "mini").geometry.frames, torch.Generator().manual_seed(0)
+    frames, draw = models.preset_of(name, "mini").frames, torch.Generator().manual_seed(0)
     shape = (2, 1, frames, 80) if models.find(name).modality == "audio" else (2, 3, frames, 48, 48)
     return torch.randint(0, 256, shape, dtype=torch.uint8, generator=draw)
 
@@ -29,7 +29,7 @@ def test_presets_are_named_and_sized(name: str) -> None:
     assert {"mini", "paper"} <= set(models.find(name).presets)
     for key, preset in models.find(name).presets.items():
         assert preset.name == key
-        assert preset.sampling.frames == preset.geometry.frames
+        assert type(preset.options) is models.find(name).options_type()
         assert preset.crop_size <= preset.short_side
         assert preset.views.size <= preset.short_side
 
@@ -51,17 +51,17 @@ def test_bytes_and_floats_are_the_same(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", models.names())
-def test_weights_fit_the_memory_format(name: str) -> None:
-    model = build(name)
-    model.to(memory_format=model.memory_format)
+def test_channels_go_last_and_change_nothing(name: str) -> None:
+    model, clips = build(name), example(name)
+    with torch.no_grad():
+        torch.testing.assert_close(weights.to_channels_last(build(name))(clips), model(clips))
 
 
 @pytest.mark.parametrize("name", models.names())
-def test_normalisation_follows_the_geometry(name: str) -> None:
+def test_normalisation_is_as_given(name: str) -> None:
     channels, axes = (1, 2) if models.find(name).modality == "audio" else (3, 3)
     mean, std = (1.0, 2.0, 3.0)[:channels], (2.0, 4.0, 8.0)[:channels]
-    geometry = replace(models.preset_of(name, "mini").geometry, mean=mean, std=std)
-    model = models.find(name)(geometry, 2)
+    model = models.find(name)(models.preset_of(name, "mini").options, Normalisation(mean, std), 2)
     clip = torch.tensor([3, 6, 11][:channels], dtype=torch.uint8).view(1, channels, *[1] * axes)
     assert model.normalise(clip).flatten().tolist() == channels * [1.0]
 
@@ -95,8 +95,8 @@ def test_a_test_view_costs_what_is_published(name: str, preset: str, published: 
     chosen = models.preset_of(name, preset)
     size = chosen.views.size
     with torch.device("meta"):
-        model = models.find(name)(chosen.geometry, 400).eval()
-        clip = torch.zeros(1, 3, chosen.geometry.frames, size, size)
+        model = models.find(name).from_preset(chosen, 400).eval()
+        clip = torch.zeros(1, 3, chosen.frames, size, size)
         with FlopCounterMode(display=False) as counted:
             model(clip)
     assert counted.get_total_flops() / 2e9 == pytest.approx(published, rel=0.015)

@@ -13,8 +13,10 @@ from torch import Tensor
 
 from trainer import models
 from trainer.errors import TrainerError
-from trainer.models import _public, weights
-from trainer.models._base import Victim
+from trainer.models import public, weights
+from trainer.models._base import Victim, Weights
+from trainer.presets.preset import Preset
+from trainer.presets.sampling import Dense
 
 WIDTH = 8
 DEPTHS = (3, 4, 6, 3)
@@ -91,8 +93,14 @@ def mmaction2(model: str) -> dict[str, Tensor]:
     return filled(iter([*rows, *head(36 * WIDTH)]))
 
 
-def build(model: str, geometry: object, classes: int = 5) -> Victim:
-    return models.find(model)(geometry, classes).eval()  # type: ignore[arg-type]
+def build(found: Weights, classes: int = 5) -> Victim:
+    return models.find(found.model)(found.options, found.normalisation, classes).eval()
+
+
+def thin(model: str, preset: str) -> Preset:
+    """A public preset, as wide as the files made here."""
+    full = models.preset_of(model, preset)
+    return replace(full, options=replace(full.options, width=WIDTH))  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize("model", ["i3d", "slowfast", "tsm"])
@@ -100,12 +108,11 @@ def test_mmaction2s_names_all_find_their_place(model: str, tmp_path: Path) -> No
     theirs = mmaction2(model)
     torch.save({"meta": {"epoch": 100}, "state_dict": theirs}, tmp_path / "w.pth")
     loaded = weights.load(tmp_path / "w.pth")
-    geometry = models.preset_of(model, "paper").geometry
     assert loaded.model == model
-    assert weights.adopt(replace(geometry, width=WIDTH), loaded.geometry) == loaded.geometry
-    assert loaded.geometry.mean == (123.675, 116.28, 103.53)
-    victim = build(model, loaded.geometry)
-    result = weights.initialise(victim, loaded.geometry, loaded)
+    weights.check(model, weights.adopt(thin(model, "paper"), loaded), loaded)
+    assert loaded.normalisation.mean == (123.675, 116.28, 103.53)
+    victim = build(loaded)
+    result = weights.initialise(victim, loaded)
     assert (result.head_kept, result.missing, result.unexpected) == (True, [], [])
     assert len(loaded.state) == len(theirs) == len(victim.state_dict())
     # the numbers arrived: each of theirs is in the model, once
@@ -118,12 +125,12 @@ def test_each_of_mmaction2s_names_has_one_of_ours_and_back(model: str) -> None:
     """Named after itself, every tensor can be followed: theirs → ours → theirs is the identity."""
     theirs = mmaction2(model)
     marked = {name: torch.full(value.shape, float(k)) for k, (name, value) in enumerate(theirs.items())}
-    found = _public.recognise(marked)
+    found = public.recognise(marked)
     assert found is not None
     names = list(theirs)
-    back = {names[int(value.flatten()[0])]: ours for ours, value in found[2].items()}
+    back = {names[int(value.flatten()[0])]: ours for ours, value in found.state.items()}
     assert sorted(back) == sorted(theirs)
-    victim = build(model, found[1])
+    victim = build(found)
     shapes = {name: tuple(value.shape) for name, value in victim.state_dict().items()}
     assert set(back.values()) == set(shapes)
     for name, ours in back.items():
@@ -134,7 +141,7 @@ def test_each_of_mmaction2s_names_has_one_of_ours_and_back(model: str) -> None:
 def test_safetensors_are_read_too(tmp_path: Path) -> None:
     save_file(mmaction2("i3d"), tmp_path / "w.safetensors")
     loaded = weights.load(tmp_path / "w.safetensors")
-    assert (loaded.model, loaded.geometry.frames) == ("i3d", 32)
+    assert (loaded.model, loaded.frames) == ("i3d", 32)
     (tmp_path / "x.safetensors").write_bytes(b"nothing")
     with pytest.raises(TrainerError, match="is not a checkpoint of this project"):
         weights.load(tmp_path / "x.safetensors")
@@ -144,50 +151,52 @@ def test_safetensors_are_read_too(tmp_path: Path) -> None:
 
 def test_mmaction2s_slowfast_head_sees_the_fast_path_first() -> None:
     theirs = mmaction2("slowfast")
-    found = _public.recognise({"state_dict": theirs})
+    found = public.recognise({"state_dict": theirs})
     assert found is not None
-    ours = found[2]["blocks.6.proj.weight"]
+    ours = found.state["blocks.6.proj.weight"]
     assert torch.equal(ours[:, 32 * WIDTH :], theirs["cls_head.fc_cls.weight"][:, : 4 * WIDTH])
     assert torch.equal(ours[:, : 32 * WIDTH], theirs["cls_head.fc_cls.weight"][:, 4 * WIDTH :])
 
 
 @pytest.mark.parametrize(("model", "preset"), [("i3d", "paper-8x8"), ("slowfast", "paper"), ("slowfast", "paper-8x8")])
 def test_pytorchvideos_checkpoints_are_taken_as_they_are(model: str, preset: str, tmp_path: Path) -> None:
-    geometry = replace(models.preset_of(model, preset).geometry, width=WIDTH)
-    state = build(model, geometry, 400).state_dict()
+    narrow = thin(model, preset)
+    state = models.find(model).from_preset(narrow, 400).state_dict()
     torch.save({"model_state": state}, tmp_path / "w.pyth")
     loaded = weights.load(tmp_path / "w.pyth")
-    assert (loaded.model, loaded.geometry, len(loaded.classes)) == (model, geometry, 400)
-    victim = build(model, geometry, 7)
-    result = weights.initialise(victim, geometry, loaded)
+    assert (loaded.model, loaded.options, loaded.normalisation) == (model, narrow.options, narrow.normalisation)
+    assert len(loaded.classes) == 400
+    weights.check(model, replace(narrow, sampling=Dense(loaded.frames, 1)), loaded)
+    result = weights.initialise(build(loaded, 7), loaded)
     assert (result.head_kept, result.missing, result.unexpected) == (False, [], [])
 
 
 def test_normalisation_belongs_to_the_weights() -> None:
-    paper = models.preset_of("slowfast", "paper").geometry
-    found = _public.recognise(mmaction2("slowfast"))
+    paper = models.preset_of("slowfast", "paper")
+    found = public.recognise(mmaction2("slowfast"))
     assert found is not None
-    adopted = weights.adopt(paper, found[1])
-    assert (adopted.mean, adopted.fusion_norm, adopted.width) == ((123.675, 116.28, 103.53), False, 64)
+    adopted = weights.adopt(paper, found)
+    assert adopted.normalisation.mean == (123.675, 116.28, 103.53)
+    assert adopted.options == replace(paper.options, fusion_norm=False)  # type: ignore[call-arg]
+    assert replace(adopted, options=paper.options, normalisation=paper.normalisation) == paper
 
 
 def test_another_geometry_is_refused_unless_forced(tmp_path: Path) -> None:
     torch.save({"state_dict": mmaction2("i3d")}, tmp_path / "w.pth")
     loaded = weights.load(tmp_path / "w.pth")
-    geometry = replace(loaded.geometry, frames=16)
-    victim = build("i3d", geometry)
+    shorter = replace(weights.adopt(thin("i3d", "paper"), loaded), sampling=Dense(16, 4))
     with pytest.raises(TrainerError, match=r"frames 32 instead of 16.*force=True"):
-        weights.initialise(victim, geometry, loaded)
-    assert weights.initialise(victim, geometry, loaded, force=True).missing == []
+        weights.check("i3d", shorter, loaded)
+    weights.check("i3d", shorter, loaded, force=True)
+    assert weights.initialise(build(loaded), loaded).missing == []
 
 
 def test_what_does_not_belong_is_listed() -> None:
     theirs = mmaction2("tsm") | {"backbone.surprise": torch.zeros(1)}
     del theirs["backbone.layer2.1.conv2.bn.bias"]
-    found = _public.recognise({"state_dict": theirs})
+    found = public.recognise({"state_dict": theirs})
     assert found is not None
-    victim = build("tsm", found[1])
-    result = weights.initialise(victim, found[1], weights.Weights("tsm", "public", found[1], ["a"] * 5, found[2]))
+    result = weights.initialise(build(found), found)
     assert result.missing == ["blocks.2.res_blocks.1.branch2.norm_b.bias"]
     assert result.unexpected == ["backbone.surprise"]
 
@@ -195,7 +204,7 @@ def test_what_does_not_belong_is_listed() -> None:
 def test_other_files_are_refused(tmp_path: Path) -> None:
     for k, content in enumerate(({"state_dict": {"layer1.weight": torch.zeros(3)}}, [1, 2], {"a": torch.zeros(1)})):
         torch.save(content, tmp_path / f"{k}.pt")
-        with pytest.raises(TrainerError, match="no checkpoint of this project, nor an I3D, SlowFast or TSM"):
+        with pytest.raises(TrainerError, match=r"no checkpoint of this project, nor .*\(i3d, slowfast, tsm\); give"):
             weights.load(tmp_path / f"{k}.pt")
 
 
@@ -209,12 +218,12 @@ def test_public_weights_without_a_network_say_where_to_put_them(
 
     monkeypatch.setattr(torch.hub, "download_url_to_file", offline)
     with pytest.raises(TrainerError, match=r"cannot fetch https://.*no network.*put it at .*SLOWFAST_4x16_R50.pyth"):
-        _public.fetch("slowfast", "paper")
+        public.fetch("slowfast", "paper")
     with pytest.raises(TrainerError, match="no public weights for i3d preset='mini'"):
-        _public.fetch("i3d", "mini")
-    place = tmp_path / "checkpoints" / _public.PUBLIC["i3d", "paper"].url.rsplit("/", 1)[1]
+        public.fetch("i3d", "mini")
+    place = tmp_path / "checkpoints" / models.find("i3d").public["paper"].url.rsplit("/", 1)[1]
     place.write_bytes(b"something else")
     with pytest.raises(TrainerError, match="instead of e213c223; remove it"):
-        _public.fetch("i3d", "paper")
+        public.fetch("i3d", "paper")
     (tmp_path / "checkpoints" / "SLOWFAST_4x16_R50.pyth").write_bytes(b"put here by hand")
-    assert _public.fetch("slowfast", "paper").read_bytes() == b"put here by hand"
+    assert public.fetch("slowfast", "paper").read_bytes() == b"put here by hand"

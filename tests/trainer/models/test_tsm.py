@@ -27,7 +27,7 @@ def test_without_shifts_it_is_torchvisions_resnet50_on_each_frame() -> None:
     torch.manual_seed(0)
     theirs = resnet50(num_classes=5).eval()
     preset = models.preset_of("tsm", "paper")
-    model = TSM(preset.geometry, 5).eval()
+    model = TSM.from_preset(preset, 5).eval()
     names = {"conv1": "blocks.0.conv", "bn1": "blocks.0.norm", "fc": "blocks.5.proj"}
     for k in range(1, 5):
         for b in range((3, 4, 6, 3)[k - 1]):
@@ -60,7 +60,7 @@ def test_the_shift_leaves_its_input_alone() -> None:
 
 def test_paper_has_the_published_size_and_a_shift_in_every_block() -> None:
     with torch.device("meta"):
-        model = TSM(models.preset_of("tsm", "paper").geometry, 400)
+        model = TSM.from_preset(models.preset_of("tsm", "paper"), 400)
     assert sum(p.numel() for p in model.parameters()) == 24_327_632
     assert model.head.in_features == 2048
     assert sum(isinstance(module, Shifted) for module in model.modules()) == 16
@@ -70,7 +70,7 @@ def test_paper_has_the_published_size_and_a_shift_in_every_block() -> None:
 
 def test_frames_meet_through_the_shifts_alone() -> None:
     torch.manual_seed(0)
-    model = TSM(models.preset_of("tsm", "paper").geometry, 3).eval()
+    model = TSM.from_preset(models.preset_of("tsm", "paper"), 3).eval()
     stage = model.blocks[1]
     nn.init.ones_(stage.res_blocks[0].branch2.norm_c.weight)  # blocks start as the identity
     x = torch.rand(1, 64, 8, 4, 4)

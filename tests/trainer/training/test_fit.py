@@ -44,7 +44,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     preset = I3D.presets["mini"]
     small = replace(
         preset,
-        geometry=replace(preset.geometry, width=4, frames=8),
+        options=replace(preset.options, width=4),  # type: ignore[call-arg]
         sampling=Dense(8, 2),
         short_side=32,
         crop_size=32,
@@ -97,7 +97,7 @@ def test_a_dry_run_estimates_and_writes_nothing(bars: Path, tmp_path: Path) -> N
     expected = fit.dry_run(options(bars, tmp_path / "run"), Progress())
     assert (expected.clips, expected.test_clips, expected.epochs, expected.views) == (8, 10, 3, 2)
     assert expected.steps == 3 * -(-8 // I3D.presets["mini"].recipe.batch_size)
-    assert expected.parameters == sum(p.numel() for p in I3D(I3D.presets["mini"].geometry, 2).parameters())
+    assert expected.parameters == sum(p.numel() for p in I3D.from_preset(I3D.presets["mini"], 2).parameters())
     assert min(expected.seconds.values()) > 0
     assert not (tmp_path / "run").exists()
     with pytest.raises(TrainerError, match="epochs is -1"):
@@ -351,7 +351,7 @@ def test_unfit_weights_are_found_before_clips_are_read(
     given = weights.load(learned / "weights.pt")
     other = {
         "model": replace(given, model="tsm"),
-        "geometry": replace(given, geometry=replace(given.geometry, width=8)),
+        "geometry": replace(given, options=replace(given.options, width=8)),
     }
     weights.save(other[change], tmp_path / "other.pt")
 
@@ -369,7 +369,7 @@ def test_unfit_weights_are_found_before_clips_are_read(
 def test_mistakes_found_late_leave_no_folder(learned: Path, bars: Path, tmp_path: Path) -> None:
     """Weights of another geometry and a broken clip are found after the folder was looked at."""
     preset = I3D.presets["mini"]
-    I3D.presets["mini"] = replace(preset, geometry=replace(preset.geometry, width=8))
+    I3D.presets["mini"] = replace(preset, options=replace(preset.options, width=8))  # type: ignore[call-arg]
     with pytest.raises(TrainerError, match="another geometry"):
         fit.fit(options(bars, tmp_path / "run", weights=learned / "weights.pt"), Progress())
     other = Path(shutil.copytree(bars.parent, tmp_path / "other")) / bars.name

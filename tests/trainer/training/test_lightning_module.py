@@ -10,7 +10,7 @@ from trainer import models
 from trainer.models._base import Victim
 from trainer.models.i3d import I3D
 from trainer.models.tsm import TSM
-from trainer.presets.preset import Recipe
+from trainer.presets.preset import Preset, Recipe
 from trainer.training.lightning_module import build_optimizer, rate
 
 MINI = models.preset_of("i3d", "mini")
@@ -32,6 +32,10 @@ def test_steps_at_forty_and_eighty_percent() -> None:
     assert [rate(epoch / 50, recipe) for epoch in (0, 19, 20, 39, 40, 49)] == [1, 1, 0.1, 0.1, 0.01, 0.01]
 
 
+def thin(preset: Preset, width: int) -> Preset:
+    return replace(preset, options=replace(preset.options, width=width))  # type: ignore[call-arg]
+
+
 def groups(model: Victim, recipe: Recipe) -> dict[str, tuple[float, float]]:
     """Parameter's name → (learning rate, decay), as the optimizer has them."""
     names = {id(p): name for name, p in model.named_parameters()}
@@ -40,7 +44,7 @@ def groups(model: Victim, recipe: Recipe) -> dict[str, tuple[float, float]]:
 
 
 def test_adamw_spares_norms_and_biases() -> None:
-    model = I3D(replace(MINI.geometry, width=4), 2)
+    model = I3D.from_preset(thin(MINI, 4), 2)
     found = groups(model, MINI.recipe)
     assert found == {
         name: (MINI.recipe.lr, MINI.recipe.weight_decay if p.ndim > 1 else 0.0) for name, p in model.named_parameters()
@@ -48,14 +52,14 @@ def test_adamw_spares_norms_and_biases() -> None:
 
 
 def test_sgd_decays_everything() -> None:
-    model = I3D(replace(MINI.geometry, width=4), 2)
+    model = I3D.from_preset(thin(MINI, 4), 2)
     assert set(groups(model, PAPER.recipe).values()) == {(0.005, 1e-4)}
 
 
 def test_the_head_of_tsm_learns_five_times_as_fast() -> None:
     """MMAction2's groups: 5 × for the weight of the head, 10 × for its bias, which like norms is not decayed."""
     recipe = models.preset_of("tsm", "paper").recipe
-    model = TSM(replace(models.preset_of("tsm", "mini").geometry, width=8), 2)
+    model = TSM.from_preset(thin(models.preset_of("tsm", "mini"), 8), 2)
     found = groups(model, recipe)
     assert found.pop("blocks.5.proj.weight") == (pytest.approx(0.0075), 1e-4)
     assert found.pop("blocks.5.proj.bias") == (pytest.approx(0.015), 0.0)
