@@ -2,9 +2,8 @@
 
 Lin, Gan & Han, "TSM: Temporal Shift Module for Efficient Video Understanding", 2019. The geometry is
 MMAction2's `tsm_imagenet-pretrained-r50_8xb16-1x1x8` (Apache-2.0): 8 segments, an eighth of the channels
-shifted to either side in front of every block's first convolution. The picture network is pytorchvideo's
-ResNet with temporal kernels of 1, which is the 2D network in 3D form, so that thin and full victims are the
-same code.
+shifted to either side in front of every block's first convolution. The network is pytorchvideo's ResNet with
+temporal kernels of 1, which is the 2D network in 3D form, so that thin and full victims are the same code.
 """
 
 from __future__ import annotations
