@@ -89,7 +89,7 @@ def views(made: Manifest, preset: Preset, asked: Asked) -> Figure:
     taken = taking_turns(
         {
             "tested": lambda: seconds(lambda: inference.observe(victim, made, samples, preset, wanted)),
-            "bare": lambda: seconds(lambda: [inference.ask(victim, part) for part in pictures]),
+            "bare": lambda: seconds(lambda: [inference.forward_views(victim, part) for part in pictures]),
         },
         asked.rounds,
     )

@@ -1,7 +1,7 @@
 """Audio: a ResNet-18 of torchvision's blocks on the log-mel spectrogram of the whole clip, full or thin.
 
-He et al. 2016; its input is one channel of 256 frames × 80 bands of audio at 16 kHz, as in the paper. A clip's frames are
-taken one from each of 256 equal segments, so that all of it is heard whatever its length.
+He et al. 2016; its input is one channel of 256 frames × 80 bands of audio at 16 kHz, as in the paper. A clip's frames
+are taken one from each of 256 equal segments, so that all of it is heard whatever its length.
 """
 
 from __future__ import annotations
