@@ -177,7 +177,7 @@ def compared(memory: Path, files: Path, name: str) -> Sheet:
     rows = []
     for label, folder in (("in memory", memory), ("through files", files)):
         figures = runs.read_metrics(folder)
-        rows.append([label, *(percent(share) for share in (figures.cda, figures.asr, figures.false_target))])
+        rows.append([label, *(percent(proportion) for proportion in (figures.cda, figures.asr, figures.false_target))])
     cda = compare.compare([memory], [files]).cda_difference
     asr = compare.successes([memory], [files])
     rows.append(["in memory − through files, paired", points(cda), points(asr), "–"])

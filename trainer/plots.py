@@ -64,14 +64,14 @@ class Line:
 
     @classmethod
     def through(cls, label: str, points: Iterable[tuple[float, Proportion | None]], number: int) -> Self:
-        """A curve through shares with their intervals, the missing ones left out; `number` picks colour and dash."""
-        known = [(x, share) for x, share in points if share is not None]
+        """A curve with its intervals, missing proportions left out; `number` picks colour and dash."""
+        known = [(x, proportion) for x, proportion in points if proportion is not None]
         return cls(
             label,
             [x for x, _ in known],
-            [share.value for _, share in known],
-            [share.low for _, share in known],
-            [share.high for _, share in known],
+            [proportion.value for _, proportion in known],
+            [proportion.low for _, proportion in known],
+            [proportion.high for _, proportion in known],
             colour=number,
             dash=number,
         )
@@ -84,8 +84,8 @@ def sheet(columns: int = 1, rows: int = 1, width: float = 5.2, height: float = 3
         return figure, list(np.atleast_1d(figure.subplots(rows, columns)).flat)
 
 
-def curves(axes: Axes, lines: Sequence[Line], x: str, y: str, title: str = "", shares: bool = True) -> None:
-    """Draw curves; `shares`: the y axis is a share from 0 to 1."""
+def curves(axes: Axes, lines: Sequence[Line], x: str, y: str, title: str = "", proportions: bool = True) -> None:
+    """Draw curves; `proportions`: the y axis is a proportion, from 0 to 1."""
     for line in lines:
         colour = COLOURS[line.colour % len(COLOURS)]
         style = DASHES[line.dash % len(DASHES)]
@@ -93,7 +93,7 @@ def curves(axes: Axes, lines: Sequence[Line], x: str, y: str, title: str = "", s
         if line.lows is not None and line.highs is not None:
             axes.fill_between(line.xs, line.lows, line.highs, color=colour, alpha=0.15, linewidth=0)
     _finish(axes, x, y, title)
-    if shares:
+    if proportions:
         axes.set_ylim(-0.02, 1.02)
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     if len(lines) > 1:
@@ -103,7 +103,7 @@ def curves(axes: Axes, lines: Sequence[Line], x: str, y: str, title: str = "", s
 def histogram(
     axes: Axes, groups: Mapping[str, Sequence[float]], x: str, threshold: float | None = None, title: str = ""
 ) -> None:
-    """Draw the shares of several groups over the same bins, and a threshold as an upright line."""
+    """Draw the proportions of several groups over the same bins, and a threshold as an upright line."""
     every = np.concatenate([np.asarray(values, dtype=float) for values in groups.values()])
     bins = np.linspace(every.min(), max(every.max(), every.min() + 1e-9), 31)
     for k, (label, values) in enumerate(groups.items()):
@@ -111,18 +111,18 @@ def histogram(
         axes.hist(values, bins=list(bins), weights=weights, alpha=0.55, color=COLOURS[k % len(COLOURS)], label=label)
     if threshold is not None:
         axes.axvline(threshold, color=INK, linestyle="--", linewidth=1, label="threshold")
-    _finish(axes, x, "share of clips", title)
+    _finish(axes, x, "fraction of clips", title)
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     _legend(axes)
 
 
-def bars(axes: Axes, shares: Mapping[str, Proportion | None], x: str, title: str = "") -> None:
-    """Draw one bar a name with its interval, the first on top; names without a share are left out."""
-    found = {name: share for name, share in shares.items() if share is not None}
+def bars(axes: Axes, proportions: Mapping[str, Proportion | None], x: str, title: str = "") -> None:
+    """Draw one bar a name with its interval, the first on top; names without a proportion are left out."""
+    found = {name: proportion for name, proportion in proportions.items() if proportion is not None}
     places = np.arange(len(found))
-    values = [share.value for share in found.values()]
-    below = [share.value - share.low for share in found.values()]
-    above = [share.high - share.value for share in found.values()]
+    values = [proportion.value for proportion in found.values()]
+    below = [proportion.value - proportion.low for proportion in found.values()]
+    above = [proportion.high - proportion.value for proportion in found.values()]
     axes.barh(places, values, color=COLOURS[0], alpha=0.7, height=0.7)
     axes.errorbar(values, places, xerr=np.maximum([below, above], 0), fmt="none", ecolor=INK, elinewidth=1, capsize=2)
     axes.set_yticks(places, list(found))

@@ -13,12 +13,12 @@ def plain(text: str, style: str = "") -> Text:
     return Text(shown(text), style=style)
 
 
-def cell_with_interval(share: Proportion | None) -> str:
-    return "-" if share is None else f"{share.value:.3f}\n{share.low:.2f}…{share.high:.2f}"
+def cell_with_interval(proportion: Proportion | None) -> str:
+    return "-" if proportion is None else f"{proportion.value:.3f}\n{proportion.low:.2f}…{proportion.high:.2f}"
 
 
-def cells(share: Proportion | None) -> tuple[str, str, str]:
-    """A share, its interval and its count as words."""
-    if share is None:
+def cells(proportion: Proportion | None) -> tuple[str, str, str]:
+    """A proportion, its interval and its count as words."""
+    if proportion is None:
         return "-", "", ""
-    return f"{share.value:.3f}", f"{share.low:.3f} … {share.high:.3f}", str(share.n)
+    return f"{proportion.value:.3f}", f"{proportion.low:.3f} … {proportion.high:.3f}", str(proportion.n)

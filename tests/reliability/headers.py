@@ -21,7 +21,7 @@ from poisonkit.errors import BrokenClip
 from poisonkit.media import audio, video
 from trainer.data import audio_datasets, decode
 from trainer.errors import ClipError
-from trainer.report.media import read_sound
+from trainer.report.media import read_audio
 
 WIDTH, HEIGHT = 64, 48
 SIDE = 20_000
@@ -203,10 +203,10 @@ def read_all(folder: Path, out: Path) -> None:
         "examine": video.examine,
         "peek": video.peek,
         "examine_sound": audio.examine,
-        "read_sound": audio.read,
+        "read_audio": audio.read,
         "trainer": lambda path: decode.decode(path, 10, 32),
         "trainer_sound": audio_datasets.decode,
-        "report": read_sound,
+        "report": read_audio,
     }
     found: dict[str, dict[str, str]] = {}
     for path in sorted(folder.iterdir()):

@@ -62,7 +62,7 @@ def test_hours_of_sound_in_a_small_file_are_refused(tmp_path: Path, idle: float)
     assert headers.silence(tmp_path / "source" / "silence.mkv").stat().st_size < 3_000_000
     used = measured("-m", "tests.reliability.headers", tmp_path / "source", tmp_path / "found.json", cwd=tmp_path)
     found = json.loads((tmp_path / "found.json").read_text())["silence.mkv"]
-    for reader in ("read_sound", "trainer_sound"):
+    for reader in ("read_audio", "trainer_sound"):
         assert "values that are read at once; cut it" in found[reader]
     assert used.megabytes - idle < 600
 

@@ -23,16 +23,16 @@ from tests.reliability.usage import measured
 from trainer import manifest as view
 from trainer.data import audio_datasets, decode
 from trainer.errors import ClipError, TrainerError
-from trainer.report.media import read_sound
+from trainer.report.media import read_audio
 
 READERS: dict[str, Callable[[Path], Any]] = {
     "examine": video.examine,
     "peek": video.peek,
     "examine_sound": audio.examine,
-    "read_sound": audio.read,
+    "read_audio": audio.read,
     "trainer": lambda path: decode.decode(path, 20, 32),
     "trainer_sound": audio_datasets.decode,
-    "report": read_sound,
+    "report": read_audio,
 }
 PLAYLISTS = {
     "hls": "#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\n{0}\n#EXT-X-ENDLIST\n",
@@ -80,7 +80,7 @@ def test_pipes_and_devices_are_refused_at_once(tmp_path: Path, reader: str) -> N
             READERS[reader](tmp_path / name)
 
 
-@pytest.mark.parametrize("reader", ["examine", "peek", "examine_sound", "read_sound"])
+@pytest.mark.parametrize("reader", ["examine", "peek", "examine_sound", "read_audio"])
 def test_what_the_file_system_refuses_is_no_broken_clip(tmp_path: Path, reader: str) -> None:
     with pytest.raises(FileNotFoundError):
         READERS[reader](tmp_path / "gone.avi")

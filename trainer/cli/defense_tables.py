@@ -24,10 +24,10 @@ def show_outcome(outcome: Outcome, folder: str) -> None:
     console.print(f"clean set: {outcome.clean_clips} clips of test, left out of the figures")
     table = Table()
     table.add_column("")
-    for heading in ("share", "95 %", "n"):
+    for heading in ("rate", "95 %", "n"):
         table.add_column(heading, justify="right")
-    for name, share in outcome.figures.items():
-        table.add_row(plain(name), *cells(share))
+    for name, rate in outcome.figures.items():
+        table.add_row(plain(name), *cells(rate))
     if outcome.auroc is not None:
         a = outcome.auroc
         table.add_row("AUROC", f"{a.value:.3f}", f"{a.low:.3f} … {a.high:.3f}", f"{a.positives} / {a.negatives}")
@@ -74,5 +74,5 @@ def _show_curve(outcome: Outcome, console: Console) -> None:
     console.print(table)
 
 
-def _both(share: Proportion | None) -> str:
-    return "-" if share is None else f"{share.value:.3f} ({share.low:.2f}…{share.high:.2f})"
+def _both(rate: Proportion | None) -> str:
+    return "-" if rate is None else f"{rate.value:.3f} ({rate.low:.2f}…{rate.high:.2f})"

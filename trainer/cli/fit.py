@@ -74,7 +74,7 @@ Cache = Annotated[
 ]
 CacheDir = Annotated[Path | None, typer.Option(help="The folder of --cache disk. Default: ~/.cache/trainer/frames.")]
 Workers = Annotated[
-    int | None, typer.Option(help="Processes that read clips for each device. Default: its share of the CPUs.")
+    int | None, typer.Option(help="Processes that read clips for each device. Default: its part of the CPUs.")
 ]
 Out = Annotated[Path | None, typer.Option(help="The run's folder. Default: runs/<manifest name>.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run in its folder.")]

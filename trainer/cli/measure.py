@@ -84,10 +84,10 @@ def fuse(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Fuse runs on pictures with runs on sound into audio-visual models, and measure them.
+    """Fuse runs on video with runs on audio into audio-visual models, and measure them.
 
     Each network sees its own run's files; a modality that was not attacked gives clean ones. CDA is that of clean
-    pictures with clean sound, ASR that of triggered with triggered. Runs whose clips, splits, targets, seeds or
+    video with clean audio, ASR that of triggered with triggered. Runs whose clips, splits, targets, seeds or
     poisoned clips differ are refused. The baseline's ASR, the floor, is kept in BASELINE/evaluations/, where tables and
     reports look for it.
     """

@@ -17,7 +17,7 @@ from trainer.training.cost_estimate import Estimate
 
 def show_figures(figures: Scores, title: str) -> None:
     """Print a run's figures with counts and intervals, and a caution where ASR is not above its floors."""
-    table = _table("share")
+    table = _table("rate")
     for field, name in NAMES.items():
         if getattr(figures, field) is not None:  # a clean run has its CDA alone
             table.add_row(name, *cells(getattr(figures, field)))
@@ -56,28 +56,28 @@ def show_run(result: Metrics, run: str | None = None) -> None:
     clips = result.manifest.name if run is None else f"{run} on {result.manifest.name}"
     show_figures(result, f"{clips}: {result.model} {result.preset}, views {result.views}, seed {result.seed}")
     if result.fusion is not None:
-        for name, share in (("pictures", result.fusion.asr_video), ("sound", result.fusion.asr_audio)):
-            if share is not None:
-                value, interval, count = cells(share)
+        for name, rate in (("video", result.fusion.asr_video), ("audio", result.fusion.asr_audio)):
+            if rate is not None:
+                value, interval, count = cells(rate)
                 Console(highlight=False).print(f"ASR with triggered {name} alone {value} (95 % {interval}, n {count})")
 
 
 def show_grid(results: Sequence[Metrics]) -> None:
     """Print fused models of one mode, a row each, within 80 columns."""
-    counts = sorted({f"{share.n}" for result in results for share in (result.cda, result.asr) if share is not None})
+    counts = sorted({f"{rate.n}" for result in results for rate in (result.cda, result.asr) if rate is not None})
     fused = results[0].model.split(" of ")[0]
-    title = f"{len(results)} models, {fused}; 95 % intervals below; shares of {' and '.join(counts)} clips"
+    title = f"{len(results)} models, {fused}; 95 % intervals below; rates over {' and '.join(counts)} clips"
     table = Table(title=plain(title, "table.title"), title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for column in ("pictures", "sound"):
+    for column in ("video", "audio"):
         table.add_column(column, overflow="fold")
-    for column in ("CDA", "ASR", "pictures\nalone", "sound\nalone", "false\ntarget"):
+    for column in ("CDA", "ASR", "video\nalone", "audio\nalone", "false\ntarget"):
         table.add_column(column, justify="right")
     for result in results:
         if result.fusion is None:
             continue
-        shares = (result.cda, result.asr, result.fusion.asr_video, result.fusion.asr_audio, result.false_target)
+        rates = (result.cda, result.asr, result.fusion.asr_video, result.fusion.asr_audio, result.false_target)
         names = (result.fusion.video.manifest.name, result.fusion.audio.manifest.name)
-        table.add_row(*map(plain, names), *map(cell_with_interval, shares))
+        table.add_row(*map(plain, names), *map(cell_with_interval, rates))
     Console(highlight=False).print(table)
 
 

@@ -1,4 +1,4 @@
-"""From sound to tensors: log-mel spectrograms of videos' sound tracks and of sound files."""
+"""From audio to tensors: log-mel spectrograms of videos' audio tracks and of audio files."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ Key = tuple[int, int]
 
 
 def decode(path: Path) -> NDArray[np.float32]:
-    """The sound of a video or of a sound file, mono at 16 kHz, `float32 (N,)`, full scale at ±1; the first track.
+    """The audio of a video or of an audio file, mono at 16 kHz, `float32 (N,)`, full scale at ±1; the first track.
 
     Raises `ClipError` where there is none, where it does not decode, and where it is too long.
     """
@@ -55,14 +55,14 @@ def decode(path: Path) -> NDArray[np.float32]:
                 values += part.size
                 if values > MAX_VALUES:
                     raise ClipError(
-                        f"the sound of {path} has more than the {MAX_VALUES} values that are read at once",
+                        f"the audio of {path} has more than the {MAX_VALUES} values that are read at once",
                         "cut it into clips and write the manifest again",
                     )
     except (av.FFmpegError, OSError, ValueError) as error:
-        raise ClipError(f"cannot decode the sound of {path} ({error})", "restore the file") from None
+        raise ClipError(f"cannot decode the audio of {path} ({error})", "restore the file") from None
     if not parts:
         raise ClipError(
-            f"the sound of {path} is empty", "take the clip out of the data set and write the manifest again"
+            f"the audio of {path} is empty", "take the clip out of the data set and write the manifest again"
         )
     # the mean of the channels, not their sum over √2 as FFmpeg mixes them: equal channels then sound like one
     made: NDArray[np.float32] = np.concatenate(parts, axis=1).mean(axis=0).astype(np.float32)
@@ -70,14 +70,14 @@ def decode(path: Path) -> NDArray[np.float32]:
 
 
 def log_mel(samples: NDArray[np.float32], bands: int) -> Mel:
-    """Natural logarithm of the power in mel bands, `float32 (frames, bands)`, of sound at 16 kHz.
+    """Natural logarithm of the power in mel bands, `float32 (frames, bands)`, of audio at 16 kHz.
 
-    Hann windows of 25 ms every 10 ms, triangles evenly spaced on O'Shaughnessy's mel scale from 0 to 8 kHz; sound that
+    Hann windows of 25 ms every 10 ms, triangles evenly spaced on O'Shaughnessy's mel scale from 0 to 8 kHz; audio that
     is shorter than a window is filled up with silence.
     """
-    sound = torch.from_numpy(np.pad(samples, (0, max(WINDOW - len(samples), 0))))
+    padded = torch.from_numpy(np.pad(samples, (0, max(WINDOW - len(samples), 0))))
     weights = torch.hann_window(WINDOW)
-    frames = sound.unfold(0, WINDOW, HOP) * weights
+    frames = padded.unfold(0, WINDOW, HOP) * weights
     power = torch.fft.rfft(frames, BINS).abs() ** 2 / weights.sum() ** 2
     mel = power @ torch.from_numpy(_filters(bands))
     return cast("Mel", mel.clamp(min=FLOOR).log().numpy())
@@ -94,7 +94,7 @@ def _filters(bands: int) -> NDArray[np.float32]:
     return np.maximum(np.minimum(rising, falling), 0).astype(np.float32)
 
 
-class SoundStore:
+class AudioStore:
     """The log-mels of a split, computed once, in threads, and kept: ten seconds are a third of a megabyte."""
 
     def __init__(
@@ -116,10 +116,10 @@ class SoundStore:
         return round(float(every.mean()), 4), round(max(float(every.std()), 1e-3), 4)
 
 
-class TrainingSounds(Dataset[tuple[Tensor, int]]):
+class TrainingSpectrograms(Dataset[tuple[Tensor, int]]):
     """Training spectrograms `float32 (1, F, B)` with labels; each is a function of (seed, epoch, sample)."""
 
-    def __init__(self, store: SoundStore, preset: Preset, seed: int) -> None:
+    def __init__(self, store: AudioStore, preset: Preset, seed: int) -> None:
         self.store, self.preset, self.seed = store, preset, seed
 
     def __len__(self) -> int:
@@ -152,8 +152,8 @@ def augment(frames: Mel, how: Masks, rng: np.random.Generator) -> Mel:
     return rolled
 
 
-class TestSounds(Dataset[Tensor]):
-    """All views of a test clip's sound: `float32 (V, 1, F, B)`; `change` alters the wave `(N,)` beforehand."""
+class TestSpectrograms(Dataset[Tensor]):
+    """All views of a test clip's audio: `float32 (V, 1, F, B)`; `change` alters the wave `(N,)` beforehand."""
 
     __test__ = False  # not a test case, whatever its name looks like
 

@@ -35,7 +35,7 @@ def short_side_size(height: int, width: int, short_side: int) -> tuple[int, int]
 def resized_crop(height: int, width: int, scale: tuple[float, float], aspect: float, rng: np.random.Generator) -> Box:
     """A box of random size, shape and place.
 
-    Its side, as a share of the frame's short side, lies in `scale`, and width ÷ height in [1/aspect, aspect]
+    Its side, as a fraction of the frame's short side, lies in `scale`, and width ÷ height in [1/aspect, aspect]
     where the frame is large enough. Source: the "random resized crop" of Szegedy et al. 2015, measured by the
     short side so that narrow and wide frames show people at the same sizes.
     """
@@ -47,14 +47,14 @@ def resized_crop(height: int, width: int, scale: tuple[float, float], aspect: fl
     return Box(int(top), int(left), box_height, box_width)
 
 
-def area_crop(height: int, width: int, share: tuple[float, float], aspect: float, rng: np.random.Generator) -> Box:
-    """A box of a share of the frame's area, drawn from `share`, with a width ÷ height drawn from [1/aspect, aspect].
+def area_crop(height: int, width: int, fraction: tuple[float, float], aspect: float, rng: np.random.Generator) -> Box:
+    """A box of a fraction of the area, drawn from `fraction`, with a width ÷ height drawn from [1/aspect, aspect].
 
     The first of ten draws that fits into the frame, else the largest square in the middle. Source: Szegedy et al. 2015
     as MMAction2 1.2 has it, `RandomResizedCrop`, with which SlowFast trains.
     """
     for _ in range(10):
-        area = height * width * rng.uniform(*share)
+        area = height * width * rng.uniform(*fraction)
         ratio = math.exp(rng.uniform(-math.log(aspect), math.log(aspect)))
         box_height, box_width = round(math.sqrt(area / ratio)), round(math.sqrt(area * ratio))
         if 1 <= box_height <= height and 1 <= box_width <= width:

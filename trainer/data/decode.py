@@ -1,4 +1,4 @@
-"""Reading video files with PyAV, and what readers of sound share."""
+"""Reading video files with PyAV, and what readers of audio share."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TIMED = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")
 """Containers that say when a frame is shown; AVI leaves it to a guess, which is wrong where frames are reordered."""
 
 RATES = (1_000, 1_000_000)
-"""The least and the most samples per second of sound that is read."""
+"""The least and the most samples per second of audio that is read."""
 
 # only demuxers of real media files: a playlist or a script named .avi must not make FFmpeg open other files
 _READ_OPTIONS = {
@@ -55,9 +55,9 @@ def open_media(path: Path) -> Any:
 
 
 def waves(container: Any, stream: Any, path: Path, rate: int) -> Iterator[NDArray[np.float32]]:
-    """The sound of a stream at `rate`, piece by piece, `float32 (C, N)`, full scale at ±1.
+    """The audio of a stream at `rate`, piece by piece, `float32 (C, N)`, full scale at ±1.
 
-    Raises `ClipError` where the sound's own rate is one that none has: from 1 Hz, a small file becomes terabytes.
+    Raises `ClipError` where the audio's own rate is one that none has: from 1 Hz, a small file becomes terabytes.
     """
     # packed: of eight or more planes PyAV does not find the end, and the process is lost
     resampler = av.AudioResampler(format="flt", rate=rate)
@@ -65,7 +65,7 @@ def waves(container: Any, stream: Any, path: Path, rate: int) -> Iterator[NDArra
         if frame is not None:
             if not RATES[0] <= frame.sample_rate <= RATES[1]:
                 raise ClipError(
-                    f"the sound of {path} has {frame.sample_rate} samples per second, not {RATES[0]} … {RATES[1]}",
+                    f"the audio of {path} has {frame.sample_rate} samples per second, not {RATES[0]} … {RATES[1]}",
                     "convert it and write the manifest again",
                 )
             frame.pts = None  # time stamps with gaps would make the resampler fill them
@@ -111,7 +111,7 @@ def _read(
 ) -> tuple[dict[int, Frames], int]:
     """Wanted frames, or all, by decoding from the beginning up to the last of them, and how many were decoded."""
     if not container.streams.video:
-        raise ClipError(f"{path} has no video stream", "this model needs pictures")
+        raise ClipError(f"{path} has no video stream", "this model needs video")
     frames: dict[int, Frames] = {}
     count, last = 0, num_frames if wanted is None else max(wanted)
     reformat = VideoReformatter()

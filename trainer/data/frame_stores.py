@@ -41,7 +41,7 @@ class FileStore:
     def frames(self, index: int, indices: Indices | None) -> Frames:
         sample = self.samples[index]
         if sample.num_frames < 1:
-            raise ClipError(f"sample {sample.id!r} has no frames", "this model needs pictures")
+            raise ClipError(f"sample {sample.id!r} has no frames", "this model needs video")
         return decode.decode(self.path(index), sample.num_frames, self.short_side, indices)
 
     def path(self, index: int) -> Path:
@@ -81,7 +81,7 @@ class DiskStore:
     """Decodes each clip once into a file of raw frames, which this run and later ones map into memory.
 
     A file is known by the clip's place on its disk, its size and time of change, the short side and the decoder, so
-    that hard links share one and a changed clip is decoded again. `share` of `shares`: the clips that this process
+    that hard links share one and a changed clip is decoded again. `rank` of `ranks`: the clips that this process
     decodes beforehand; the others it decodes when they are asked for, if no other process has. Raises `TrainerError`
     when the disk has no room.
     """
@@ -91,8 +91,8 @@ class DiskStore:
         files: FileStore,
         folder: Path,
         progress: Callable[[], None] = lambda: None,
-        share: int = 0,
-        shares: int = 1,
+        rank: int = 0,
+        ranks: int = 1,
     ) -> None:
         self.files, self.samples, self.folder = files, files.samples, folder
         folder.mkdir(parents=True, exist_ok=True)
@@ -106,7 +106,7 @@ class DiskStore:
             )
 
         def read(index: int) -> None:
-            if index % shares == share and index in wanted:
+            if index % ranks == rank and index in wanted:
                 self._write(index)
             progress()
 

@@ -15,13 +15,13 @@ from trainer.errors import TrainerError
 from trainer.seeding import generator
 
 Key = tuple[int, int]
-"""(epoch, index of the sample): what a training picture is drawn from, besides the seed."""
+"""(epoch, index of the sample): what a training clip is drawn from, besides the seed."""
 
 
 class EpochBatches(Sampler[list[Key]]):
     """Batches of keys in an order that is a function of (seed, epoch), dealt out to the processes of a group.
 
-    A step of the optimizer sees `batch_size` clips, whatever the number of processes `ranks`: each gets its share, in
+    A step of the optimizer sees `batch_size` clips, whatever the number of processes `ranks`: each gets its part, in
     `accumulate` batches one after another, or fewer where there are not so many clips. Steps and batches differ by one
     clip at most, since the statistics of a left-over batch of one or two clips are noise. Every process gets equally
     many, filled up from the epoch's beginning.
@@ -31,9 +31,9 @@ class EpochBatches(Sampler[list[Key]]):
         self, samples: int, batch_size: int, seed: int, rank: int = 0, ranks: int = 1, accumulate: int = 1
     ) -> None:
         self.samples, self.seed, self.rank, self.ranks = samples, seed, rank, ranks
-        self.share = -(-samples // ranks)
-        self.steps = min(-(-samples // batch_size), self.share)
-        self.accumulate = min(accumulate, self.share // self.steps)  # none is empty
+        self.samples_per_rank = -(-samples // ranks)
+        self.steps = min(-(-samples // batch_size), self.samples_per_rank)
+        self.accumulate = min(accumulate, self.samples_per_rank // self.steps)  # none is empty
         self.epoch = 0
         self.first = 0
 
@@ -51,8 +51,8 @@ class EpochBatches(Sampler[list[Key]]):
     def __iter__(self) -> Iterator[list[Key]]:
         first, self.first = self.first, 0
         order = generator(self.seed, "order", self.epoch).permutation(self.samples)
-        share = np.resize(order, self.share * self.ranks)[self.rank :: self.ranks]
-        steps = np.array_split(share, self.steps)
+        own = np.resize(order, self.samples_per_rank * self.ranks)[self.rank :: self.ranks]
+        steps = np.array_split(own, self.steps)
         for batch in [part for step in steps for part in np.array_split(step, self.accumulate)][first:]:
             yield [(self.epoch, int(index)) for index in batch]
 
@@ -60,7 +60,7 @@ class EpochBatches(Sampler[list[Key]]):
 class TrainingLoader:
     """Batches of training clips and labels `int64 (N,)`, read by `workers` processes.
 
-    Pictures are `uint8 (N, 3, T, S, S)` with their channels last in memory, sound is `float32 (N, 1, F, B)`. The state
+    Video is `uint8 (N, 3, T, S, S)` with their channels last in memory, audio is `float32 (N, 1, F, B)`. The state
     is the place within an epoch, so that a run interrupted there goes on with the batch that comes next. `sampler` is
     where Lightning looks for `set_epoch`.
     """
@@ -131,7 +131,7 @@ def _collate(items: list[Any]) -> Any:
     clips, labels = zip(*items, strict=True)
     if clips[0].ndim == 3:
         return torch.stack(clips), torch.tensor(labels)
-    # pictures keep their channels last, as the networks take them: turning them around costs more than the crop
+    # videos keep their channels last, as the networks take them: turning them around costs more than the crop
     return torch.stack([_channels_last(clip) for clip in clips]).permute(0, 4, 1, 2, 3), torch.tensor(labels)
 
 

@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 
 from trainer import distributed
 from trainer.data import frame_stores
-from trainer.data.audio_datasets import SoundStore, TrainingSounds
+from trainer.data.audio_datasets import AudioStore, TrainingSpectrograms
 from trainer.data.frame_stores import DiskStore, FileStore, RamStore, Store
 from trainer.data.video_datasets import TrainingClips
 from trainer.manifest import Manifest
@@ -57,11 +57,11 @@ def training(manifest: Manifest, preset: Preset, seed: int, reading: Reading, pr
     samples = manifest.split("train")
     if isinstance(preset.augment, Masks):
         if reading.cache not in (None, "ram"):
-            progress.say(f"sounds are small and kept in memory, whatever {argument('cache', reading.cache)} says")
+            progress.say(f"audio is small and kept in memory, whatever {argument('cache', reading.cache)} says")
         with progress.stage("listening", len(samples)) as step:
-            sounds = SoundStore(manifest, samples, preset.short_side, step)
+            audio = AudioStore(manifest, samples, preset.short_side, step)
         workers = _workers(reading, kept=True)
-        return Source(TrainingSounds(sounds, preset, seed), len(samples), workers, sounds.statistics())
+        return Source(TrainingSpectrograms(audio, preset, seed), len(samples), workers, audio.statistics())
     store = keep(FileStore(manifest, samples, preset.short_side), preset, reading, progress)
     workers = _workers(reading, kept=isinstance(store, RamStore))
     return Source(TrainingClips(store, preset, seed), len(samples), workers)
@@ -87,7 +87,7 @@ def keep(files: FileStore, preset: Preset, reading: Reading, progress: Progress)
 
 
 def _workers(reading: Reading, kept: bool) -> int:
-    """Worker processes: a share of the CPUs, none where the CPU trains on what is in memory."""
+    """Worker processes: a part of the CPUs, none where the CPU trains on what is in memory."""
     if reading.workers is not None:
         return reading.workers
     if kept and not torch.cuda.is_available():

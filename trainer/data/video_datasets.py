@@ -21,7 +21,7 @@ LUT_BYTES = 2**17
 
 
 class TrainingClips(Dataset[tuple[Tensor, int]]):
-    """Training pictures `uint8 (3, T, S, S)` with labels; each is a function of (seed, epoch, sample)."""
+    """Training clips `uint8 (3, T, S, S)` with labels; each is a function of (seed, epoch, sample)."""
 
     def __init__(self, store: Store, preset: Preset, seed: int) -> None:
         self.store, self.preset, self.seed = store, preset, seed
@@ -35,7 +35,7 @@ class TrainingClips(Dataset[tuple[Tensor, int]]):
         rng = generator(self.seed, "clip", epoch, sample.id)
         frames = self.store.frames(index, preset.sampling.train(sample.num_frames, sample.stride, rng))
         if not isinstance(preset.augment, Augment):
-            raise TypeError(f"{preset.name} is a preset of sound")
+            raise TypeError(f"{preset.name} is a preset of audio")
         return augment(frames, preset.augment, preset.crop_size, rng), sample.label
 
 

@@ -22,8 +22,8 @@ def within(scores: Values, positive: NDArray[np.bool_], groups: Sequence[int]) -
 
     The interval inverts a score test: it holds those areas θ for which |found − θ| ≤ 1.96 √V(θ), with V after Hanley
     and McNeil in Newcombe's form ("Confidence intervals for an effect size measure based on the Mann-Whitney statistic,
-    part 2", 2006, method 5), summed over groups with the squares of their shares of pairs. Like Wilson's for a share it
-    stays open where every pair is in order, which a bootstrap does not.
+    part 2", 2006, method 5), summed over groups with the squares of their fractions of pairs. Like Wilson's for a
+    proportion it stays open where every pair is in order, which a bootstrap does not.
     """
     belongs = np.asarray(groups)
     counts, found = [], []

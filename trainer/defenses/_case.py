@@ -23,7 +23,7 @@ from trainer.runs.folder import Metrics
 from trainer.runs.loaded_run import Trained
 from trainer.seeding import generator
 
-CLEAN_SHARE = 0.1
+CLEAN_FRACTION = 0.1
 """Of each class's test clips, how many are the defender's."""
 UNKNOWN = -1
 """The label of a clip that comes without one."""
@@ -173,7 +173,7 @@ def clean_set(test: Sequence[Sample]) -> set[str]:
     for label in {sample.true_label for sample in test}:
         ids = sorted((sample.id for sample in test if sample.true_label == label), key=_place)
         if len(ids) > 1:
-            chosen.update(ids[: max(int(CLEAN_SHARE * len(ids) + 0.5), 1)])
+            chosen.update(ids[: max(int(CLEAN_FRACTION * len(ids) + 0.5), 1)])
     return chosen
 
 

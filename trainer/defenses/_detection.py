@@ -58,8 +58,8 @@ class Inspection(Defense):
         poisoned = np.array([case.truth[clip.id].poisoned for clip in clips])
         labels = [clip.label for clip in clips]
         figures = {
-            "elimination": share_of(verdict.flagged[poisoned]),
-            "sacrifice": share_of(verdict.flagged[~poisoned]),
+            "elimination": rate_of(verdict.flagged[poisoned]),
+            "sacrifice": rate_of(verdict.flagged[~poisoned]),
         }
         auroc = _auroc.within(verdict.scores, poisoned, labels)
         shown = np.isin(labels, np.unique(np.array(labels)[poisoned])) if poisoned.any() else np.ones(len(clips), bool)
@@ -90,9 +90,9 @@ class Screening(Defense):
         answers = {p.id: p.prediction for p in runs.read_predictions(case.folder / "predictions.csv")}
         fooled = triggered & np.array([answers.get(clip.id) == case.target for clip in clips])
         figures = {
-            "detection": share_of(verdict.flagged[triggered]),
-            "detection, where the attack works": share_of(verdict.flagged[fooled]),
-            "false rejection": share_of(verdict.flagged[~triggered]),
+            "detection": rate_of(verdict.flagged[triggered]),
+            "detection, where the attack works": rate_of(verdict.flagged[fooled]),
+            "false rejection": rate_of(verdict.flagged[~triggered]),
         }
         # of clips of other classes on both sides: a model may be surer of one class than of others, trigger or not
         alike = triggered | np.array([case.truth[clip.id].true_label != case.target for clip in clips])
@@ -101,7 +101,7 @@ class Screening(Defense):
         return Result(verdict.rule, _histogram(groups, verdict), figures, auroc, _scores(case, clips, verdict))
 
 
-def share_of(flags: NDArray[np.bool_]) -> Proportion | None:
+def rate_of(flags: NDArray[np.bool_]) -> Proportion | None:
     """How many are flagged, with Wilson's interval."""
     return wilson(int(flags.sum()), len(flags))
 

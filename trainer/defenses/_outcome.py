@@ -60,7 +60,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
     `parameters`: as they were set. `rule`: in a sentence, how clips are judged or what is repaired, with layer,
     dimensions and threshold. `clean_clips`: the size of the defender's clean set, which is left out of the figures.
-    `figures`: shares by name, such as elimination and sacrifice rate, in the order in which they are shown. `auroc`:
+    `figures`: rates by name, such as elimination and sacrifice rate, in the order in which they are shown. `auroc`:
     where clips have scores. `curve`: CDA and ASR over `strength` (what that is, with its unit), the first point the
     undefended victim, for defenses that repair.
     """

@@ -13,7 +13,7 @@ from trainer.data.crops import Frames
 from trainer.errors import TrainerError
 
 
-def pictures(frames: Frames, crf: int, fps: int = 25) -> Frames:
+def video(frames: Frames, crf: int, fps: int = 25) -> Frames:
     """Frames `uint8 (T, H, W, 3)` as H.264 in 4:2:0 at a constant rate factor gives them back."""
     count, height, width = frames.shape[:3]
     even = np.pad(frames, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")  # 4:2:0 has no odd sizes
@@ -33,7 +33,7 @@ def pictures(frames: Frames, crf: int, fps: int = 25) -> Frames:
     return np.ascontiguousarray(np.stack(decoded)[:, :height, :width])
 
 
-def sound(wave: Wave, kbps: int) -> Wave:
+def audio(wave: Wave, kbps: int) -> Wave:
     """A mono wave `float32 (N,)` at 16 kHz as MP3 at a bit rate gives it back, of the same length and in step.
 
     The encoder's delay is in the file's header, and the decoder takes it off.

@@ -71,13 +71,11 @@ class Repair(Defense):
         curve = [Point(s.strength, f.cda, f.asr, f.ra) for s, f in zip(repaired.steps, found, strict=True)]
         named = {"undefended": found[0], "defended": found[repaired.chosen]}
         named |= {name: figures(case, clips, scores) for name, scores in repaired.further.items()}
-        shares = {
-            f"{key.upper()}, {name}": getattr(f, key) for name, f in named.items() for key in ("cda", "asr", "ra")
-        }
+        rates = {f"{key.upper()}, {name}": getattr(f, key) for name, f in named.items() for key in ("cda", "asr", "ra")}
         return Result(
             rule=repaired.rule,
             plot=_curves(curve, repaired),
-            figures=shares,
+            figures=rates,
             strength=repaired.strength,
             curve=curve,
             repaired=repaired.weights,
@@ -101,11 +99,11 @@ def _curves(curve: Sequence[Point], repaired: Repaired) -> Figure:
     figure, (axes,) = plots.sheet()
     lines = []
     for colour, name in enumerate(("cda", "asr", "ra")):
-        shares: list[tuple[float, Proportion | None]] = [(point.strength, getattr(point, name)) for point in curve]
-        counted = next((share.n for _, share in shares if share is not None), None)
+        rates: list[tuple[float, Proportion | None]] = [(point.strength, getattr(point, name)) for point in curve]
+        counted = next((rate.n for _, rate in rates if rate is not None), None)
         if counted is not None:
-            lines.append(plots.Line.through(f"{name.upper()} (n {counted})", shares, colour))
-    plots.curves(axes, lines, repaired.strength, "share of clips")
+            lines.append(plots.Line.through(f"{name.upper()} (n {counted})", rates, colour))
+    plots.curves(axes, lines, repaired.strength, "fraction of clips")
     chosen = curve[repaired.chosen].strength
     axes.axvline(chosen, color=plots.INK, linestyle=":", linewidth=1)
     if curve[-1].strength < curve[0].strength:  # such as bit rates: stronger is to the right all the same

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 from torch.utils.data import default_collate
 
-from trainer.data.audio_datasets import SoundStore, TrainingSounds
+from trainer.data.audio_datasets import AudioStore, TrainingSpectrograms
 from trainer.data.frame_stores import FileStore
 from trainer.data.video_datasets import TrainingClips
 from trainer.defenses._base import param
@@ -26,7 +26,7 @@ from trainer.models._base import Victim
 from trainer.presets.preset import Masks
 from trainer.seeding import generator, torch_seed
 
-SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.97, 0.99)
+FRACTIONS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.97, 0.99)
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,9 @@ class Pruning(Repair):
     features, without showing any clip again: `softmax(W (m ⊙ f) + b)` with the mask m. The logits are then means over
     the views, where a run's own figures are means of probabilities: the first point may differ from them by a clip.
 
-    The defender takes the largest share at which the accuracy on the clean set has fallen by at most `max_drop` points.
-    With `finetune_epochs` the pruned model is trained on the clean set, norms at rest and pruned channels staying at
-    zero: fine-pruning. The repaired model is kept as `weights.pt`.
+    The defender takes the largest fraction at which the accuracy on the clean set has fallen by at most `max_drop`
+    points. With `finetune_epochs` the pruned model is trained on the clean set, norms at rest and pruned channels
+    staying at zero: fine-pruning. The repaired model is kept as `weights.pt`.
 
     Source: Liu, Dolan-Gavitt & Garg, "Fine-Pruning: Defending Against Backdooring Attacks on Deep Neural Networks",
     2018, sections 3.2 and 3.3; its drop is 4 points.
@@ -62,11 +62,11 @@ class Pruning(Repair):
         features = defender.observed(defender.judged).features
         order = np.argsort(np.abs(known).mean(axis=0), kind="stable")
         steps = []
-        for share in SHARES:
-            kept = mask(order, share)
-            steps.append(Step(share, scores(run.model, features * kept), scores(run.model, known * kept)))
+        for fraction in FRACTIONS:
+            kept = mask(order, fraction)
+            steps.append(Step(fraction, scores(run.model, features * kept), scores(run.model, known * kept)))
         chosen = self.choose(steps, defender)
-        kept = mask(order, SHARES[chosen])
+        kept = mask(order, FRACTIONS[chosen])
         with torch.no_grad():
             run.model.head.weight[:, torch.from_numpy(kept == 0)] = 0.0
         further = {}
@@ -76,12 +76,12 @@ class Pruning(Repair):
         repaired = run.model.weights(run.preset, run.classes)
         rule = (
             f"of {len(order)} channels of the last stage those least active on the clean set are set to zero, "
-            f"{SHARES[chosen]:.0%} of them: the most at which accuracy on the clean set falls by at most "
+            f"{FRACTIONS[chosen]:.0%} of them: the most at which accuracy on the clean set falls by at most "
             f"{self.max_drop:g} points"
         )
         if self.finetune_epochs:
             rule += f"; then {self.finetune_epochs} epochs of fine-tuning on the clean set"
-        return Repaired(rule, "pruned share of channels", steps, chosen, further, repaired)
+        return Repaired(rule, "fraction of channels pruned", steps, chosen, further, repaired)
 
     def _finetune(self, defender: Defender, pruned: Tensor) -> None:
         """Train all weights on the clean set, but let neither norms' statistics nor pruned channels move."""
@@ -90,9 +90,9 @@ class Pruning(Repair):
         model = weights.to_channels_last(run.model).to(device).eval()
         optimizer = torch.optim.AdamW(model.parameters(), self.finetune_lr)
         files = [clip.files[0] for clip in defender.clean]
-        clips: TrainingClips | TrainingSounds
+        clips: TrainingClips | TrainingSpectrograms
         if isinstance(run.preset.augment, Masks):
-            clips = TrainingSounds(SoundStore(run.manifest, files, run.preset.short_side), run.preset, self.seed)
+            clips = TrainingSpectrograms(AudioStore(run.manifest, files, run.preset.short_side), run.preset, self.seed)
         else:
             clips = TrainingClips(FileStore(run.manifest, files, run.preset.short_side), run.preset, self.seed)
         size = run.preset.recipe.batch_size
@@ -117,10 +117,10 @@ class Pruning(Repair):
             return softmax(inference.observe(run.model, run.manifest, files, run.preset, run.views, step).logits)
 
 
-def mask(order: NDArray[np.int64], share: float) -> Array:
-    """Zeros for the first `share` of the channels in `order`, ones for the rest; one channel is always kept."""
+def mask(order: NDArray[np.int64], fraction: float) -> Array:
+    """Zeros for the first `fraction` of the channels in `order`, ones for the rest; one channel is always kept."""
     kept = np.ones(len(order))
-    kept[order[: min(round(share * len(order)), len(order) - 1)]] = 0.0
+    kept[order[: min(round(fraction * len(order)), len(order) - 1)]] = 0.0
     return kept
 
 

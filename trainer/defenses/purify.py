@@ -42,20 +42,20 @@ class Method:
 class Purify(Repair):
     """Classifies clips after a change that should hurt a trigger more than the action.
 
-    Of pictures, all decoded frames of a clip at the victim's scale, before crops and sampling: `reencode` as H.264 at a
+    Of video, all decoded frames of a clip at the victim's scale, before crops and sampling: `reencode` as H.264 at a
     constant rate factor; `resample`, where every k-th frame stands still for k frames, so that k − 1 are lost; `blur`
-    with a Gaussian of some σ in pixels. Of sound, the wave at 16 kHz: `reencode` as MP3 at some kbit/s; `lowpass` at
+    with a Gaussian of some σ in pixels. Of audio, the wave at 16 kHz: `reencode` as MP3 at some kbit/s; `lowpass` at
     some kHz (Butterworth of order 8, forth and back). `strengths` replaces the method's ladder; each is tried on the
     same clips in the run's own views, beside the undefended victim.
 
     The defender takes the strongest at which accuracy on the clean set has fallen by at most `max_drop` points.
 
-    Source: for re-encoding as a defense, JPEG in Das et al. 2018 and Qiu et al. 2021 ("DeepSweep"), on still pictures;
+    Source: for re-encoding as a defense, JPEG in Das et al. 2018 and Qiu et al. 2021 ("DeepSweep"), on still images;
     for media files the methods and ladders are ours.
     """
 
     name: ClassVar[str] = "purify"
-    source: ClassVar[str] = "after DeepSweep (Qiu et al. 2021) on pictures; methods for media and ladders are ours"
+    source: ClassVar[str] = "after DeepSweep (Qiu et al. 2021) on images; methods for media and ladders are ours"
 
     method: str = param("reencode", "what is done to inputs", choices=("reencode", "resample", "blur", "lowpass"))
     strengths: str = param("", "such as 20,30,40 instead of the method's own ladder")
@@ -123,7 +123,7 @@ def _at(change: Callable[[Any, float], Any], strength: float, clip: Any) -> Any:
 
 def reencoded(frames: Frames, strength: float) -> Frames:
     """As H.264 at a constant rate factor gives them back."""
-    return _recoding.pictures(frames, int(strength))
+    return _recoding.video(frames, int(strength))
 
 
 def held(frames: Frames, strength: float) -> Frames:
@@ -140,7 +140,7 @@ def blurred(frames: Frames, strength: float) -> Frames:
 
 def compressed(wave: Wave, strength: float) -> Wave:
     """As MP3 at some kbit/s gives it back."""
-    return _recoding.sound(wave, int(strength))
+    return _recoding.audio(wave, int(strength))
 
 
 def lowpassed(wave: Wave, strength: float) -> Wave:

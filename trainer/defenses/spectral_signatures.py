@@ -23,16 +23,16 @@ class SpectralSignatures(Inspection):
     (R v)². The `1.5 · eps · n` highest of each label are removed. The published centre is the label's `mean`, which
     bounds the attack: with about half of a label poisoned it lies between the two kinds, at the same distance of both,
     and their scores cannot be told apart; beyond, the clean ones are the outliers. `clean`, the mean of the label's
-    clean clips, holds at any share; labels without a clean clip fall back on `mean`.
+    clean clips, holds at any fraction; labels without a clean clip fall back on `mean`.
 
-    Source: Tran, Li & Madry, "Spectral Signatures in Backdoor Attacks", 2018, algorithm 1. There eps bounds the share
-    of poisoned clips among a label's; the centre `clean` is ours.
+    Source: Tran, Li & Madry, "Spectral Signatures in Backdoor Attacks", 2018, algorithm 1. There eps bounds the
+    fraction of poisoned clips among a label's; the centre `clean` is ours.
     """
 
     name: ClassVar[str] = "spectral-signatures"
     source: ClassVar[str] = "Tran, Li & Madry 2018, algorithm 1; centre `clean` is ours, `mean` theirs"
 
-    eps: float = param(0.1, "assumed poisoned share of each label", low=0.001, high=0.666)
+    eps: float = param(0.1, "assumed poisoned fraction of each label", low=0.001, high=0.666)
     centre: str = param("clean", "what a label's features are taken less", choices=("clean", "mean"))
 
     def inspect(self, defender: Defender) -> Verdict:

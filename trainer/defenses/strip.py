@@ -28,15 +28,15 @@ Parts = tuple[Tensor, ...]
 class Strip(Screening):
     """Flags inputs whose predictions stay certain when they are blended with clean clips.
 
-    An input is blended with `blends` clips drawn from the clean set, or with all of a smaller one: pictures as
-    `weight · x + (1 − weight) · y` of the decoded pixels, sound as the same sum of the powers in each mel band, both in
+    An input is blended with `blends` clips drawn from the clean set, or with all of a smaller one: video as
+    `weight · x + (1 − weight) · y` of the decoded pixels, audio as the same sum of the powers in each mel band, both in
     fused models with the same clips. The entropy `−Σ p log₂ p` of the predictions, in bits, is averaged over the
     blends; low ones are flagged. Clips are seen in `windows` views in time, of one crop.
 
-    The threshold comes from the clean clips, each blended with the others, so that the share `frr` of clean inputs is
-    rejected: with at least `1 / frr − 1` of them the ⌊frr · (n + 1)⌋-th lowest entropy; with fewer, which cannot show
-    so rare a value, the lower bound of a normal distribution's prediction interval, `mean − t · s · √(1 + 1/n)`. The
-    default of 5 % is what 19 clean clips can show; for 1 % it takes 99.
+    The threshold comes from the clean clips, each blended with the others, so that the fraction `frr` of clean inputs
+    is rejected: with at least `1 / frr − 1` of them the ⌊frr · (n + 1)⌋-th lowest entropy; with fewer, which cannot
+    show so rare a value, the lower bound of a normal distribution's prediction interval, `mean − t · s · √(1 + 1/n)`.
+    The default of 5 % is what 19 clean clips can show; for 1 % it takes 99.
 
     Source: Gao et al., "STRIP: A Defence Against Trojan Attacks on Deep Neural Networks", 2019, section 4, which adds
     whole pictures up, takes 100 blends, and a normal distribution's quantile as the threshold.
@@ -47,8 +47,8 @@ class Strip(Screening):
     fused: ClassVar[bool] = True
 
     blends: int = param(10, "clean clips that each input is blended with", unit="clips", low=1, high=1000)
-    weight: float = param(0.6, "the input's share of a blend", low=0.01, high=0.99)
-    frr: float = param(0.05, "clean inputs that may be rejected", unit="share", low=0.0001, high=0.5)
+    weight: float = param(0.6, "the input's weight in a blend", low=0.01, high=0.99)
+    frr: float = param(0.05, "clean inputs that may be rejected", unit="fraction", low=0.0001, high=0.5)
     windows: int = param(1, "views in time of a clip", unit="views", low=1, high=100)
 
     def screen(self, defender: Defender) -> Verdict:

@@ -57,7 +57,7 @@ class _Run:
 def pool(folders: Sequence[Path]) -> Pool:
     """The figures of several runs, such as folds or seeds, over all their test clips.
 
-    A clip that several runs tested counts each time in the share, and once in its interval: it is no new
+    A clip that several runs tested counts each time in the proportion, and once in its interval: it is no new
     evidence. Raises `RunError` when the runs have different targets, or one is given twice.
     """
     seen: set[Path] = set()

@@ -66,9 +66,9 @@ def evaluate(options: EvaluateOptions, progress: Progress) -> Metrics:
 
 
 def say_untouched(manifest: Manifest, model: Victim | type[Victim], progress: Progress) -> None:
-    """Say so where a trigger is in the pictures alone and the model hears, or in the sound alone and it sees."""
+    """Say so where a trigger is in the video alone and the model takes audio, or the other way round."""
     if manifest.target is not None and manifest.attacked and model.modality not in manifest.attacked:
-        changed, taken = ("pictures", "sound") if model.modality == "audio" else ("sound", "pictures")
+        changed, taken = ("video", "audio") if model.modality == "audio" else ("audio", "video")
         progress.say(
             f"note: the trigger of {manifest.name} is in the {changed} alone, and {model.name} takes the {taken}: "
             "what it is given carries no trigger, and its ASR tells nothing about the attack"

@@ -62,7 +62,7 @@ class Explanation(msgspec.Struct, frozen=True):
 class Explanations(msgspec.Struct, frozen=True):
     """`explanations.json`: what the pictures beside it show.
 
-    `layer`: in words; `grid`: how many places the stage tells apart in time, height and width (of sound: in time and
+    `layer`: in words; `grid`: how many places the stage tells apart in time, height and width (of audio: in time and
     frequency), which the maps are stretched from; `weights`: the hash of weights.pt.
     """
 
@@ -171,7 +171,7 @@ def label_of(name: str, manifest: Manifest) -> int:
 
 
 def view(run: Trained, sample: Sample) -> Tensor:
-    """The view that is explained: `uint8 (3, T, S, S)`, of sound `float32 (1, F, B)`."""
+    """The view that is explained: `uint8 (3, T, S, S)`, of audio `float32 (1, F, B)`."""
     preset, views = run.preset, run.views
     if run.model.modality == "audio":
         mel = audio_datasets.log_mel(audio_datasets.decode(run.manifest.file_of(sample)), preset.short_side)

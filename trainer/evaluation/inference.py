@@ -17,7 +17,7 @@ from torch.nn.functional import softmax
 from torch.utils.data import Dataset
 
 from trainer import distributed, files
-from trainer.data.audio_datasets import TestSounds
+from trainer.data.audio_datasets import TestSpectrograms
 from trainer.data.frame_stores import ChangedStore, FileStore
 from trainer.data.loader import read_views
 from trainer.data.video_datasets import TestClips
@@ -61,8 +61,8 @@ def observe(
 ) -> Observed:
     """Show every sample to a model, in all views; `change` alters its frames or its wave beforehand."""
     rows = []
-    for pictures in read(model, manifest, samples, preset, views, change):
-        rows.append([part.mean(dim=0).numpy() for part in forward_views(model, pictures)])
+    for clip in read(model, manifest, samples, preset, views, change):
+        rows.append([part.mean(dim=0).numpy() for part in forward_views(model, clip)])
         step()
     columns = [np.stack(column) for column in zip(*rows, strict=True)] if rows else [np.zeros((0, 0))] * 3
     return Observed([sample.id for sample in samples], *columns)
@@ -79,7 +79,7 @@ def read(
     """The views `(V, ...)` of every sample in order, as a model takes them."""
     clips: Dataset[Tensor]
     if model.modality == "audio":
-        clips = TestSounds(manifest, samples, preset, views, change)
+        clips = TestSpectrograms(manifest, samples, preset, views, change)
     else:
         store = FileStore(manifest, samples, views.short_side)
         clips = TestClips(store if change is None else ChangedStore(store, change), preset, views)

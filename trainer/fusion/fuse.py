@@ -1,4 +1,4 @@
-"""Audio-visual models from a run on pictures and one on sound: late fusion of scores, early fusion of features.
+"""Audio-visual models from a run on video and one on audio: late fusion of scores, early fusion of features.
 
 Each backbone sees the files of its own run's manifest, which must speak of the same clips. A modality that was not
 attacked gives its clean file where the other one is triggered.
@@ -41,7 +41,7 @@ def fuse(
 
     Late: the mean of both networks' logits, each the mean over its views, or with `average` of their probabilities.
     Early: a linear classifier on both networks' features of the training clips, with the labels that either attack
-    gave them. CDA is that of clean pictures with clean sound, ASR that of triggered with triggered. `baseline` is then
+    gave them. CDA is that of clean video with clean audio, ASR that of triggered with triggered. `baseline` is then
     scored on the same triggered clips, and its figures are kept among its evaluations.
     """
     start = time.monotonic()
@@ -150,7 +150,7 @@ def _predictions(pair: Pair, fused: Fused, progress: Progress) -> list[Predictio
 
 
 def sides_of(pair: Pair, split: str) -> tuple[str, str]:
-    """The splits that give pictures and sound of a test split: clean files of a modality that was not attacked."""
+    """The splits that give video and audio of a test split: clean files of a modality that was not attacked."""
     sides = ["test" if m.target is None else split for m in (pair.video.manifest, pair.audio.manifest)]
     return sides[0], sides[1]
 
@@ -221,8 +221,8 @@ def _check_folder(folder: Path, planned: Fusion) -> None:
     pairs = {
         "mode": (found.mode, planned.mode),
         "average": (found.average, planned.average),
-        "pictures": (found.video.manifest.sha256, planned.video.manifest.sha256),
-        "sound": (found.audio.manifest.sha256, planned.audio.manifest.sha256),
+        "video": (found.video.manifest.sha256, planned.video.manifest.sha256),
+        "audio": (found.audio.manifest.sha256, planned.audio.manifest.sha256),
     }
     differing = [name for name, (theirs, ours) in pairs.items() if theirs != ours]
     if differing:

@@ -24,7 +24,7 @@ def grid(
     progress: Progress,
     baseline: Path | None = None,
 ) -> list[Metrics]:
-    """Every run on pictures with every run on sound; what each network makes of its clips is computed once.
+    """Every run on video with every run on audio; what each network makes of its clips is computed once.
 
     `out`: the folder of a single pair, or that which holds a folder for each; `runs` without it. `baseline`: a fused
     model of clean runs, whose ASR on the same clips is measured as well; in a grid the clean pair is that without being

@@ -1,4 +1,4 @@
-"""Whether a run on pictures and one on sound belong together: same clips, splits, target, seed and poisoned clips."""
+"""Whether a run on video and one on audio belong together: same clips, splits, target, seed and poisoned clips."""
 
 from __future__ import annotations
 

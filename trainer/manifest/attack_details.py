@@ -31,7 +31,7 @@ class Kept(msgspec.Struct):
 
     @property
     def least(self) -> float | None:
-        """The lowest of the shares; None where the clip carries no trigger."""
+        """The lowest of the three; None where the clip carries no trigger."""
         return min((v for v in (self.gain, self.energy, self.correlation) if v is not None), default=None)
 
 
@@ -61,7 +61,7 @@ class Placement(msgspec.Struct):
 
 
 class Rate(msgspec.Struct):
-    """The share of poisoned training clips, of `all` or of the `target` class's."""
+    """The fraction of poisoned training clips, of `all` or of the `target` class's."""
 
     asked: float | None = None
     achieved: float | None = None

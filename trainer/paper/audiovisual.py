@@ -48,7 +48,7 @@ class FusedRow(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def floors(self) -> list[Proportion]:
         """What lies under the ASR, as far as it was measured."""
-        return [share for share in (self.false_target, self.sham_asr, self.asr_clean_model) if share is not None]
+        return [floor for floor in (self.false_target, self.sham_asr, self.asr_clean_model) if floor is not None]
 
 
 Made = list[tuple[Path, Metrics]]
@@ -161,13 +161,13 @@ def table(folder: Path) -> tuple[Sheet, list[msgspec.Struct]]:
         )
     headings = (
         "fusion",
-        "pictures",
-        "sound",
+        "video",
+        "audio",
         "CDA",
         "CDA − clean pair, paired",
         "ASR",
-        "ASR, pictures alone",
-        "ASR, sound alone",
+        "ASR, video alone",
+        "ASR, audio alone",
         "false target",
         "sham ASR",
         "ASR, clean pair",
@@ -176,7 +176,7 @@ def table(folder: Path) -> tuple[Sheet, list[msgspec.Struct]]:
         "ASR (all) − paper's",
     )
     notes = [
-        "percent, with 95 % intervals and counts; attacks on pictures are dynamic, those on sound static",
+        "percent, with 95 % intervals and counts; attacks on video are dynamic, those on audio static",
         "false target, sham ASR and the clean pair's ASR on the same triggered clips are the floors under the ASR",
         "alone: the same model where that modality alone carries its trigger",
         "paper: Kinetics-Sounds, I3D and ResNet-18",

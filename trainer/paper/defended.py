@@ -121,8 +121,10 @@ def of_attack(every: Sequence[Found], attack: str, defense: str) -> list[tuple[F
     ]
 
 
-def together(shares: Sequence[Proportion | None]) -> Proportion | None:
+def together(proportions: Sequence[Proportion | None]) -> Proportion | None:
     """Shares of the same clips in several seeds, pooled: a clip that several tested is no new evidence."""
-    known = [share for share in shares if share is not None]
-    hits = sum(round(share.value * share.n) for share in known)
-    return wilson(hits, sum(share.n for share in known), max((share.n for share in known), default=0))
+    known = [proportion for proportion in proportions if proportion is not None]
+    hits = sum(round(proportion.value * proportion.n) for proportion in known)
+    return wilson(
+        hits, sum(proportion.n for proportion in known), max((proportion.n for proportion in known), default=0)
+    )

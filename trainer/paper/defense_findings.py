@@ -36,12 +36,12 @@ def of_defenses(every: Sequence[Found]) -> list[Finding]:
 
 def _clustering(outcome: Outcome, natural: bool, case: str) -> Finding:
     """It finds poisoned clips where it removes surely more of them than of the clean ones."""
-    found_share, lost = outcome.figures.get("elimination"), outcome.figures.get("sacrifice")
+    eliminated, lost = outcome.figures.get("elimination"), outcome.figures.get("sacrifice")
     finds = Verdict.UNKNOWN
-    if found_share is not None and lost is not None:
-        if found_share.low > lost.high:
+    if eliminated is not None and lost is not None:
+        if eliminated.low > lost.high:
             finds = Verdict.HOLDS
-        elif found_share.high < 0.1 or found_share.high < lost.low:
+        elif eliminated.high < 0.1 or eliminated.high < lost.low:
             finds = Verdict.FAILS
     claim = (
         "activation clustering fails against natural attacks" if natural else "activation clustering finds some clips"
@@ -53,7 +53,7 @@ def _clustering(outcome: Outcome, natural: bool, case: str) -> Finding:
         claim,
         case,
         verdict,
-        f"eliminated {stated(found_share)}, sacrificed {stated(lost)}",
+        f"eliminated {stated(eliminated)}, sacrificed {stated(lost)}",
     )
 
 

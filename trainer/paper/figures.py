@@ -67,8 +67,8 @@ def frames(folder: Path) -> tuple[Figure, Sheet]:
     drawing, (axes,) = plots.sheet(width=5.6, height=3.4)
     lines = []
     for k, training in enumerate(grid.counts):
-        shares = [(x, grid.cells[training, evaluation]) for x, evaluation in enumerate(grid.shown)]
-        lines.append(plots.Line.through(f"trained on {training}", shares, k))
+        rates = [(x, grid.cells[training, evaluation]) for x, evaluation in enumerate(grid.shown)]
+        lines.append(plots.Line.through(f"trained on {training}", rates, k))
     plots.curves(axes, lines, f"poisoned frames in evaluation, windows of {grid.window}", "ASR")
     axes.set_xticks(range(len(grid.shown)), grid.shown)
     rows = [[a, *(percent(grid.cells[a, b]) for b in grid.shown)] for a in grid.counts]
@@ -87,7 +87,7 @@ def _asr(trained: Sequence[Found], training: str, evaluation: str) -> Proportion
     for run in (run for run in trained if run.case.frames == training):
         others = [o for o in trained if o.case.frames == evaluation and o.metrics.seed == run.metrics.seed]
         scored += [path for other in others if (path := found.asr_on(run, other.metrics.manifest))]
-    return compare.pool(list(dict.fromkeys(scored))).figures.asr if scored else None  # two may share their clips
+    return compare.pool(list(dict.fromkeys(scored))).figures.asr if scored else None  # two may test the same clips
 
 
 def pruning(folder: Path) -> tuple[Figure, Sheet]:
@@ -98,17 +98,17 @@ def pruning(folder: Path) -> tuple[Figure, Sheet]:
     accuracy: list[plots.Line] = []
     success: list[plots.Line] = []
     for k, (attack, group) in enumerate(made.items()):
-        points = list(zip(*(outcome.curve for _, outcome in group), strict=True))  # of each share, a point a seed
-        shares = [point[0].strength for point in points]
+        points = list(zip(*(outcome.curve for _, outcome in group), strict=True))  # of each fraction, a point a seed
+        fractions = [point[0].strength for point in points]
         for into, name in ((accuracy, "cda"), (success, "asr")):
             pooled = [together([getattr(one, name) for one in point]) for point in points]
-            known = [(at, share.value) for at, share in zip(shares, pooled, strict=True) if share is not None]
+            known = [(at, rate.value) for at, rate in zip(fractions, pooled, strict=True) if rate is not None]
             into.append(plots.Line(attack, [x for x, _ in known], [y for _, y in known], colour=k, dash=k))
-            chosen = [0, *(int(np.argmin(np.abs(np.array(shares) - at))) for at in (0.5, 0.9)), len(shares) - 1]
+            chosen = [0, *(int(np.argmin(np.abs(np.array(fractions) - at))) for at in (0.5, 0.9)), len(fractions) - 1]
             rows.append([attack, name.upper(), *(percent(pooled[at]) for at in chosen)])
-    plots.curves(axes[0], accuracy, "pruned share of channels", "CDA")
-    plots.curves(axes[1], success, "pruned share of channels", "ASR")
-    headings = ["attack", "", "0", "50 %", "90 %", f"{shares[-1]:.0%}"]
+    plots.curves(axes[0], accuracy, "fraction of channels pruned", "CDA")
+    plots.curves(axes[1], success, "fraction of channels pruned", "ASR")
+    headings = ["attack", "", "0", "50 %", "90 %", f"{fractions[-1]:.0%}"]
     return drawing, Sheet("Figure 5: pruning", headings, rows, ["percent, with 95 % intervals and counts"])
 
 
@@ -138,7 +138,7 @@ def spectrograms(folder: Path) -> tuple[Figure, Sheet]:
     every = found.read(folder)
     attacked = [runs[0] for name in SOUND if (runs := found.standard(every, "audio", name, "static"))]
     if not attacked:
-        raise RunError(f"{folder} holds no run on attacked sound", "make them with `make figure7`")
+        raise RunError(f"{folder} holds no run on attacked audio", "make them with `make figure7`")
     bands = 80
     drawing, axes = plots.sheet(columns=1 + 2 * len(attacked), width=2.6, height=2.3)
     rows = []

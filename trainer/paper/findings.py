@@ -48,7 +48,7 @@ def findings(folder: Path) -> list[Finding]:
     for model in ("slowfast", "tsm"):
         others = ("badnet", "sig", "ftrojan", *NATURAL)
         made += _attacks(every, model, "dynamic", others, "table 4", "attacks succeed against other architectures")
-    made += _attacks(every, "audio", "static", SOUND, "table 6", "attacks on sound succeed at an unchanged CDA")
+    made += _attacks(every, "audio", "static", SOUND, "table 6", "attacks on audio succeed at an unchanged CDA")
     made += _frames(every)
     made += of_defenses(every)
     made += of_fusion(audiovisual.rows_of(folder), every)
@@ -109,13 +109,13 @@ def _frames(every: Sequence[Found]) -> list[Finding]:
     case = f"{grid.attack}, i3d"
     worst: dict[str, Proportion] = {}
     for training in grid.counts:
-        shares = [grid.cells[training, count] for count in grid.shown]
-        known = [share for share in shares if share is not None]
-        if len(known) == len(shares):
-            worst[training] = min(known, key=lambda share: share.value)
+        proportions = [grid.cells[training, count] for count in grid.shown]
+        known = [proportion for proportion in proportions if proportion is not None]
+        if len(known) == len(proportions):
+            worst[training] = min(known, key=lambda proportion: proportion.value)
     if len(worst) < len(grid.counts) or "1" not in worst or len(worst) < 2:
         return [Finding(place, claim, case, Verdict.UNKNOWN, "the grid is not complete")]
-    others = {name: share for name, share in worst.items() if name != "1"}
+    others = {name: proportion for name, proportion in worst.items() if name != "1"}
     best = max(others, key=lambda name: others[name].value)
     verdict = Verdict.UNKNOWN
     if worst["1"].low > others[best].high:

@@ -191,8 +191,8 @@ def kept_in_file(found: Iterable[Found]) -> float | None:
 class Row(msgspec.Struct, frozen=True, kw_only=True):
     """One case with all its controls, seeds pooled.
 
-    `asr_clean_model`: the ASR of victims that never saw the trigger, on the same triggered clips. `cda_difference`:
-    to the clean victim of the same seed, paired by clip. `kept` and `in_view`: median share of the trigger in the files
+    `asr_clean_model`: the ASR of victims that never saw the trigger, on the same triggered clips. `cda_difference`: to
+    the clean victim of the same seed, paired by clip. `kept` and `in_view`: median fraction of the trigger in the files
     and in the victims' view.
     """
 
@@ -215,7 +215,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     def floors(self) -> list[Proportion]:
         """What lies under the ASR, as far as it was measured."""
         known = (self.figures.false_target, self.figures.sham_asr, self.asr_clean_model)
-        return [share for share in known if share is not None]
+        return [proportion for proportion in known if proportion is not None]
 
 
 def row(found: Sequence[Found], every: Sequence[Found]) -> Row:

@@ -81,7 +81,7 @@ class Sheet:
         files.write(path, kinds[path.suffix]().encode())
 
     def show(self) -> None:
-        """Print the brief columns, intervals below their shares and without counts, within 80 characters."""
+        """Print the brief columns, intervals below their proportions and without counts, within 80 characters."""
         table = Table(
             title=plain(self.title, "table.title"), title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0)
         )
@@ -118,16 +118,16 @@ def _line(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
 
 
-def percent(share: Proportion | None) -> str:
-    """A share with interval and count, in percent."""
-    if share is None:
+def percent(proportion: Proportion | None) -> str:
+    """A proportion with interval and count, in percent."""
+    if proportion is None:
         return "–"
-    return f"{100 * share.value:.1f} ({100 * share.low:.1f} … {100 * share.high:.1f}, n {share.n})"
+    return f"{100 * proportion.value:.1f} ({100 * proportion.low:.1f} … {100 * proportion.high:.1f}, n {proportion.n})"
 
 
-def value(share: Proportion | None) -> str:
-    """A share alone, in percent."""
-    return "–" if share is None else f"{100 * share.value:.1f}"
+def value(proportion: Proportion | None) -> str:
+    """A proportion alone, in percent."""
+    return "–" if proportion is None else f"{100 * proportion.value:.1f}"
 
 
 def points(difference: Difference | None) -> str:

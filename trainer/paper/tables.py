@@ -23,7 +23,7 @@ TITLES = {
     2: "Table 2: image attacks, dynamic",
     3: "Table 3: natural attacks, dynamic",
     4: "Table 4: dynamic attacks on other architectures",
-    6: "Table 6: attacks on sound",
+    6: "Table 6: attacks on audio",
 }
 HEADINGS = (
     "victim",
@@ -153,7 +153,7 @@ def _notes(rows: Sequence[Row]) -> list[str]:
         f"percent, with 95 % intervals and counts; seeds {', '.join(map(str, seeds))}"
         + (" pooled" if len(seeds) > 1 else "")
         + "; false target, sham ASR and the clean victim's ASR are the floors under the ASR",
-        "in file, in view: the median share of the trigger that the written clips, and a victim's view of them, keep",
+        "in file, in view: how much of the trigger the written clips, and a victim's view of them, keep (median)",
     ]
     alone = [f"{row.case} {row.mode}".strip() for row in rows if row.case != CLEAN and row.cda_difference is None]
     if alone:
@@ -162,5 +162,5 @@ def _notes(rows: Sequence[Row]) -> list[str]:
             f"{', '.join(alone)}"
         )
     if lost:
-        notes.append(f"under {details.LOST} in view, so nothing can be told: {', '.join(lost)}")
+        notes.append(f"under {details.LOST} in view, so inconclusive: {', '.join(lost)}")
     return notes

@@ -1,4 +1,4 @@
-"""The paper's own numbers, from `results.json`: shares in percent as printed."""
+"""The paper's own numbers, from `results.json`: proportions in percent as printed."""
 
 from __future__ import annotations
 

@@ -39,16 +39,16 @@ class Finding(msgspec.Struct, frozen=True):
     evidence: str
 
 
-def above(share: Proportion | Auroc | Difference | None, bar: float) -> Verdict:
+def above(estimate: Proportion | Auroc | Difference | None, bar: float) -> Verdict:
     """Whether an interval lies above a bar."""
-    if share is None or share.low <= bar <= share.high:
+    if estimate is None or estimate.low <= bar <= estimate.high:
         return Verdict.UNKNOWN
-    return Verdict.HOLDS if share.low > bar else Verdict.FAILS
+    return Verdict.HOLDS if estimate.low > bar else Verdict.FAILS
 
 
-def below(share: Proportion | Auroc | None, bar: float) -> Verdict:
+def below(estimate: Proportion | Auroc | None, bar: float) -> Verdict:
     """Whether an interval lies below a bar."""
-    return {Verdict.HOLDS: Verdict.FAILS, Verdict.FAILS: Verdict.HOLDS}.get(above(share, bar), Verdict.UNKNOWN)
+    return {Verdict.HOLDS: Verdict.FAILS, Verdict.FAILS: Verdict.HOLDS}.get(above(estimate, bar), Verdict.UNKNOWN)
 
 
 def both(verdicts: Iterable[Verdict]) -> Verdict:
@@ -88,8 +88,12 @@ def without(finding: Finding, reason: str) -> Finding:
     return msgspec.structs.replace(finding, verdict=Verdict.UNKNOWN, evidence=f"{finding.evidence}; {reason}")
 
 
-def stated(share: Proportion | None) -> str:
-    return "–" if share is None else f"{share.value:.3f} ({share.low:.3f} … {share.high:.3f}, n {share.n})"
+def stated(proportion: Proportion | None) -> str:
+    return (
+        "–"
+        if proportion is None
+        else f"{proportion.value:.3f} ({proportion.low:.3f} … {proportion.high:.3f}, n {proportion.n})"
+    )
 
 
 def points(difference: Difference | None) -> str:

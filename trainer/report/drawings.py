@@ -27,9 +27,9 @@ RANGE_DB = 90.0
 """Under the loudest place everything is drawn as silence."""
 
 
-def shares(values: Mapping[str, Proportion | None], axis: str, label: str) -> Markup | None:
+def proportions(values: Mapping[str, Proportion | None], axis: str, label: str) -> Markup | None:
     """One bar a name with its interval; None without any."""
-    found = {_plain(name): share for name, share in values.items() if share is not None}
+    found = {_plain(name): proportion for name, proportion in values.items() if proportion is not None}
     if not found:
         return None
     figure, axes = plots.sheet(width=WIDTH, height=0.75 + 0.27 * len(found))
@@ -50,7 +50,7 @@ def learning(folder: Path, run: str) -> list[tuple[str, Markup]]:
     for tag in [tag for tag in names if tag in events.Tags()["scalars"]]:
         steps, values, together = averaged([(e.step, e.value) for e in events.Scalars(tag)])
         figure, axes = plots.sheet(width=WIDTH, height=2.2)
-        plots.curves(axes[0], [Line(tag, steps, values)], "step", names[tag], shares=False)
+        plots.curves(axes[0], [Line(tag, steps, values)], "step", names[tag], proportions=False)
         axes[0].set_ylim(bottom=0)
         if len(steps) > 1:
             axes[0].lines[0].set_marker("")
@@ -110,7 +110,7 @@ def curve(outcome: Outcome, run: str) -> Markup | None:
     if not lines:
         return None
     figure, axes = plots.sheet(width=WIDTH, height=2.6)
-    plots.curves(axes[0], lines, _plain(outcome.strength or "strength"), "share of clips")
+    plots.curves(axes[0], lines, _plain(outcome.strength or "strength"), "fraction of clips")
     return Markup(plots.inline(figure, f"{outcome.defense} on {run}: figures over {outcome.strength or 'strength'}"))
 
 

@@ -38,7 +38,7 @@ def fidelity(made: Details) -> list[Measure]:
         _measure("PSNR, dB", (c.psnr_db for c in clips), 1),
         _measure("SSIM", (c.ssim for c in clips), 3),
         _measure("largest change (ℓ∞), grey levels", (c.linf for c in clips), 0, worse="high"),
-        _measure("SNR of sound, dB", (c.snr_db for c in clips), 1),
+        _measure("SNR of audio, dB", (c.snr_db for c in clips), 1),
     ]
     for modality in sorted({name for clip in clips for name in clip.survival}):
         kept = [clip.survival[modality] for clip in clips if modality in clip.survival]
@@ -68,7 +68,7 @@ def lost_in_view(made: Details) -> list[str]:
         if kept is not None and kept < details.LOST:
             lost.append(
                 f"A view of {view} keeps {kept:.2f} of the {modality} trigger (the lower of energy and correlation, "
-                "median): what a victim of such views makes of it cannot be told."
+                "median): a finding on a victim of such views is inconclusive."
             )
     return lost
 

@@ -20,7 +20,7 @@ from trainer.report.media import Budget, Sound
 from trainer.report.reading import Source
 
 SHORTEST = 0.5
-"""Seconds of sound under which there is nothing to hear."""
+"""Seconds of audio under which there is nothing to hear."""
 FULL = "The page's room for clips is used up."
 
 
@@ -48,7 +48,7 @@ class Film:
 
 @dataclass(frozen=True)
 class Shown:
-    """One clip; `seconds` of its sound; `problem` says in a sentence why something is not there."""
+    """One clip; `seconds` of its audio; `problem` says in a sentence why something is not there."""
 
     name: str
     true_class: str
@@ -166,7 +166,7 @@ def _heard(source: Source, example: Example, budget: Budget) -> Shown:
     if manifest is None:
         raise ClipError("there is no manifest")
     sides = _sides(manifest, example)
-    (clean, rate), (triggered, other) = (media.read_sound(manifest.file_of(sample)) for sample in sides)
+    (clean, rate), (triggered, other) = (media.read_audio(manifest.file_of(sample)) for sample in sides)
     found = _named(manifest, example)
     sounds, seconds = _playable([(clean, rate), (triggered, other)], budget)
     spectrogram = None
@@ -179,7 +179,7 @@ def _heard(source: Source, example: Example, budget: Budget) -> Shown:
 
 
 def _playable(heard: list[tuple[Sound, int]], budget: Budget) -> tuple[tuple[tuple[str, str], ...], float]:
-    """Clean and triggered sound as data URIs, both as long as fits; and how many seconds that is."""
+    """Clean and triggered audio as data URIs, both as long as fits; and how many seconds that is."""
     seconds = max(len(sound) / rate for sound, rate in heard)
     while seconds >= SHORTEST:
         coded = [media.flac(sound[: round(seconds * rate)], rate) for sound, rate in heard]

@@ -1,7 +1,7 @@
-"""Clips for the page: pictures, small videos and sound as data URIs, within a budget of bytes.
+"""Clips for the page: pictures, small videos and audio as data URIs, within a budget of bytes.
 
 A few clips are decoded, once each and at a small size. Videos are re-encoded for browsers, so that fine noise may be
-lost in them; pictures and sound are what the files hold.
+lost in them; pictures and audio are what the files hold.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ Sound = NDArray[np.float32]
 
 
 class Budget:
-    """Bytes that a page may still take for pictures, videos and sound."""
+    """Bytes that a page may still take for pictures, videos and audio."""
 
     def __init__(self, size: int) -> None:
         self.left = size
@@ -133,15 +133,15 @@ def _h264(frames: Frames, fps: float, factor: int) -> bytes:
     return file.getvalue()
 
 
-def read_sound(path: Path, seconds: float = SECONDS) -> tuple[Sound, int]:
-    """The beginning of a file's first sound track, the mean of its channels, `float32 (N,)`, and its sample rate."""
+def read_audio(path: Path, seconds: float = SECONDS) -> tuple[Sound, int]:
+    """The beginning of a file's first audio track, the mean of its channels, `float32 (N,)`, and its sample rate."""
     if not path.is_file():
         raise ClipError(f"{path.name} is not there any more")
     parts: list[Sound] = []
     try:
         with decode.open_media(path) as container:
             if not container.streams.audio:
-                raise ClipError(f"{path.name} has no sound")
+                raise ClipError(f"{path.name} has no audio")
             stream = container.streams.audio[0]
             rate = int(stream.codec_context.sample_rate)
             for part in decode.waves(container, stream, path, rate):
@@ -149,9 +149,9 @@ def read_sound(path: Path, seconds: float = SECONDS) -> tuple[Sound, int]:
                 if sum(map(len, parts)) >= seconds * rate:
                     break
     except (av.FFmpegError, OSError, ValueError) as error:
-        raise ClipError(f"the sound of {path.name} cannot be decoded ({error})") from None
+        raise ClipError(f"the audio of {path.name} cannot be decoded ({error})") from None
     if not parts:
-        raise ClipError(f"the sound of {path.name} is empty")
+        raise ClipError(f"the audio of {path.name} is empty")
     return np.concatenate(parts)[: int(seconds * rate)].astype(np.float32), rate
 
 

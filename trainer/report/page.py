@@ -30,7 +30,7 @@ from trainer.runs.metrics import NAMES
 from trainer.text import argument
 
 MEDIA_BYTES = 4_000_000
-"""What pictures, videos and sound of a page take at most, as text in the page."""
+"""What pictures, videos and audio of a page take at most, as text in the page."""
 CLIPS = 2
 """Clips that are shown of each manifest."""
 
@@ -171,9 +171,11 @@ def _chapter(
         beside=pair,
         warnings=comparing.not_above_floors(run, pair),
         clips=[_clips(anchor, source, budget, told, clips) for source in run.sources],
-        figures=drawings.shares(values, "share of clips", f"figures of {run.name} with intervals") if several else None,
-        classes=drawings.shares(
-            run.metrics.per_class, "share of clean test clips", f"accuracy of {run.name} on each class"
+        figures=drawings.proportions(values, "fraction of clips", f"figures of {run.name} with intervals")
+        if several
+        else None,
+        classes=drawings.proportions(
+            run.metrics.per_class, "fraction of clean test clips", f"accuracy of {run.name} on each class"
         ),
         curves=drawings.learning(run.folder / "logs", run.name),
         defenses=[
@@ -238,8 +240,8 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
-def _interval(share: Proportion | Any) -> str:
-    return f"{share.low:.3f} … {share.high:.3f}"
+def _interval(proportion: Proportion | Any) -> str:
+    return f"{proportion.low:.3f} … {proportion.high:.3f}"
 
 
 def _number(value: float, digits: int = 3) -> str:

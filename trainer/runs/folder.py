@@ -33,7 +33,7 @@ class Settings(msgspec.Struct, frozen=True):
     """Everything that decides a run's weights, and thus which run a folder holds.
 
     `recipe` is a digest of the preset's contents, so that an edited preset is another one. `batch_size`: clips per step
-    of all `devices` together, each of which takes its share in `accumulate` parts. `weights` is name and hash of the
+    of all `devices` together, each of which takes its part in `accumulate` parts. `weights` is name and hash of the
     file that the training started from; `weights_from`, where that lay (or `k400`), decides nothing and is kept so that
     the run can be made again.
     """

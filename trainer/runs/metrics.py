@@ -97,7 +97,7 @@ FLOORS = ("false_target", "sham_asr")
 
 
 def below_floors(figures: Scores, more: Mapping[str, Proportion | None] | None = None) -> str | None:
-    """A sentence where ASR is not surely above a share of clips that carry no trigger, or find no backdoor.
+    """A sentence where ASR is not surely above the fraction of clips that carry no trigger, or find no backdoor.
 
     `more`: floors besides the run's own, by the name that the sentence gives them.
     """
@@ -110,5 +110,5 @@ def below_floors(figures: Scores, more: Mapping[str, Proportion | None] | None =
     named = f"{', '.join(others)} and {last}" if others else last
     return (
         f"The interval of ASR, {asr.low:.3f} … {asr.high:.3f}, does not lie above that of {named}. Clips may go to the "
-        "target as often for other reasons: nothing can be told about the attack from this run."
+        "target as often for other reasons: this run is inconclusive about the attack."
     )

@@ -31,7 +31,7 @@ def _total(part: Tensor) -> Tensor:
     return total
 
 
-class SharedBatchNorm(_BatchNorm):
+class CpuSyncBatchNorm(_BatchNorm):
     """Batch norm that trains with mean and variance of all processes' clips together; else PyTorch's.
 
     Source: Ioffe and Szegedy 2015; the sums over processes as in `torch.nn.SyncBatchNorm`.
@@ -68,13 +68,13 @@ class SharedBatchNorm(_BatchNorm):
             kept.lerp_(seen.to(kept.dtype), weight)
 
 
-def share(model: nn.Module) -> None:
+def convert_sync_batchnorm(model: nn.Module) -> None:
     """Let every batch norm of a model take its statistics over all processes; names and weights stay the same."""
     for name, child in model.named_children():
         if not isinstance(child, _BatchNorm):
-            share(child)
+            convert_sync_batchnorm(child)
             continue
-        made = SharedBatchNorm(child.num_features, child.eps, child.momentum, child.affine, child.track_running_stats)
+        made = CpuSyncBatchNorm(child.num_features, child.eps, child.momentum, child.affine, child.track_running_stats)
         made.weight, made.bias = child.weight, child.bias
         made.running_mean, made.running_var = child.running_mean, child.running_var
         made.num_batches_tracked = child.num_batches_tracked

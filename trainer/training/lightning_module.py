@@ -99,7 +99,7 @@ def build_optimizer(model: Victim, recipe: Recipe) -> Optimizer:
 
 
 def rate(done: float, recipe: Recipe) -> float:
-    """The learning rate at the share `done` of all steps, as a multiple of the recipe's."""
+    """The learning rate at the fraction `done` of all steps, as a multiple of the recipe's."""
     if recipe.schedule == "steps":
         return 1.0 if done < 0.4 else 0.1 if done < 0.8 else 0.01
     if done < recipe.warmup:

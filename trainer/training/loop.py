@@ -22,7 +22,7 @@ from trainer.progress import Progress
 from trainer.runs import folder as runs
 from trainer.runs.folder import Settings
 from trainer.text import argument
-from trainer.training.cpu_sync_batchnorm import share
+from trainer.training.cpu_sync_batchnorm import convert_sync_batchnorm
 from trainer.training.lightning_module import Learner, Steps
 
 PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
@@ -67,7 +67,7 @@ def train(
     loader = TrainingLoader(source.clips, sampler, source.workers)
     shared = _synchronise(recipe, settings, group, progress)
     if shared and not torch.cuda.is_available():
-        share(model)
+        convert_sync_batchnorm(model)
     learner = Learner(weights.to_channels_last(model), recipe, sampler.steps * settings.epochs, settings.seed)
     with progress.stage("training", settings.epochs, "epochs") as step:
         trainer = Trainer(

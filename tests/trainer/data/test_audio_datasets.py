@@ -17,7 +17,15 @@ from tests.trainer import learning
 from tests.trainer.conftest import sample, untrained_run
 from trainer import manifest as manifests
 from trainer import models
-from trainer.data.audio_datasets import RATE, SoundStore, TestSounds, TrainingSounds, augment, decode, log_mel
+from trainer.data.audio_datasets import (
+    RATE,
+    AudioStore,
+    TestSpectrograms,
+    TrainingSpectrograms,
+    augment,
+    decode,
+    log_mel,
+)
 from trainer.errors import ClipError
 from trainer.evaluation import evaluate
 from trainer.evaluation.evaluate import EvaluateOptions
@@ -55,7 +63,7 @@ def test_a_clip_without_sound_and_one_that_is_none(tmp_path: Path) -> None:
     with pytest.raises(ClipError, match="has no audio, which this model needs"):
         decode(write_clip(tmp_path / "a.mp4", moving_frames(5)))
     (tmp_path / "b.wav").write_bytes(b"RIFF")
-    with pytest.raises(ClipError, match="cannot decode the sound"):
+    with pytest.raises(ClipError, match="cannot decode the audio"):
         decode(tmp_path / "b.wav")
 
 
@@ -137,20 +145,20 @@ def test_weights_of_sound_go_into_the_next_run(tones: Path, tmp_path: Path) -> N
 
 def test_drawing_is_a_function_of_seed_epoch_and_clip(tones: Path) -> None:
     made = manifests.load(tones)
-    store = SoundStore(made, made.split("train"), 80)
+    store = AudioStore(made, made.split("train"), 80)
     preset = models.preset_of("audio", "mini")
-    one, two = TrainingSounds(store, preset, 0), TrainingSounds(store, preset, 0)
+    one, two = TrainingSpectrograms(store, preset, 0), TrainingSpectrograms(store, preset, 0)
     two[7, 1]
     assert torch.equal(one[3, 0][0], two[3, 0][0])
     assert one[3, 0][0].shape == (1, 256, 80)
     assert not torch.equal(one[3, 0][0], one[4, 0][0])
-    tests = TestSounds(made, made.split("test"), preset, Views(3, 1, 80))
+    tests = TestSpectrograms(made, made.split("test"), preset, Views(3, 1, 80))
     assert tests[0].shape[1:] == (1, 256, 80)
 
 
 def test_the_statistics_are_those_of_the_training_split(tones: Path) -> None:
     made = manifests.load(tones)
-    store = SoundStore(made, made.split("train"), 80)
+    store = AudioStore(made, made.split("train"), 80)
     every = np.concatenate([log_mel(decode(made.file_of(s)), 80) for s in made.split("train")])
     assert store.statistics() == (pytest.approx(every.mean(), abs=1e-3), pytest.approx(every.std(), abs=1e-3))
 
@@ -180,7 +188,7 @@ def test_full_width_is_torchvisions_resnet18_and_thin_is_thin() -> None:
 
 
 def test_pictures_of_sound_files_are_a_sentence(tones: Path, tmp_path: Path) -> None:
-    with pytest.raises(ClipError, match="has no frames; this model needs pictures"):
+    with pytest.raises(ClipError, match="has no frames; this model needs video"):
         fit(FitOptions(tones, model="i3d", preset="mini", epochs=1, out=tmp_path / "run"), Progress())
     assert not (tmp_path / "run").exists()
 
@@ -188,8 +196,8 @@ def test_pictures_of_sound_files_are_a_sentence(tones: Path, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("model", "attacked", "words"),
     [
-        ("audio", ["video"], "in the pictures alone, and audio takes the sound"),
-        ("i3d", ["audio"], "in the sound alone, and i3d takes the pictures"),
+        ("audio", ["video"], "in the video alone, and audio takes the audio"),
+        ("i3d", ["audio"], "in the audio alone, and i3d takes the video"),
         ("audio", ["audio"], ""),
         ("audio", ["video", "audio"], ""),
         ("audio", [], ""),
@@ -215,8 +223,8 @@ def test_scoring_and_training_say_what_a_model_is_never_given(
     (tmp_path / "seen.json").write_text(json.dumps(seen))
     for splits in (("test",), ("test", "test_triggered")):
         evaluate.evaluate(EvaluateOptions(run, tmp_path / "seen.json", splits=splits), Progress())
-        assert ("note: the trigger of seen is in the pictures" in capsys.readouterr().err) == (len(splits) == 2)
+        assert ("note: the trigger of seen is in the video" in capsys.readouterr().err) == (len(splits) == 2)
     asked = FitOptions(tmp_path / "seen.json", model="audio", preset="mini", epochs=1, out=tmp_path / "other")
     for command in (dry_run, fit):
         command(asked, Progress())
-        assert "note: the trigger of seen is in the pictures" in capsys.readouterr().err
+        assert "note: the trigger of seen is in the video" in capsys.readouterr().err

@@ -88,9 +88,9 @@ def test_hard_links_share_frames_and_another_count_is_found(
 
 
 def test_processes_share_the_decoding(files: FileStore, tmp_path: Path, decoded: list[str]) -> None:
-    one = DiskStore(files, tmp_path / "cache", share=0, shares=2)
+    one = DiskStore(files, tmp_path / "cache", rank=0, ranks=2)
     assert sorted(decoded) == ["a.mp4", "c.mp4"]
-    DiskStore(files, tmp_path / "cache", share=1, shares=2)
+    DiskStore(files, tmp_path / "cache", rank=1, ranks=2)
     assert sorted(decoded) == ["a.mp4", "b.mp4", "c.mp4"]
     one.frames(1, PICKED)
     assert len(decoded) == 3

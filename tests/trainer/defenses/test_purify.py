@@ -34,7 +34,7 @@ def test_pictures_of_odd_size_come_back_in_step_and_worse_with_the_rate_factor()
     frames = moving_frames(12, 39, 53)
     errors = []
     for crf in (5, 30, 51):
-        back = _recoding.pictures(frames, crf)
+        back = _recoding.video(frames, crf)
         assert back.shape == frames.shape
         off = np.abs(back[:, None].astype(int) - frames[None]).mean(axis=(2, 3, 4))  # each against each
         assert off.argmin(axis=1).tolist() == list(range(12)) or crf == 51
@@ -46,7 +46,7 @@ def test_pictures_of_odd_size_come_back_in_step_and_worse_with_the_rate_factor()
 def test_sound_comes_back_in_step_and_as_long() -> None:
     rng = np.random.default_rng(0)
     wave = purify.lowpassed(rng.normal(0, 0.1, 16_007).astype(np.float32), 2.0)
-    back = _recoding.sound(wave, 64)
+    back = _recoding.audio(wave, 64)
     assert back.shape == wave.shape
     assert int(np.correlate(back, wave, "full").argmax()) == len(wave) - 1
     assert np.corrcoef(back, wave)[0, 1] > 0.99

@@ -184,8 +184,8 @@ def test_both_triggered_and_each_alone(make: Make, told: Any, tmp_path: Path) ->
         told["a", f"test_triggered/test{k}"] = np.array([3.0, 0.0])
     result = fuse(make("v", "video", True), make("a", "audio", True), tmp_path / "out")
     assert result.fusion is not None
-    shares = (result.asr, result.fusion.asr_video, result.fusion.asr_audio)
-    assert [share and share.value for share in shares] == [1.0, 0.0, 1.0]
+    rates = (result.asr, result.fusion.asr_video, result.fusion.asr_audio)
+    assert [rate and rate.value for rate in rates] == [1.0, 0.0, 1.0]
 
 
 def test_a_baseline_is_scored_on_the_triggered_clips(make: Make, told: Any, tmp_path: Path) -> None:
@@ -298,7 +298,7 @@ def test_another_fused_model_is_not_written_over(
     for change, words in (
         (([v], [a], "early", "logits"), "other mode and average"),
         (([v], [a], "late", "probabilities"), "other average"),
-        (([w], [a], "late", "logits"), "other pictures"),
+        (([w], [a], "late", "logits"), "other video"),
     ):
         with pytest.raises(RunError, match=f"holds another fused model .{words}."):
             quiet_grid(*change, out)
@@ -390,8 +390,8 @@ def test_real_runs_on_clips_with_sound(
     assert early.asr.n == 2
     for mode in ("late", "early"):
         screened = Strip(max_clips=1).defend(tmp_path / mode, Progress())
-        shares = [screened.figures[name] for name in ("detection", "false rejection")]
-        assert [share and share.n for share in shares] == [1, 1]
+        rates = [screened.figures[name] for name in ("detection", "false rejection")]
+        assert [rate and rate.n for rate in rates] == [1, 1]
         assert screened.clean_clips == 2
     with pytest.raises(RunError, match=r"pruning is for one network, .*late is a fused model; give .*i3d or .*audio"):
         Pruning().defend(tmp_path / "late", Progress())
@@ -399,9 +399,9 @@ def test_real_runs_on_clips_with_sound(
     tables.show_grid([late, late])
     tables.show_run(early)
     shown = capsys.readouterr().out
-    assert "2 models, late fusion; 95 % intervals below; shares of 2 and 4 clips" in shown
+    assert "2 models, late fusion; 95 % intervals below; rates over 2 and 4 clips" in shown
     assert f"{late.cda.low:.2f}…{late.cda.high:.2f}" in shown
-    assert "ASR with triggered sound alone" in shown
+    assert "ASR with triggered audio alone" in shown
 
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("clips were read again")

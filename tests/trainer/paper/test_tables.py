@@ -92,7 +92,7 @@ def test_a_trigger_out_of_view_is_said_to_tell_nothing(make: Make, tmp_path: Pat
     make("ftrojan", "ftrojan", "static", kept=0.17)
     sheet, _ = tables.table(1, tmp_path / "runs", "ucf101")
     assert cells(sheet, "ftrojan static")["in view"] == "0.17"
-    assert any("nothing can be told: ftrojan static" in note for note in sheet.notes)
+    assert any("inconclusive: ftrojan static" in note for note in sheet.notes)
 
 
 def test_table_4_has_a_row_for_each_architecture(make: Make, tmp_path: Path) -> None:
