@@ -45,6 +45,7 @@ from trainer.progress import Progress
 from trainer.runs import folder as runs
 from trainer.runs import loaded_run, metrics
 from trainer.runs.loaded_run import Trained
+from trainer.text import argument
 from trainer.training import fit
 from trainer.training import loop as training_loop
 
@@ -90,7 +91,7 @@ def main() -> None:
     flipped = {sample.id: sample.label for sample in told.samples if sample.split == "train" and sample.poisoned}
     samples = [msgspec.structs.replace(s, label=flipped.get(s.id, s.label)) for s in clean.split("train")]
     if not flipped.keys() <= {s.id for s in samples}:
-        raise TrainerError(f"{asked.clean} and {asked.poisoned} are not of one data set; give two of one")
+        raise TrainerError(f"{asked.clean} and {asked.poisoned} are not of one data set", "give two of one")
     model = train(files, clean, samples, set(flipped), trigger, told.seed, asked.weights, progress)
     target = told.target.label if told.target else None
     save(asked.out, model, files, clean, change, target, progress)
@@ -104,7 +105,9 @@ def built(told: poisoned_manifests.Manifest) -> tuple[PixelTrigger, Changed]:
     attack = next(iter(told.attacks), None)
     kind = triggers.find_video(attack.name) if attack else None
     if attack is None or kind is None or not issubclass(kind, PixelTrigger):
-        raise TrainerError(f"{told.name} has no trigger that works on single pictures; give one, such as badnet's")
+        raise TrainerError(
+            f"{told.name} has no trigger that works on single frames", "give the manifest of one, such as badnet's"
+        )
     mode: Mode = attack.mode
     trigger = kind.build(mode, attack.params)
     return trigger, Changed(trigger, told.seed)
@@ -125,7 +128,9 @@ def train(
     recipe = replace(preset.recipe_for(weights=start is not None), lr=settings.lr)
     initial, origin = fit.start_from(start, settings.model, preset.name)
     if origin != settings.weights:
-        raise TrainerError(f"{files.folder} starts from {settings.weights}, not from {origin}; give its --weights")
+        raise TrainerError(
+            f"{files.folder} starts from {settings.weights}, not from {origin}", f"give its {argument('weights')}"
+        )
     kept = training_set.keep(FileStore(clean, samples, preset.short_side), preset, Reading(), progress)
     clips = TrainingClips(InMemory(kept, poisoned, trigger, seed), preset, settings.seed)
     # the trigger counts its draws, so that all clips are read in this process

@@ -82,7 +82,7 @@ def tune(
     plan = poison(listing, request)
     jobs = trial_jobs(plan, attack.modality)[:CLIPS]
     if not jobs:
-        raise PoisonkitError(f"none of the clips of {listing.root} that were tried can be decoded")
+        raise PoisonkitError(f"none of the clips of {listing.root} that were tried can be decoded", "restore the files")
     low, high = max(field.metadata["low"], 1 if whole else _LEAST), field.metadata["high"]
     reporter.begin(f"tuning {attack.name}.{field.name}", (_STEPS + 1) * len(jobs), (_STEPS + 1) * len(jobs))
     tried: dict[float, Tried] = {}
@@ -137,7 +137,9 @@ def _try(
         if isinstance(result, Sample):
             samples.append(result)
     if not samples:
-        raise PoisonkitError(f"none of the clips of {plan.listing.root} that were tried can be decoded")
+        raise PoisonkitError(
+            f"none of the clips of {plan.listing.root} that were tried can be decoded", "restore the files"
+        )
     kept = [k for s in samples if (k := s.view_survival[attack.modality].kept) is not None]
     levels = [s.psnr_db if attack.modality == "video" else s.snr_db for s in samples]
     known = [level for level in levels if level is not None]

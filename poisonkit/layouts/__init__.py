@@ -70,7 +70,7 @@ def _detect(root: Path, options: Options) -> tuple[Layout, str]:
         reason = candidate.detects(root, options)
         if reason is not None:
             return candidate, reason
-    raise PoisonkitError(f"{root} has no known layout: it holds {_seen(root)}; " + _expected())
+    raise PoisonkitError(f"{root} has no known layout: it holds {_seen(root)}", _expected())
 
 
 def _check_folder(root: Path, options: Options) -> None:

@@ -120,7 +120,7 @@ def restrict(listing: Listing, wanted: tuple[str, ...]) -> Listing:
         if label is not None and counts[label] and label not in kept:
             kept.append(label)
         elif built_in is None:
-            raise PoisonkitError(_refusal(name, label, counts, listing))
+            raise _refusal(name, label, counts, listing)
     said = f"{len(kept)} of the {len(wanted)} classes of {built_in}" if built_in else f"{len(kept)} chosen classes"
     if len(kept) < 2:
         raise PoisonkitError(
@@ -141,13 +141,17 @@ def restrict(listing: Listing, wanted: tuple[str, ...]) -> Listing:
     )
 
 
-def _refusal(name: str, label: int | None, counts: Counter[int], listing: Listing) -> str:
+def _refusal(name: str, label: int | None, counts: Counter[int], listing: Listing) -> PoisonkitError:
     if label is None:
-        return f"{argument('classes')} names {name!r}, which {listing.root} lacks; {suggest(name, listing.classes)}"
-    if not counts[label]:
-        return (
-            f"the class {name!r} of {argument('classes')} has no clips in {listing.root}; take it out, or add its clips"
+        return PoisonkitError(
+            f"{argument('classes')} names {name!r}, which {listing.root} lacks", suggest(name, listing.classes)
         )
-    return (
-        f"{argument('classes')} names {listing.classes[label]!r} twice, the second time as {name!r}; keep one of them"
+    if not counts[label]:
+        return PoisonkitError(
+            f"the class {name!r} of {argument('classes')} has no clips in {listing.root}",
+            "take it out, or add its clips",
+        )
+    return PoisonkitError(
+        f"{argument('classes')} names {listing.classes[label]!r} twice, the second time as {name!r}",
+        "keep one of them",
     )

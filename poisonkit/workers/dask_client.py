@@ -213,19 +213,20 @@ class Cluster:
         except Exception as error:
             said = error
         if said is not None:
-            raise PoisonkitError(f"the scheduler {self.address} {_reason(said)}")
+            reason, remedy = _reason(said)
+            raise PoisonkitError(f"the scheduler {self.address} {reason}", remedy)
         deadline = time.monotonic() + _SHARED_FOLDER_TIMEOUT_S
         while True:
             with self._connected():
-                told = self._client.run(unfit, needs, on_error="return")
-            reasons = {worker: _reason(said) for worker, said in told.items() if said is not None}
+                answers = self._client.run(unfit, needs, on_error="return")
+            reasons = {worker: _reason(said) for worker, said in answers.items() if said is not None}
             if not reasons:
                 return
             # network file systems may show a new folder elsewhere a little later
-            if time.monotonic() > deadline or not all(reason.startswith(UNSEEN) for reason in reasons.values()):
-                worker, reason = min(reasons.items())
-                also = "" if len(reasons) == 1 else f" ({len(reasons)} of {len(told)} workers are not fit)"
-                raise PoisonkitError(f"the worker {worker} {reason}{also}")
+            if time.monotonic() > deadline or not all(reason.startswith(UNSEEN) for reason, _ in reasons.values()):
+                worker, (reason, remedy) = min(reasons.items())
+                also = "" if len(reasons) == 1 else f" ({len(reasons)} of {len(answers)} workers are not fit)"
+                raise PoisonkitError(f"the worker {worker} {reason}{also}", remedy)
             time.sleep(0.5)
 
     # --- after the last -------------------------------------------------------------------------------
@@ -267,10 +268,11 @@ def _as_given(error: PoisonkitError, names: Sequence[tuple[Path, Path]]) -> Any:
     return type(error)(near_by(error.fact), near_by(error.remedy))
 
 
-def _reason(said: object) -> str:
-    """What is wrong with a scheduler or a worker: what it says itself, or the error that it ended in."""
-    if isinstance(said, str):
-        return said
+def _reason(said: object) -> tuple[str, str]:
+    """What is wrong with a scheduler or a worker, and the remedy: its own words, or the error that it ended in."""
+    if isinstance(said, tuple | list):
+        reason, remedy = said
+        return str(reason), str(remedy)
     if isinstance(said, ImportError) or "ModuleNotFoundError" in str(said):  # errors may come wrapped in others
-        return f"has no poisonkit that can be used ({said}); install there what is here, in the same versions"
-    return f"cannot be asked ({said}); look at its log, or stop it"
+        return f"has no poisonkit that can be used ({said})", "install there what is here, in the same versions"
+    return f"cannot be asked ({said})", "look at its log, or stop it"

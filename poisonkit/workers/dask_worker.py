@@ -43,8 +43,8 @@ class Needs:
     mark: str | None
 
 
-def unfit(needs: Needs) -> str | None:
-    """What this process lacks, with the remedy; None if it can do the jobs."""
+def unfit(needs: Needs) -> tuple[str, str] | None:
+    """What this process lacks, and the remedy; None if it can do the jobs."""
     reason = other_versions(needs)
     if reason is not None:
         return reason
@@ -55,7 +55,7 @@ def unfit(needs: Needs) -> str | None:
         except OSError:
             same = False
         if not same:
-            return f"{UNSEEN} the clips of {source} ({name}); mount them there at the same path"
+            return f"{UNSEEN} the clips of {source} ({name})", "mount them there at the same path"
     if needs.mark is None:
         return None
     mark = Path(needs.mark)
@@ -65,22 +65,23 @@ def unfit(needs: Needs) -> str | None:
     except OSError:
         seen = False
     if not seen:
-        return f"{UNSEEN} the folder {needs.out}; give an {argument('out')} that all machines share at the same path"
+        return f"{UNSEEN} the folder {needs.out}", f"give an {argument('out')} that all machines share at the same path"
     try:
         mine.touch()
         mine.unlink(missing_ok=True)
     except OSError as error:
-        return f"cannot write to {needs.out} ({error.strerror}); let its user write there"
+        return f"cannot write to {needs.out} ({error.strerror})", "let its user write there"
     return None
 
 
-def other_versions(needs: Needs) -> str | None:
+def other_versions(needs: Needs) -> tuple[str, str] | None:
+    """A version that differs from the one needed, and the remedy; None if all are the same."""
     here = versions_here()
     for name, wanted in needs.versions:
         if here.get(name) != wanted:
             return (
-                f"has {name} {here.get(name, '(none)')}, this machine {wanted}, which may give other pixels; "
-                "install the same versions there"
+                f"has {name} {here.get(name, '(none)')}, this machine {wanted}, which may give other pixels",
+                "install the same versions there",
             )
     return None
 
@@ -101,9 +102,12 @@ def perform(needs: Needs, work: Callable[[Job, Context], T], job: Job, context: 
         _busy[needs.token] += 1
     try:
         if needs not in _fit:
-            reason = unfit(needs)
-            if reason is not None:
-                raise PoisonkitError(f"a worker on {socket.gethostname()} {reason}", f"stop it, and {CONTINUES}")
+            found = unfit(needs)
+            if found is not None:
+                reason, remedy = found
+                raise PoisonkitError(
+                    f"a worker on {socket.gethostname()} {reason}", f"{remedy}; stop it, and {CONTINUES}"
+                )
             process_setup.prepare()
             _fit.add(needs)
         return work(job, context)

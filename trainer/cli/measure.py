@@ -10,6 +10,7 @@ import typer
 
 from trainer.cli.options import Json, Views, print_json
 from trainer.errors import TrainerError
+from trainer.text import argument
 
 
 class SplitName(StrEnum):
@@ -96,7 +97,10 @@ def fuse(
     from trainer.progress import Progress
 
     if average is not None and mode is ModeName.EARLY:
-        raise TrainerError(f"--average {average} is of late fusion; leave it out, or take --mode late")
+        raise TrainerError(
+            f"{argument('average', average.value)} is of late fusion",
+            f"leave it out, or take {argument('mode', 'late')}",
+        )
     taken = average or AverageName.LOGITS
     results = grid(video, audio, mode.value, taken.value, out, Progress(), baseline)
     if json:

@@ -37,7 +37,7 @@ def table(
     from trainer.paper import tables
 
     if number not in (*"1234567", "controls"):
-        raise TrainerError(f"there is no table {number!r}; give 1 to 7, or controls")
+        raise TrainerError(f"there is no table {number!r}", "give 1 to 7, or controls")
     sheet, rows = tables.controls(runs) if number == "controls" else tables.table(int(number), runs, beside.value)
     if out is not None:
         sheet.write(out)
@@ -54,9 +54,9 @@ def figure(
     from trainer.paper import figures
 
     if number not in figures.FIGURES:
-        raise TrainerError(f"there is no figure {number!r}; give one of {', '.join(figures.FIGURES)}")
+        raise TrainerError(f"there is no figure {number!r}", f"give one of {', '.join(figures.FIGURES)}")
     if out.suffix not in (".svg", ".png"):
-        raise TrainerError(f"a figure cannot be written as {out.name!r}; give a name that ends in .svg or .png")
+        raise TrainerError(f"a figure cannot be written as {out.name!r}", "give a name that ends in .svg or .png")
     drawing, sheet = figures.FIGURES[number](runs)
     sheet.write(out.with_suffix(".md"))
     plots.save(drawing, out)

@@ -56,7 +56,7 @@ def report(
     from trainer.report import page
 
     if out.suffix.lower() not in (".html", ".htm"):
-        raise TrainerError(f"a page cannot be written as {out.name!r}; give a name that ends in .html")
+        raise TrainerError(f"a page cannot be written as {out.name!r}", "give a name that ends in .html")
     result = page.report(page.ReportOptions(runs, out, clips), Progress())
     if json:
         print_json(result)

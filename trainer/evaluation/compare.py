@@ -148,7 +148,8 @@ def _differences(attack: _Run, baseline: _Run, split: str = "test", target: int 
         if p.true_label != theirs[identity].true_label:
             raise RunError(
                 f"{attack.folder} and {baseline.folder} cannot be paired: clip {identity!r} has true label "
-                f"{p.true_label} in one and {theirs[identity].true_label} in the other"
+                f"{p.true_label} in one and {theirs[identity].true_label} in the other",
+                "pair runs on the same classes",
             )
 
     def hit(p: Prediction) -> bool:

@@ -105,7 +105,7 @@ def explain(options: ExplainOptions, progress: Progress) -> Explanations:
     Triggered clips are explained for the target, clean ones for the class that the victim predicts.
     """
     if options.clips < 1:
-        raise TrainerError(f"{argument('clips')} is {options.clips}, but must be at least 1")
+        raise TrainerError(f"{argument('clips', options.clips)} is less than 1", "ask for 1 or more")
     if runs.is_finished(options.run) and runs.read_metrics(options.run).fusion is not None:
         raise RunError(f"{options.run} is a fused model", "explain the runs that it was made from")
     run = loaded_run.load(options.run)
@@ -114,7 +114,7 @@ def explain(options: ExplainOptions, progress: Progress) -> Explanations:
     target = None if manifest.target is None else manifest.target.label
     chosen = example_clips.choose(manifest, options.clips)
     if not chosen:
-        raise RunError(f"{manifest.path} has no test clips to explain")
+        raise RunError(f"{manifest.path} has no test clips to explain", "name a run on a data set with test clips")
     folder = options.run / "explanations"
     folder.mkdir(exist_ok=True)
     # of another choice of clips; the index first, so that it never names what is not there
@@ -220,7 +220,7 @@ def _draw(path: Path, clip: Tensor, found: Saliency) -> None:
         return
     done, content = cv2.imencode(".png", strip(clip.permute(1, 2, 3, 0).numpy(), found.map)[..., ::-1])
     if not done:
-        raise TrainerError(f"cannot encode {path}")
+        raise TrainerError(f"OpenCV cannot encode {path}", "check that opencv-python-headless is whole")
     files.write(path, content.tobytes())
 
 

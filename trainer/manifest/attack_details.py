@@ -115,10 +115,12 @@ def read_with_hash(path: Path) -> tuple[Details, str]:
     except OSError as error:
         gone = isinstance(error, FileNotFoundError | NotADirectoryError)
         raise (ManifestGoneError if gone else ManifestError)(
-            f"cannot read the manifest {path}: {error.strerror}; put it back there, or make it readable"
+            f"cannot read the manifest {path}: {error.strerror}", "put it back there, or make it readable"
         ) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ManifestError(f"the description of the attack in {path} cannot be read: {error}") from None
+        raise ManifestError(
+            f"the description of the attack in {path} cannot be read: {error}", "write it again with poisonkit"
+        ) from None
 
 
 def in_view(samples: Iterable[ClipDetails], modality: str | None = None) -> float | None:

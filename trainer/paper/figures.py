@@ -118,7 +118,7 @@ def strip(folder: Path) -> tuple[Figure, Sheet]:
     drawing, axes = plots.sheet(columns=2, rows=-(-len(made) // 2), height=2.4)
     rows = []
     for picture, (attack, group) in zip(axes, made.items(), strict=False):
-        scores = [score for place, _ in group for score in outcomes.scores(place)]
+        scores = [score for place, _ in group for score in _scores(place)]
         clean = [-score.score for score in scores if not score.poisoned]
         triggered = [-score.score for score in scores if score.poisoned]
         plots.histogram(picture, {"clean": clean, "triggered": triggered}, "mean entropy, bits", title=attack)
@@ -131,6 +131,14 @@ def strip(folder: Path) -> tuple[Figure, Sheet]:
     headings = ["attack", "triggered clips found", "clean clips rejected", "AUROC"]
     notes = ["percent, with 95 % intervals and counts; the threshold comes from the defender's clean clips"]
     return drawing, Sheet("Figure 6: STRIP", headings, rows, notes)
+
+
+def _scores(place: Path) -> list[outcomes.Score]:
+    """The scored clips of a defense's folder; raises `RunError` where there are none."""
+    scores = outcomes.scores(place)
+    if not scores:
+        raise RunError(f"{place} holds no clips in scores.csv, which figure 6 draws", "run the defense again")
+    return scores
 
 
 def spectrograms(folder: Path) -> tuple[Figure, Sheet]:

@@ -92,25 +92,29 @@ def read(folder: Path) -> list[Found]:
             else:
                 made.append(Found(path.parent, metrics, case_of(told), told))
     if lost and not made:
-        raise RunError(f"{folder} holds no run with its manifest: {_lost(lost)}")
+        raise RunError(f"{folder} holds no run with its manifest: {_lost(lost)}", _PUT_BACK)
     if not made:
         raise RunError(f"{folder} holds no finished run", f"give the folder above the runs with {argument('runs')}")
     say_left_out(lost)
     return made
 
 
+_PUT_BACK = "put the manifest back there, or move the run elsewhere"
+
+
 def say_left_out(lost: Mapping[Path, ManifestStamp]) -> None:
     """Say on stderr which runs are left out since their manifests are gone; nothing for none."""
     if lost:
-        Progress().say(f"note: {len(lost)} run{'s' if len(lost) > 1 else ''} left out, without manifest: {_lost(lost)}")
+        runs_left_out = f"{len(lost)} run{'s' if len(lost) > 1 else ''} left out, without manifest"
+        Progress().say(f"note: {runs_left_out}: {_lost(lost)}; {_PUT_BACK}")
 
 
 def _lost(lost: Mapping[Path, ManifestStamp]) -> str:
-    """The runs and the manifests that they lack, a few by name, and what to do."""
+    """The runs and the manifests that they lack, a few by name."""
     named = [f"{run} lacks {stamp.path}" for run, stamp in list(lost.items())[:_NAMED]]
     if len(lost) > _NAMED:
         named.append(f"… ({len(lost)} in all)")
-    return f"{', '.join(named)}; put the manifest back there, or move the run elsewhere"
+    return ", ".join(named)
 
 
 def standard(every: Sequence[Found], model: str, attack: str, mode: str) -> list[Found]:

@@ -102,7 +102,7 @@ class Sheet:
             console.print(plain(f"- {note}"))
         left_out = [name for k, name in enumerate(self.headings) if k not in chosen]
         if left_out:
-            console.print(plain(f"- not shown here: {', '.join(left_out)}; --out FILE.md has every column"))
+            console.print(plain(f"- not shown here: {', '.join(left_out)}; a file with the table has every column"))
 
 
 def _brief(cell: str) -> list[str]:

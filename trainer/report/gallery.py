@@ -74,7 +74,7 @@ def show(source: Source, count: int, budget: Budget) -> list[Shown]:
         try:
             one = _seen(source, example, part) if source.modality == "video" else _heard(source, example, part)
         except ClipError as error:
-            one = replace(_named(source.manifest, example), problem=f"This clip cannot be shown: {error}.")
+            one = replace(_named(source.manifest, example), problem=f"This clip cannot be shown: {error.fact}.")
         budget.left -= before - part.left
         shown.append(one)
     return shown
@@ -86,14 +86,14 @@ def _named(manifest: Manifest, example: Example) -> Shown:
 
 def _sides(manifest: Manifest, example: Example) -> tuple[Sample, Sample]:
     if example.clean is None or example.triggered is None:
-        raise ClipError("the manifest has no clean copy of it")
+        raise ClipError("the manifest has no clean copy of it", "poison the data set again")
     return example.clean, example.triggered
 
 
 def _seen(source: Source, example: Example, budget: Budget) -> Shown:
     manifest = source.manifest
     if manifest is None:
-        raise ClipError("there is no manifest")
+        raise ClipError("there is no manifest", "put it back")
     clean, triggered = _sides(manifest, example)
     told = source.details.clip(triggered.id) if source.details else None
     fps = told.fps if told and told.fps > 0 else 25.0
@@ -164,7 +164,7 @@ def _scaled(frames: Iterable[Frames], size: tuple[int, int]) -> Frames:
 def _heard(source: Source, example: Example, budget: Budget) -> Shown:
     manifest = source.manifest
     if manifest is None:
-        raise ClipError("there is no manifest")
+        raise ClipError("there is no manifest", "put it back")
     sides = _sides(manifest, example)
     (clean, rate), (triggered, other) = (media.read_audio(manifest.file_of(sample)) for sample in sides)
     found = _named(manifest, example)

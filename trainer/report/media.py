@@ -65,7 +65,7 @@ class Difference:
 def read_frames(path: Path, num_frames: int, indices: NDArray[np.int64], side: int) -> Frames:
     """Some frames of a clip at a short side that is no larger than asked for; raises `ClipError`."""
     if not path.is_file():
-        raise ClipError(f"{path.name} is not there any more")
+        raise ClipError(f"{path.name} is not there any more", "put it back")
     return decode.decode(path, num_frames, side, indices)
 
 
@@ -93,7 +93,7 @@ def read_png(path: Path) -> Frames:
 def _encoded(picture: NDArray[np.uint8], quality: int) -> bytes:
     done, content = cv2.imencode(".webp", picture, [cv2.IMWRITE_WEBP_QUALITY, quality])
     if not done:
-        raise ClipError("a picture cannot be encoded")
+        raise ClipError("a picture cannot be encoded", "check that opencv-python-headless is whole")
     return content.tobytes()
 
 
@@ -136,12 +136,12 @@ def _h264(frames: Frames, fps: float, factor: int) -> bytes:
 def read_audio(path: Path, seconds: float = SECONDS) -> tuple[Sound, int]:
     """The beginning of a file's first audio track, the mean of its channels, `float32 (N,)`, and its sample rate."""
     if not path.is_file():
-        raise ClipError(f"{path.name} is not there any more")
+        raise ClipError(f"{path.name} is not there any more", "put it back")
     parts: list[Sound] = []
     try:
         with decode.open_media(path) as container:
             if not container.streams.audio:
-                raise ClipError(f"{path.name} has no audio")
+                raise ClipError(f"{path.name} has no audio", "restore the file")
             stream = container.streams.audio[0]
             rate = int(stream.codec_context.sample_rate)
             for part in decode.waves(container, stream, path, rate):
@@ -149,9 +149,9 @@ def read_audio(path: Path, seconds: float = SECONDS) -> tuple[Sound, int]:
                 if sum(map(len, parts)) >= seconds * rate:
                     break
     except (av.FFmpegError, OSError, ValueError) as error:
-        raise ClipError(f"the audio of {path.name} cannot be decoded ({error})") from None
+        raise ClipError(f"the audio of {path.name} cannot be decoded ({error})", "restore the file") from None
     if not parts:
-        raise ClipError(f"the audio of {path.name} is empty")
+        raise ClipError(f"the audio of {path.name} is empty", "restore the file")
     return np.concatenate(parts)[: int(seconds * rate)].astype(np.float32), rate
 
 

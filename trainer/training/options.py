@@ -83,7 +83,8 @@ def check_options(options: FitOptions) -> None:
         raise TrainerError(f"{argument('seed', options.seed)} is not in 0 … 2⁶³ − 1", "give another")
     if torch.cuda.is_available() and options.devices > torch.cuda.device_count():
         raise TrainerError(
-            f"{argument('devices', options.devices)} asks for more than the {torch.cuda.device_count()} GPUs here"
+            f"{argument('devices', options.devices)} asks for more than the {torch.cuda.device_count()} GPUs here",
+            f"give {argument('devices', torch.cuda.device_count())}",
         )
     if options.precision == "16" and not torch.cuda.is_available():
         raise TrainerError(f"{argument('precision')} 16 needs a GPU", "take 32, or bf16")

@@ -82,6 +82,17 @@ def test_figure_6_shows_entropies_of_clean_and_triggered_clips(make: Make, tmp_p
         figures.strip(tmp_path / "runs")
 
 
+@pytest.mark.parametrize("content", [None, "id,split,label,score,poisoned,flagged\n"], ids=["no file", "no clips"])
+def test_figure_6_without_scores_is_a_sentence(make: Make, tmp_path: Path, content: str | None) -> None:
+    run = make("badnet", "badnet", "dynamic")
+    outcome(run, "strip", figures={"detection": wilson(9, 10)}, auroc=Auroc(0.987, 10, 10, 0.9, 1.0))
+    folder = run / "defenses" / "strip"
+    if content is not None:
+        (folder / "scores.csv").write_text(content)
+    with pytest.raises(RunError, match=r"strip holds no clips in scores\.csv.*; run the defense again$"):
+        figures.strip(tmp_path / "runs")
+
+
 def test_what_is_missing_is_said(make: Make, tmp_path: Path) -> None:
     make("clean")
     for number, figure in figures.FIGURES.items():
