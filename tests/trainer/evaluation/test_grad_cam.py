@@ -178,7 +178,7 @@ def test_sound_is_explained_on_its_spectrogram(tmp_path: Path) -> None:
 def test_what_cannot_be_explained(seeing: Path, tmp_path: Path) -> None:
     with pytest.raises(TrainerError, match=r"no class 'movin'; did you mean 'moving'\?"):
         grad_cam.explain(ExplainOptions(seeing, explained="movin"), Progress())
-    with pytest.raises(TrainerError, match="clips is 0"):
+    with pytest.raises(TrainerError, match="clips=0 is less than 1; ask for 1 or more"):
         grad_cam.explain(ExplainOptions(seeing, clips=0), Progress())
     with pytest.raises(RunError, match="cannot read"):
         grad_cam.explain(ExplainOptions(tmp_path), Progress())
