@@ -15,7 +15,7 @@ from poisonkit.manifest.window import Window
 from poisonkit.plan.placement import place
 from poisonkit.plan.request import Request
 from tests.conftest import write_lossless
-from tests.poisonkit.run.test_run import poison
+from tests.poisonkit.runs import poison
 from tests.trainer.conftest import coded_frames
 from trainer import manifest as manifests
 from trainer import models
@@ -70,7 +70,7 @@ def _agree(source: Path, folder: Path, rule: str, window: str, sampling: Samplin
     from poisonkit.plan import plan as planning
     from poisonkit.run import run
     from poisonkit.run.settings import Settings
-    from tests.poisonkit.run.test_run import Silent
+    from tests.poisonkit.runs import Silent
 
     settings = Settings(out=source, manifest=folder / "clean.json", workers=0)
     run.index(planning.index(layouts.read(source), 0), settings, Silent())

@@ -16,7 +16,7 @@ from poisonkit.plan.request import Request
 from poisonkit.transcode import Platform, transcode
 from tests.conftest import make_av_tree, make_sound_tree
 from tests.poisonkit.run.test_audio_runs import BOTH, poison
-from tests.poisonkit.run.test_run import Silent, TreeState
+from tests.poisonkit.runs import Silent, TreeState
 
 
 @pytest.fixture

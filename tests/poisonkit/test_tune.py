@@ -12,7 +12,7 @@ from poisonkit.plan.request import Request
 from poisonkit.triggers import TRIGGERS
 from poisonkit.tune import _least, tune
 from tests.conftest import make_sound_tree
-from tests.poisonkit.run.test_run import Silent
+from tests.poisonkit.runs import Silent
 
 
 @pytest.mark.parametrize("threshold", [0.0123, 0.3, 0.99])

@@ -25,7 +25,7 @@ from poisonkit.run.settings import Settings
 from poisonkit.workers import dask_client, dask_connection, dask_worker
 from poisonkit.workers.dask_client import Cluster
 from tests.conftest import REPOSITORY, make_ucf_tree
-from tests.poisonkit.run.test_run import Silent, TreeState, command, poison
+from tests.poisonkit.runs import Silent, TreeState, command, poison
 
 pytest.importorskip("distributed")
 

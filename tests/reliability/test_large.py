@@ -21,8 +21,7 @@ from poisonkit.plan import plan as planning
 from poisonkit.plan.request import Request
 from poisonkit.run import run, schedule
 from tests.conftest import moving_frames, write_clip
-from tests.poisonkit import asked
-from tests.poisonkit.run.test_run import Silent
+from tests.poisonkit.runs import Silent, settings_of
 from tests.reliability.usage import measured
 
 KINETICS = 240_000
@@ -125,7 +124,7 @@ def test_ucf101_is_begun_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(schedule, "run_job", begin)
     began = time.process_time()
     plan = planning.poison(layouts.read(tmp_path / "source"), Request(("badnet",)))
-    settings = asked.settings(tmp_path / "out", tmp_path / "out.json", quality="high", force=True)
+    settings = settings_of(tmp_path / "out", tmp_path / "out.json", quality="high", force=True)
     with pytest.raises(Begun):
         run.poison(plan, settings, Silent())
     seconds = time.process_time() - began

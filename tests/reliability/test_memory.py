@@ -24,7 +24,7 @@ from poisonkit.run.settings import Settings
 from poisonkit.triggers import TRIGGERS, find
 from poisonkit.triggers._base import Mode
 from poisonkit.versions import versions
-from tests.poisonkit.run.test_run import Silent
+from tests.poisonkit.runs import Silent
 from tests.reliability.usage import measured
 
 FRAMES = 15_000

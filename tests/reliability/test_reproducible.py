@@ -23,8 +23,7 @@ from poisonkit.run import run
 from poisonkit.run.audio_check import audible
 from poisonkit.workers.local import Pool
 from tests.conftest import CLASSES, REPOSITORY, moving_frames, write_clip
-from tests.poisonkit import asked
-from tests.poisonkit.run.test_run import Silent
+from tests.poisonkit.runs import Silent, settings_of
 
 REQUESTS = {
     "badnet": Request(("badnet",), "dynamic", rate=0.4, frames="random", window="8x2", seed=3),
@@ -117,7 +116,7 @@ def clock(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def poison(source: Path, out: Path, request: Request, **settings: Any) -> Bytes:
     listing, skipped = audible(layouts.read(source), planning.make_attacks(request), Silent(), skip=True, workers=0)
-    options = asked.settings(out, out.with_suffix(".json"), **{"quality": "high", "force": True, **settings})
+    options = settings_of(out, out.with_suffix(".json"), **{"quality": "high", "force": True, **settings})
     run.poison(planning.poison(listing, request, skipped), options, Silent())
     return read(out)
 

@@ -15,7 +15,7 @@ from poisonkit.media.colour import to_rgb
 from poisonkit.media.video import decode
 from poisonkit.plan.request import Request
 from tests.conftest import moving_frames, write_clip
-from tests.poisonkit.run.test_run import poison
+from tests.poisonkit.runs import poison
 
 
 @pytest.fixture

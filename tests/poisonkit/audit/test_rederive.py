@@ -21,10 +21,9 @@ from poisonkit.run import run
 from poisonkit.run.settings import Settings
 from poisonkit.triggers import TRIGGERS
 from tests.conftest import make_av_tree, make_sound_tree, make_ucf_tree
-from tests.poisonkit import asked
 from tests.poisonkit.cli.test_cli import call
 from tests.poisonkit.run.test_audio_runs import poison as poison_sound
-from tests.poisonkit.run.test_run import Silent, poison
+from tests.poisonkit.runs import Silent, poison, settings_of
 
 Change = Callable[[dict[str, Any]], None]
 SETTINGS = {"sine": {"start": "0.3", "stop": "0.7"}}
@@ -110,7 +109,7 @@ def test_whatever_was_asked_for(ucf: Path, tmp_path: Path, name: str) -> None:
 
 def test_test_limit(ucf: Path, tmp_path: Path) -> None:
     plan = planning.poison(selection.limit_test(layouts.read(ucf), 4, 0), Request(("badnet",), rate=0.3))
-    options = asked.settings(tmp_path / "out", tmp_path / "out.json", quality="high", force=True)
+    options = settings_of(tmp_path / "out", tmp_path / "out.json", quality="high", force=True)
     run.poison(plan, options, Silent())
     assert problems(tmp_path / "out.json") == []
 

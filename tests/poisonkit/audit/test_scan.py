@@ -20,7 +20,7 @@ from poisonkit.plan.job import Context
 from poisonkit.plan.request import Request
 from poisonkit.triggers import find
 from tests.conftest import make_ucf_tree, moving_frames, write_clip
-from tests.poisonkit.run.test_run import poison
+from tests.poisonkit.runs import poison
 
 
 def test_every_written_file_is_found_and_no_other(ucf_tree: Path, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from poisonkit.audit.verify import verify
 from poisonkit.errors import ManifestError
 from poisonkit.plan.request import Request
 from tests.conftest import make_ucf_tree
-from tests.poisonkit.run.test_run import poison
+from tests.poisonkit.runs import poison
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from poisonkit.files import NOTICE
 from poisonkit.layouts import Clip, Listing, _marks, read
 from poisonkit.plan.request import Request
 from tests.conftest import make_sound_tree
-from tests.poisonkit.run.test_run import poison
+from tests.poisonkit.runs import poison
 
 EVERY = ("test_triggered", "test_sham")
 

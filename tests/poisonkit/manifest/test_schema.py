@@ -12,19 +12,7 @@ from poisonkit import manifest as contract
 from poisonkit.errors import ManifestError
 from poisonkit.manifest import Manifest, Sample
 from tests.conftest import REPOSITORY
-
-EXAMPLES = sorted((REPOSITORY / "manifests" / "examples").glob("*.json"))
-
-
-def example() -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((REPOSITORY / "manifests" / "examples" / "badnet.json").read_text())
-    return found
-
-
-def saved(tmp_path: Path, value: Any) -> Path:
-    path = tmp_path / "m.json"
-    path.write_text(value if isinstance(value, str) else json.dumps(value))
-    return path
+from tests.poisonkit.manifest.examples import EXAMPLES, change, example, saved
 
 
 def test_the_exported_schema_is_in_step() -> None:
@@ -48,25 +36,6 @@ def test_every_field_is_explained() -> None:
     text = (REPOSITORY / "manifests" / "README.md").read_text()
     names = {f.name for kind in (Manifest, Sample) for f in msgspec.structs.fields(kind)}
     assert sorted(name for name in names if f"`{name}`" not in text) == []
-
-
-def test_samples_are_sorted_and_saving_leaves_nothing_behind(tmp_path: Path) -> None:
-    made = contract.load(EXAMPLES[0])
-    made.samples.reverse()
-    contract.save(made, tmp_path / "folder" / "m.json")
-    ids = [s["id"] for s in json.loads((tmp_path / "folder" / "m.json").read_text())["samples"]]
-    assert ids == sorted(ids)
-    assert [p.name for p in (tmp_path / "folder").iterdir()] == ["m.json"]
-
-
-def change(path: str, value: Any) -> dict[str, Any]:
-    made: Any = example()
-    *parents, last = path.split(".")
-    place = made
-    for name in parents:
-        place = place[int(name) if name.isdigit() else name]
-    place[last] = value
-    return dict(made)
 
 
 @pytest.mark.parametrize(
@@ -99,34 +68,7 @@ def test_broken_manifests_are_refused_in_one_sentence(tmp_path: Path, value: Any
     assert "\n" not in str(caught.value)
 
 
-def test_a_missing_manifest_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(ManifestError, match="cannot read the manifest"):
-        contract.load(tmp_path / "none.json")
-
-
-def test_a_folder_is_told_how_to_become_a_manifest(tmp_path: Path) -> None:
-    with pytest.raises(ManifestError, match=f"{tmp_path} is a folder; .*`poisonkit index {tmp_path}` makes one"):
-        contract.load(tmp_path)
-
-
-def test_nan_is_never_written(tmp_path: Path) -> None:
-    made = contract.load(EXAMPLES[0])
-    made.samples[0].psnr_db = float("nan")
-    with pytest.raises(ManifestError, match="nan"):
-        contract.save(made, tmp_path / "m.json")
-    assert not (tmp_path / "m.json").exists()
-
-
 def test_unknown_fields_and_minor_versions_are_ignored(tmp_path: Path) -> None:
     made = change("samples.0.surprise", {"x": 1})
     made |= {"schema": "poisonkit/manifest/1.3", "licence": "MIT"}
     assert len(contract.load(saved(tmp_path, made)).samples) == len(example()["samples"])
-
-
-def test_the_root_is_found_through_a_link(tmp_path: Path) -> None:
-    (tmp_path / "far" / "manifests").mkdir(parents=True)
-    (tmp_path / "manifests").symlink_to(tmp_path / "far" / "manifests")
-    saved(tmp_path / "manifests", example())
-    path = next((tmp_path / "manifests").glob("*.json"))
-    manifest = contract.load(path)
-    assert contract.root_of(manifest, path) == (tmp_path / "far" / "manifests" / manifest.root).resolve()

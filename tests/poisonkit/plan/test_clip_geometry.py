@@ -17,7 +17,7 @@ from poisonkit.media.video import decode, examine
 from poisonkit.plan.clip_geometry import Geometry
 from poisonkit.plan.request import Request
 from tests.conftest import make_av_tree, moving_frames, write_lossless
-from tests.poisonkit.run.test_run import poison
+from tests.poisonkit.runs import poison
 
 
 def coded_clip(path: Path, num_frames: int, size: tuple[int, int] = (32, 48)) -> Path:

@@ -27,8 +27,7 @@ from poisonkit.run import run
 from poisonkit.run.audio_check import audible
 from poisonkit.run.settings import Settings
 from tests.conftest import make_av_tree, make_sound_tree, moving_frames, write_clip
-from tests.poisonkit import asked
-from tests.poisonkit.run.test_run import Silent, TreeState
+from tests.poisonkit.runs import Silent, TreeState, settings_of
 
 SINE = Request(("sine",), rate=0.3, settings={"sine": {"frequency": "1500"}})
 BOTH = Request(("band-noise", "badnet"), rate=0.3, mode="dynamic")
@@ -37,7 +36,7 @@ BOTH = Request(("band-noise", "badnet"), rate=0.3, mode="dynamic")
 def poison(source: Path, out: Path, request: Request = SINE, skip: bool = False, **settings: Any) -> Manifest:
     attacks = planning.make_attacks(request)
     listing, skipped = audible(layouts.read(source), attacks, Silent(), skip=skip, workers=0)
-    made = asked.settings(out, out.parent / f"{out.name}.json", **{"quality": "lossless", **settings})
+    made = settings_of(out, out.parent / f"{out.name}.json", **{"quality": "lossless", **settings})
     return run.poison(planning.poison(listing, request, skipped), made, Silent()).manifest
 
 

@@ -6,79 +6,24 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from poisonkit import layouts
-from poisonkit import manifest as contract
 from poisonkit.audit.verify import verify
 from poisonkit.cli import facts
 from poisonkit.errors import PoisonkitError
-from poisonkit.manifest import Manifest
 from poisonkit.manifest.frame_runs import from_runs
 from poisonkit.media import container
-from poisonkit.media.colour import to_rgb
-from poisonkit.media.video import decode
 from poisonkit.plan import plan as planning
-from poisonkit.plan import selection
-from poisonkit.plan.copy_options import CopyOptions
 from poisonkit.plan.request import Request
 from poisonkit.run import run
 from poisonkit.run.settings import Settings
 from poisonkit.triggers import TRIGGERS
-from tests.conftest import moving_frames, write_clip
-from tests.poisonkit import asked
-
-TreeState = Callable[[Path], dict[str, bytes]]
-
-
-DEFAULT = Request(("badnet",), rate=0.3)
-
-
-class Silent:
-    """A reporter that keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def say(self, text: str) -> None:
-        self.said.append(text)
-
-    def begin(self, title: str, total: float, clips: int) -> None:
-        pass
-
-    def advance(self, work: float) -> None:
-        pass
-
-
-def poison(source: Path, out: Path, request: Request = DEFAULT, **settings: Any) -> Manifest:
-    plan = planning.poison(layouts.read(source), request)
-    place = {"manifest": out.parent / "manifests" / f"{out.name}.json"}
-    options = asked.settings(out, **{**place, "quality": "high", "force": True, **settings})
-    return run.poison(plan, options, Silent()).manifest
-
-
-def interrupted(source: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run out of disk when every clip is written and the manifest is not."""
-
-    def failing(manifest: Manifest, path: Path) -> None:
-        raise OSError(28, "No space left on device")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(contract, "save", failing)
-        with pytest.raises(OSError, match="No space"):
-            poison(source, out)
-
-
-def pixels(path: Path) -> np.ndarray:
-    return np.stack([to_rgb(frame) for frame in decode(path)])
+from tests.poisonkit.runs import Silent, TreeState, command, pixels, poison
 
 
 def test_a_poisoned_copy_end_to_end(ucf_tree: Path, tmp_path: Path, tree_state: TreeState) -> None:
@@ -145,12 +90,6 @@ def test_workers_do_not_change_a_byte(ucf_tree: Path, tmp_path: Path, tree_state
     assert len(one) > 20
 
 
-def command(source: Path, out: Path, *more: str) -> list[str]:
-    line = [sys.executable, "-m", "poisonkit", "poison", str(source), "--attack", "badnet", "--rate", "0.3"]
-    line += ["--quality", "high", "--force"]
-    return [*line, "--out", str(out), "--manifest", str(out.parent / "manifests" / "out.json"), *more]
-
-
 def test_killed_and_continued_ends_with_the_same_bytes(ucf_tree: Path, tmp_path: Path, tree_state: TreeState) -> None:
     poison(ucf_tree, tmp_path / "calm" / "out")
     out = tmp_path / "killed" / "out"
@@ -167,17 +106,6 @@ def test_killed_and_continued_ends_with_the_same_bytes(ucf_tree: Path, tmp_path:
     done = subprocess.run(command(ucf_tree, out, "--workers", "2"), capture_output=True, text=True, check=True)
     assert "continuing" in done.stderr
     assert tree_state(tmp_path / "killed") == tree_state(tmp_path / "calm")
-
-
-def test_a_torn_journal_line_is_done_again(
-    ucf_tree: Path, tmp_path: Path, tree_state: TreeState, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    poison(ucf_tree, tmp_path / "calm" / "out")
-    interrupted(ucf_tree, tmp_path / "torn" / "out", monkeypatch)
-    journal = tmp_path / "torn" / "out" / ".poisonkit" / "journal.jsonl"
-    journal.write_bytes(journal.read_bytes()[:-40])
-    poison(ucf_tree, tmp_path / "torn" / "out")
-    assert tree_state(tmp_path / "torn") == tree_state(tmp_path / "calm")
 
 
 def test_ctrl_c_is_a_plain_message_and_continues(ucf_tree: Path, tmp_path: Path) -> None:
@@ -201,59 +129,6 @@ def test_ctrl_c_is_a_plain_message_and_continues(ucf_tree: Path, tmp_path: Path)
     assert "Traceback" not in errors
     subprocess.run(command(ucf_tree, out), capture_output=True, check=True)
     assert verify(tmp_path / "manifests" / "out.json").problems == []
-
-
-def test_a_finished_run_is_not_repeated(ucf_tree: Path, tmp_path: Path, tree_state: TreeState) -> None:
-    poison(ucf_tree, tmp_path / "out")
-    times = {p: p.stat().st_mtime_ns for p in (tmp_path / "out").rglob("*")}
-    poison(ucf_tree, tmp_path / "out")
-    assert {p: p.stat().st_mtime_ns for p in (tmp_path / "out").rglob("*")} == times
-
-
-def test_another_plan_does_not_touch_a_finished_copy(ucf_tree: Path, tmp_path: Path, tree_state: TreeState) -> None:
-    poison(ucf_tree, tmp_path / "out")
-    before = tree_state(tmp_path / "out")
-    for request, words in (
-        (replace(DEFAULT, seed=1), "--seed 0 instead of 1"),
-        (replace(DEFAULT, target="1"), "--target 0 (Alpha) instead of 1 (Beta)"),
-        (replace(DEFAULT, rate=0.5), "--rate 0.3 instead of 0.5"),
-        (replace(DEFAULT, attacks=("frame-lag",)), "--attack badnet instead of frame-lag"),
-        (replace(DEFAULT, attacks=()), "--attack badnet instead of none, --sham 4 instead of 0"),
-        (replace(DEFAULT, mode="dynamic"), "--mode static instead of dynamic"),
-        (replace(DEFAULT, settings={"badnet": {"patch": "0.3"}}), "--set badnet.patch=0.2 instead of 0.3"),
-        (replace(DEFAULT, frames="8"), "--frames all instead of 8"),
-        (replace(DEFAULT, window="16x4"), "--window 32x2 instead of 16x4"),
-        (replace(DEFAULT, sham="1"), "--sham 4 instead of 1"),
-        (replace(DEFAULT, short_side=32), "no --short-side instead of 32"),
-        (replace(DEFAULT, clip="8x1@32"), "no --clip instead of 8x1@32"),
-        (replace(DEFAULT, rate=0.5, window="16x4"), "--window 32x2 instead of 16x4, --rate 0.3 instead of 0.5"),
-    ):
-        with pytest.raises(PoisonkitError, match=r"holds another copy .*, made with ") as caught:
-            poison(ucf_tree, tmp_path / "out", request)
-        assert f", made with {words}; remove it, or give another --out" in caught.value.on_command_line()
-    with pytest.raises(PoisonkitError, match="made with quality high instead of near;"):
-        poison(ucf_tree, tmp_path / "out", quality="near")
-    other = asked.settings(tmp_path / "out", tmp_path / "manifests" / "out.json", quality="high")
-    limited = planning.poison(selection.limit_test(layouts.read(ucf_tree), 3, 0), DEFAULT)
-    with pytest.raises(PoisonkitError, match="made with 6 test clips of the source instead of 3;"):
-        run.poison(limited, other, Silent())
-    clip = next((ucf_tree / "UCF-101" / "Alpha").iterdir())
-    content = clip.read_bytes()
-    clip.unlink()  # the copy may hold a link to it
-    clip.write_bytes(content + b"x")
-    with pytest.raises(PoisonkitError, match="made with other clips of the source;"):
-        poison(ucf_tree, tmp_path / "out")
-    assert tree_state(tmp_path / "out") == before
-
-
-def test_two_runs_at_once_are_refused(ucf_tree: Path, tmp_path: Path) -> None:
-    from poisonkit.run.journal import State
-
-    state = State(tmp_path / "out")
-    state.acquire()
-    with pytest.raises(PoisonkitError, match="another run is writing"):
-        poison(ucf_tree, tmp_path / "out")
-    state.close()
 
 
 def test_a_broken_clip_stops_the_run_and_skip_broken_goes_on(ucf_tree: Path, tmp_path: Path) -> None:
@@ -315,15 +190,6 @@ def test_manifests_of_a_moved_data_set_still_hold(ucf_tree: Path, tmp_path: Path
     assert verify(tmp_path / "there" / "manifests" / "out.json").problems == []
 
 
-def test_too_little_disk_is_refused_before_anything_is_written(
-    ucf_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(run.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 1000})())
-    with pytest.raises(PoisonkitError, match="make room"):
-        poison(ucf_tree, tmp_path / "out")
-    assert not (tmp_path / "out").exists()
-
-
 def test_the_manifest_records_what_was_asked(ucf_tree: Path, tmp_path: Path) -> None:
     request = Request(
         ("frame-lag",),
@@ -370,57 +236,6 @@ def test_a_file_that_lost_a_frame_is_not_delivered(
     assert not (tmp_path / "manifests").exists()
 
 
-def test_a_source_that_changed_in_between_is_done_again(
-    ucf_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    interrupted(ucf_tree, tmp_path / "out", monkeypatch)
-    victim = next((ucf_tree / "UCF-101" / "Gamma").glob("*g03*"))
-    other = moving_frames(21, 48, 72, seed=99)
-    victim.unlink()  # the copy holds a hard link to the old content, which must not count
-    write_clip(victim, other)
-    made = poison(ucf_tree, tmp_path / "out")
-    counts = {s.id: s.num_frames for s in made.samples if s.id.endswith(victim.stem)}
-    assert len(counts) >= 2
-    assert set(counts.values()) == {21}
-    assert verify(tmp_path / "manifests" / "out.json").problems == []
-    fresh = poison(ucf_tree, tmp_path / "fresh")
-    assert {s.id: s.survival for s in made.samples} == {s.id: s.survival for s in fresh.samples}
-
-
-@pytest.mark.parametrize("lost", ["test_triggered", "test_sham"])
-def test_one_file_of_a_pair_is_made_again_alone(
-    ucf_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: str
-) -> None:
-    interrupted(ucf_tree, tmp_path / "out", monkeypatch)
-    victim = next((tmp_path / "out" / lost).rglob("*.avi"))
-    before = victim.read_bytes()
-    victim.unlink()
-    made = poison(ucf_tree, tmp_path / "out")
-    assert victim.read_bytes() == before
-    fresh = poison(ucf_tree, tmp_path / "fresh")
-    assert made.samples == fresh.samples
-
-
-def test_the_manifest_of_other_files_is_never_overwritten(ucf_tree: Path, tmp_path: Path) -> None:
-    poison(ucf_tree, tmp_path / "out", manifest=tmp_path / "m.json")
-    before = (tmp_path / "m.json").read_bytes()
-    with pytest.raises(PoisonkitError, match="is the manifest of"):
-        poison(ucf_tree, tmp_path / "other", manifest=tmp_path / "m.json")
-    plan = planning.index(layouts.read(ucf_tree), 0)
-    with pytest.raises(PoisonkitError, match="is the manifest of"):
-        run.index(plan, Settings(ucf_tree, tmp_path / "m.json"), Silent())
-    assert (tmp_path / "m.json").read_bytes() == before
-    assert not (tmp_path / "other").exists()
-    (tmp_path / "mine.json").write_text("a note")
-    with pytest.raises(PoisonkitError, match="is no manifest"):
-        poison(ucf_tree, tmp_path / "other", manifest=tmp_path / "mine.json")
-
-
-def test_a_manifest_may_lie_in_its_copy(ucf_tree: Path, tmp_path: Path) -> None:
-    poison(ucf_tree, tmp_path / "out", manifest=tmp_path / "out" / "m.json")
-    assert verify(tmp_path / "out" / "m.json").problems == []
-
-
 @pytest.mark.parametrize("attack", ["badnet", "frame-lag", "video-corruption"])
 def test_neither_measuring_nor_holding_frames_changes_a_byte(
     ucf_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, attack: str
@@ -443,63 +258,6 @@ def test_the_trial_measures_even_where_the_run_does_not(ucf_tree: Path, tmp_path
     assert [s.sha256 for s in made.samples] == [s.sha256 for s in lean.samples]
     with pytest.raises(PoisonkitError, match="force=True"):
         poison(ucf_tree, tmp_path / "c", Request(("ftrojan",)), quality="high", force=False, survival=False)
-
-
-def test_a_poisoned_copy_is_no_source(ucf_tree: Path, tmp_path: Path) -> None:
-    poison(ucf_tree, tmp_path / "out")
-    with pytest.raises(PoisonkitError, match="is a poisoned copy"):
-        layouts.read(tmp_path / "out")
-
-
-def test_a_run_is_not_continued_with_other_carrying(
-    ucf_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    poison(ucf_tree, tmp_path / "done")
-    for settings, name in (
-        ({"carry": "copy"}, "--carry link instead of copy"),
-        ({"hash_all": True}, "no --hash-all"),
-        ({"view": (64, 64)}, "--view 256/224 instead of 64/64"),
-        ({"survival": False}, "--survival instead of --no-survival"),
-    ):
-        with pytest.raises(PoisonkitError, match="holds another copy ") as caught:
-            poison(ucf_tree, tmp_path / "done", **settings)
-        assert f", made with {name}; remove it" in caught.value.on_command_line()
-
-    interrupted(ucf_tree, tmp_path / "out", monkeypatch)
-    with pytest.raises(PoisonkitError, match="unfinished run with other settings"):
-        poison(ucf_tree, tmp_path / "out", carry="copy")
-    assert poison(ucf_tree, tmp_path / "out").splits
-
-
-def test_a_refused_run_leaves_an_unfinished_one_alone(
-    ucf_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def stopping(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    (tmp_path / "out").mkdir()
-    with monkeypatch.context() as patch:
-        patch.setattr(run, "_write_all", stopping)
-        with pytest.raises(KeyboardInterrupt):
-            poison(ucf_tree, tmp_path / "out")
-    assert list((tmp_path / "out").iterdir()) == [], "an empty folder that was given is empty again"
-    state = run.State(tmp_path / "out")
-    state.acquire()
-    state.choose(run.Chosen("another", CopyOptions(quality="high"), {"video": "high"}, [], {}))
-    state.close()
-    with pytest.raises(PoisonkitError, match="unfinished run with other settings"):
-        poison(ucf_tree, tmp_path / "out")
-    assert (tmp_path / "out" / ".poisonkit" / "chosen.json").is_file()
-
-
-@pytest.mark.parametrize("left", ['{"fingerprint": "0", "quality": "high", "carry": "link"}', "", "torn {"])
-def test_a_run_that_another_version_began_is_refused_and_left_alone(ucf_tree: Path, tmp_path: Path, left: str) -> None:
-    state = tmp_path / "out" / ".poisonkit"
-    state.mkdir(parents=True)
-    (state / "chosen.json").write_text(left)
-    with pytest.raises(PoisonkitError, match=r"out holds an unfinished run of another version of poisonkit; finish it"):
-        poison(ucf_tree, tmp_path / "out")
-    assert (state / "chosen.json").read_text() == left
 
 
 def test_a_class_called_like_a_split_of_the_copy_is_refused(tmp_path: Path) -> None:
