@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from trainer.manifest import attack_details as details
-from trainer.manifest.attack_details import Details
+from trainer.manifest.attack_details import Details, Kept
 
 SURVIVES = 0.9
 """Gain from which on a clip's trigger counts as whole."""
@@ -41,22 +41,29 @@ def fidelity(made: Details) -> list[Measure]:
         _measure("SNR of audio, dB", (c.snr_db for c in clips), 1),
     ]
     for modality in sorted({name for clip in clips for name in clip.survival}):
-        kept = [clip.survival[modality] for clip in clips if modality in clip.survival]
-        none = sum(k.gain is None for k in kept)
-        unit = "grey levels" if modality == "video" else "16-bit steps"
-        rows += [
-            _measure(f"survival in the file, {modality}: gain", (k.gain for k in kept), 3, gains=True, none=none),
-            _measure(f"survival in the file, {modality}: correlation", (k.correlation for k in kept), 3),
-            _measure(f"strength of the change, {modality}, {unit}", (k.strength for k in kept), 1),
-        ]
+        rows += _in_file(modality, [clip.survival[modality] for clip in clips if modality in clip.survival])
     for modality in sorted({name for clip in clips for name in clip.view_survival}):
         seen = [clip.view_survival[modality] for clip in clips if modality in clip.view_survival]
-        view = next((k.view for k in seen if k.view), "unknown")
-        rows += [
-            _measure(f"left in a view of {view}, {modality}: energy", (k.energy for k in seen), 3),
-            _measure(f"left in a view of {view}, {modality}: correlation", (k.correlation for k in seen), 3),
-        ]
+        rows += _in_view(modality, seen)
     return [row for row in rows if row is not None]
+
+
+def _in_file(modality: str, kept: Sequence[Kept]) -> list[Measure | None]:
+    unit = "grey levels" if modality == "video" else "16-bit steps"
+    none = sum(k.gain is None for k in kept)
+    return [
+        _measure(f"survival in the file, {modality}: gain", (k.gain for k in kept), 3, gains=True, none=none),
+        _measure(f"survival in the file, {modality}: correlation", (k.correlation for k in kept), 3),
+        _measure(f"strength of the change, {modality}, {unit}", (k.strength for k in kept), 1),
+    ]
+
+
+def _in_view(modality: str, seen: Sequence[Kept]) -> list[Measure | None]:
+    view = next((k.view for k in seen if k.view), "unknown")
+    return [
+        _measure(f"left in a view of {view}, {modality}: energy", (k.energy for k in seen), 3),
+        _measure(f"left in a view of {view}, {modality}: correlation", (k.correlation for k in seen), 3),
+    ]
 
 
 def lost_in_view(made: Details) -> list[str]:
