@@ -121,7 +121,7 @@ def figures(asked: Asked) -> Iterator[Figure]:
             },
             rounds,
         )
-        yield Figure("sine, pictures copied ÷ ffmpeg", SOUND, ratios(found["ours"], found["theirs"]))
+        yield Figure("sine, video copied ÷ ffmpeg", SOUND, ratios(found["ours"], found["theirs"]))
     if asked.wants("workers"):
         found = taking_turns(
             {str(n): partial(bench.poisonkit, "badnet", "high", workers=n) for n in (1, WORKERS)}, rounds

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 import importlib.util
 import re
 import shlex
@@ -160,6 +162,17 @@ def test_usage_lines_name_what_exists(page: Path) -> None:
                 command = PROGRAMS[found[1]].commands[found[2]]
                 known = {name for param in command.params for name in [*param.opts, *param.secondary_opts]}
                 assert set(re.findall(r"--[a-z-]+", found[3].split("#")[0])) <= {*known, "--help"}, line
+
+
+@each_page
+def test_examples_in_python_import_what_exists(page: Path) -> None:
+    """Every `from poisonkit… import name` of a block of Python; what an example itself adds is no module here."""
+    for block in re.findall(r"^```python\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL):
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in PROGRAMS:
+                module = importlib.import_module(node.module or "")
+                missing = [name.name for name in node.names if not hasattr(module, name.name)]
+                assert missing == [], f"{node.module} has no {', '.join(missing)}"
 
 
 # --- attacks --------------------------------------------------------------------------------------
