@@ -1,4 +1,4 @@
-"""In which of a victim's views the trigger is seen, told from the manifest alone: no file is opened.
+"""In which of a victim's views the trigger is seen, read off the manifest alone: no file is opened.
 
 A trigger may be in the file and yet miss the victim, which samples frames and cuts squares. A view sees a trigger
 *fully* when its window holds as many poisoned frames as the placement promises and its square holds the whole box,

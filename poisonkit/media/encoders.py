@@ -20,7 +20,7 @@ from poisonkit.media.video import VideoInfo
 from poisonkit.text import argument
 
 BIT_EXACT = {"fflags": "+bitexact"}
-"""What every muxer is told: without it, Matroska and Ogg draw random numbers."""
+"""Options of every muxer: without them, Matroska and Ogg draw random numbers."""
 
 LADDER: tuple[Rung, ...] = ("match", "high", "near", "lossless")
 

@@ -42,10 +42,10 @@ def blank(width: int, height: int) -> tuple[av.VideoFrame, Planes]:
 
 def converter(info: VideoInfo) -> Callable[[np.ndarray], Planes]:
     """From RGB (H, W, 3) of even size to planes, as the clip's encoder would have it."""
-    told = colours_of(info)
+    colours = colours_of(info)
 
     def planes(picture: np.ndarray) -> Planes:
-        y, u, v = planes_of(from_rgb(picture, FORMAT, **told))
+        y, u, v = planes_of(from_rgb(picture, FORMAT, **colours))
         return y.copy(), u.copy(), v.copy()
 
     return planes

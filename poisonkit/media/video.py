@@ -130,7 +130,7 @@ def examine(path: Path, held: Held | None = None) -> VideoInfo:
 
 
 def count_packets(path: Path) -> int:
-    """How many frames a file holds, told from its packets without decoding them; raises `BrokenClip`."""
+    """How many frames a file holds, counted by its packets without decoding them; raises `BrokenClip`."""
     with reading(path) as container:
         return sum(_shown(packet) for packet in container.demux(video_stream(container, path)))
 

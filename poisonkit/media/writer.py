@@ -75,13 +75,13 @@ class Encoder:
 
 
 def colours_of(info: VideoInfo) -> dict[str, Any]:
-    """What the converter is told when RGB becomes the planes of such a clip."""
-    told: dict[str, Any] = {}
+    """Options of the converter for when RGB becomes the planes of such a clip."""
+    options: dict[str, Any] = {}
     if info.colorspace in _MATRICES:
-        told["dst_colorspace"] = _MATRICES[info.colorspace]
+        options["dst_colorspace"] = _MATRICES[info.colorspace]
     if info.color_range == ColorRange.JPEG:
-        told["dst_color_range"] = ColorRange.JPEG
-    return told
+        options["dst_color_range"] = ColorRange.JPEG
+    return options
 
 
 class Loopback:

@@ -66,7 +66,7 @@ class _Document(msgspec.Struct):
     seed: int = 0
     target: Target | None = None
     sampling: str | None = None
-    attacks: Any = None  # what is told about them is no condition for training
+    attacks: Any = None  # what they hold does not matter for training
 
 
 @dataclass(frozen=True)
@@ -171,11 +171,11 @@ def load(path: Path) -> Manifest:
 
 
 def _modalities(attacks: Any) -> frozenset[str]:
-    """The modalities that a list of attacks names; none where it is told in another form."""
-    told = (
+    """The modalities that a list of attacks names; none where it has another form."""
+    named = (
         [attack.get("modality") for attack in attacks if isinstance(attack, dict)] if isinstance(attacks, list) else []
     )
-    return frozenset(modality for modality in told if isinstance(modality, str) and modality)
+    return frozenset(modality for modality in named if isinstance(modality, str) and modality)
 
 
 def plain(identity: str) -> str:

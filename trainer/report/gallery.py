@@ -95,8 +95,8 @@ def _seen(source: Source, example: Example, budget: Budget) -> Shown:
     if manifest is None:
         raise ClipError("there is no manifest", "put it back")
     clean, triggered = _sides(manifest, example)
-    told = source.details.clip(triggered.id) if source.details else None
-    fps = told.fps if told and told.fps > 0 else 25.0
+    details = source.details.clip(triggered.id) if source.details else None
+    fps = details.fps if details and details.fps > 0 else 25.0
     most = min(media.FRAMES, max(round(media.SECONDS * fps), 1))
     count = min(clean.num_frames, triggered.num_frames, most)
     indices = np.arange(count)
@@ -106,7 +106,7 @@ def _seen(source: Source, example: Example, budget: Budget) -> Shown:
     before = _fitted(before, after)
     found = _named(manifest, example)
     same = clean.num_frames == triggered.num_frames and triggered.stride is None
-    frame = _frame(before, after, told) if same else count // 2
+    frame = _frame(before, after, details) if same else count // 2
     pictures = [embedded("clean", before[frame], budget), embedded("triggered", after[frame], budget)]
     factor = 1
     if same:
@@ -122,9 +122,9 @@ def _seen(source: Source, example: Example, budget: Budget) -> Shown:
     return replace(found, pictures=kept, frame=frame, factor=factor, film=film, problem=problem.strip())
 
 
-def _frame(before: Frames, after: Frames, told: ClipDetails | None) -> int:
+def _frame(before: Frames, after: Frames, details: ClipDetails | None) -> int:
     """The frame that the trigger changes most, among those that it is said to change."""
-    placed = {k for run in (told.frames if told else []) if len(run) == 3 for k in range(*run)}
+    placed = {k for run in (details.frames if details else []) if len(run) == 3 for k in range(*run)}
     among = [k for k in range(len(before)) if k in placed] or list(range(len(before)))
     changes = [float(np.abs(after[k].astype(np.int16) - before[k]).mean()) for k in among]
     return among[int(np.argmax(changes))]

@@ -64,13 +64,13 @@ class Report(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Clips:
-    """What is shown of one manifest; `told`: the run whose chapter shows it already."""
+    """What is shown of one manifest; `shown_in`: the anchor of the chapter that shows it already."""
 
     source: Source
     shown: list[Shown]
     fidelity: list[Measure]
     warnings: list[str]
-    told: str = ""
+    shown_in: str = ""
 
 
 @dataclass(frozen=True)
@@ -120,13 +120,13 @@ def report(options: ReportOptions, progress: Progress) -> Report:
     given = _named_apart([reading.read(_near(folder)) for folder in folders])
     pairs = {str(run.folder): found for run in given if (found := comparing.beside(run, given))}
     budget, needs = Budget(MEDIA_BYTES), _needs(given)
-    told: dict[tuple[str, str], str] = {}
+    shown: dict[tuple[str, str], str] = {}
     chapters = []
     with progress.stage("reporting", len(given), "runs") as step:
         for number, run in enumerate(given):
             part = Budget(budget.left * needs[number] // max(sum(needs[number:]), 1))
             before = part.left
-            chapters.append(_chapter(f"run-{number + 1}", run, pairs.get(str(run.folder)), part, told, options.clips))
+            chapters.append(_chapter(f"run-{number + 1}", run, pairs.get(str(run.folder)), part, shown, options.clips))
             budget.left -= before - part.left
             step()
     content = render(chapters, comparing.groups(given, pairs)).encode()
@@ -159,7 +159,7 @@ def _near(folder: Path) -> Path:
 
 
 def _chapter(
-    anchor: str, run: Run, pair: Beside | None, budget: Budget, told: dict[tuple[str, str], str], clips: int
+    anchor: str, run: Run, pair: Beside | None, budget: Budget, shown: dict[tuple[str, str], str], clips: int
 ) -> Chapter:
     values = {name: getattr(run.metrics, field) for field, name in NAMES.items()}
     if pair is not None:
@@ -170,7 +170,7 @@ def _chapter(
         run=run,
         beside=pair,
         warnings=comparing.not_above_floors(run, pair),
-        clips=[_clips(anchor, source, budget, told, clips) for source in run.sources],
+        clips=[_clips(anchor, source, budget, shown, clips) for source in run.sources],
         figures=drawings.proportions(values, "fraction of clips", f"figures of {run.name} with intervals")
         if several
         else None,
@@ -188,13 +188,13 @@ def _chapter(
     )
 
 
-def _clips(anchor: str, source: Source, budget: Budget, told: dict[tuple[str, str], str], count: int) -> Clips:
+def _clips(anchor: str, source: Source, budget: Budget, shown: dict[tuple[str, str], str], count: int) -> Clips:
     key = (source.modality, source.stamp.sha256)
     measures = fidelity.fidelity(source.details) if source.details else []
     warnings = fidelity.lost_in_view(source.details) if source.details else []
-    if key in told:
-        return Clips(source, [], measures, warnings, told[key])
-    told[key] = anchor
+    if key in shown:
+        return Clips(source, [], measures, warnings, shown[key])
+    shown[key] = anchor
     return Clips(source, gallery.show(source, count, budget), measures, warnings)
 
 
