@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import atexit
+import fcntl
 import functools
+import hashlib
 import os
 import shutil
 import tempfile
@@ -53,10 +55,34 @@ def write_clip(
     options: dict[str, str] | None = None,
     sound_hz: float | None = None,
 ) -> Path:
-    """Write RGB frames, and a sine as the audio track where `sound_hz` is given."""
+    """Write RGB frames, and a sine as the audio track where `sound_hz` is given; the same clip is encoded once."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    content = (hashlib.blake2b(frames.tobytes()).digest(), frames.shape, frames.dtype.str)
+    asked = (path.suffix, codec, pix_fmt, fps, tuple((options or {}).items()), sound_hz)
+    if (found := _ENCODED.get((*content, *asked))) is not None:
+        path.write_bytes(found)
+        return path
+    _encode(path, frames, codec, pix_fmt, fps, options or {}, sound_hz)
+    if path.stat().st_size < 2**18:
+        _ENCODED[*content, *asked] = path.read_bytes()
+    return path
+
+
+_ENCODED: dict[tuple[object, ...], bytes] = {}
+"""Small clips that this process wrote, by all that their bytes depend on."""
+
+
+def _encode(
+    path: Path,
+    frames: np.ndarray,
+    codec: str,
+    pix_fmt: str,
+    fps: int,
+    options: dict[str, str],
+    sound_hz: float | None,
+) -> None:
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=fps, options=options or {})
+        stream = container.add_stream(codec, rate=fps, options=options)
         stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt = pix_fmt
         if codec == "mpeg4":
@@ -76,13 +102,27 @@ def write_clip(
                 frame.rate, frame.pts, frame.time_base = 44_100, start, Fraction(1, 44_100)
                 container.mux(sound.encode(frame))
             container.mux(sound.encode(None))
-    return path
 
 
 def write_lossless(path: Path, frames: np.ndarray, fps: int = 25) -> Path:
     """Write RGB frames that decode to exactly the same pixels."""
     options = {"qp": "0", "bf": "0", "preset": "ultrafast"}
     return write_clip(path, frames, codec="libx264rgb", pix_fmt="bgr24", fps=fps, options=options)
+
+
+def shared(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """A folder that `make` is given to fill, once for all processes of the tests; they read it only."""
+    base = factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder, made = base / f"shared-{name}", base / f"shared-{name}.made"
+    with (base / f"shared-{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            shutil.rmtree(folder, ignore_errors=True)  # of a process that failed half-way
+            folder.mkdir()
+            make(folder)
+            made.touch()
+    return folder
 
 
 CLASSES = ("Alpha", "Beta", "Gamma")

@@ -80,10 +80,23 @@ def test_the_layout_is_recognised(extended: Path, tmp_path: Path) -> None:
     }
 
 
-def test_the_model_is_found_and_keeps_the_contract(extended: Path) -> None:
+def test_the_defense_is_found_and_the_model_keeps_the_contract(extended: Path) -> None:
+    """Within one process, which has to import PyTorch."""
+    (extended / "test_found.py").write_text(FOUND)
     contract = ("models/test_models.py", "evaluation/test_grad_cam.py", "defenses/test_pruning.py")
-    run(extended, "pytest", "-q", *(f"tests/trainer/{path}" for path in contract), "-k", "mean-picture")
+    files = [f"tests/trainer/{path}" for path in contract]
+    told = run(extended, "pytest", "-q", "-rA", "test_found.py", *files, "-k", "test_distance or mean-picture")
+    assert "PASSED test_found.py::test_distance" in told
+    for path in files:
+        assert re.search(rf"PASSED {path}::\S+\[mean-picture", told), path
 
 
-def test_the_defense_is_found(extended: Path) -> None:
-    assert "distance" in run(extended, "trainer", "defenses", "distance")
+FOUND = """
+from tests.command_line import in_process
+from trainer import cli
+
+def test_distance():
+    done = in_process(cli.main, "trainer", "defenses", "distance")
+    assert done.returncode == 0, done.stderr
+    assert "distance" in done.stdout
+"""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import math
 from collections import Counter
@@ -16,6 +17,7 @@ from poisonkit import demo
 from poisonkit.demo import CLASSES, MOTIONS, SOUNDS, make_demo
 from poisonkit.errors import PoisonkitError
 from poisonkit.layouts import read
+from tests.conftest import shared
 
 SIZE = (80, 64)
 PER_CLASS = {"train": 12, "test": 6}
@@ -40,10 +42,9 @@ def hashes(root: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("demo") / "data"
-    train, test = PER_CLASS["train"], PER_CLASS["test"]
-    make_demo(out, clips_per_class_train=train, clips_per_class_test=test, size=SIZE, workers=2)
-    return out
+    counts = {f"clips_per_class_{split}": count for split, count in PER_CLASS.items()}
+    make = functools.partial(make_demo, **counts, size=SIZE, workers=2)
+    return shared(tmp_path_factory, "demo", lambda folder: make(folder / "data")) / "data"
 
 
 @pytest.fixture(scope="module")

@@ -14,22 +14,24 @@ from poisonkit.media.colour import to_rgb
 from poisonkit.media.video import decode, examine
 from poisonkit.plan.request import Request
 from poisonkit.transcode import Platform, transcode
-from tests.conftest import make_av_tree, make_sound_tree
+from tests.conftest import make_av_tree, make_sound_tree, shared
 from tests.poisonkit.run.test_audio_runs import BOTH, poison
 from tests.poisonkit.runs import Silent, TreeState
 
 
-@pytest.fixture
-def copy(tmp_path: Path) -> Path:
-    poison(make_av_tree(tmp_path / "source"), tmp_path / "copy", BOTH, quality="high")
-    return tmp_path / "copy.json"
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    def make(folder: Path) -> None:
+        poison(make_av_tree(folder / "source"), folder / "copy", BOTH, quality="high")
+
+    return shared(tmp_path_factory, "audio-visual-copy", make) / "copy.json"
 
 
 def test_smaller_slower_and_still_measured(copy: Path, tmp_path: Path, tree_state: TreeState) -> None:
-    before = tree_state(tmp_path / "copy")
+    before = tree_state(copy.parent / "copy")
     target = tmp_path / "again.json"
     made = transcode(copy, tmp_path / "again", target, Platform(crf=20, scale=0.5, fps=12.5), Silent(), workers=0)
-    assert tree_state(tmp_path / "copy") == before
+    assert tree_state(copy.parent / "copy") == before
     assert verify(target).problems == []
     assert set(made.splits) == {"test", "test_triggered", "test_sham"}
     assert made.rate is None

@@ -70,7 +70,7 @@ CUTS, FLIPS = 20, 24
 """Truncations and files with flipped bytes for each of the clips that are damaged."""
 
 
-def make(folder: Path) -> dict[str, list[str]]:
+def make(folder: Path, cuts: int = CUTS, flips: int = FLIPS) -> dict[str, list[str]]:
     """Write all files; their names by what is odd about them."""
     folder.mkdir(parents=True, exist_ok=True)
     kinds: dict[str, list[str]] = {FORMS: list(WHOLE)}
@@ -83,10 +83,10 @@ def make(folder: Path) -> dict[str, list[str]]:
     rng = random.Random(0)
     for name in _DAMAGED:
         whole = (folder / name).read_bytes()
-        for i in range(CUTS):
-            at = 1 + (len(whole) - 2) * i // (CUTS - 1) if i < CUTS // 2 else rng.randrange(1, len(whole))
+        for i in range(cuts):
+            at = 1 + (len(whole) - 2) * i // (cuts - 1) if i < cuts // 2 else rng.randrange(1, len(whole))
             _write(folder, kinds, "truncated", f"cut {i} {name}", whole[:at])
-        for i in range(FLIPS):
+        for i in range(flips):
             hurt = bytearray(whole)
             for _ in range(rng.choice([1, 4, 32])):
                 hurt[rng.randrange(len(hurt))] ^= 1 << rng.randrange(8)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import resource
 import struct
 import subprocess
 import sys
@@ -197,8 +198,12 @@ def silence(path: Path) -> Path:
     return path
 
 
-def read_all(folder: Path, out: Path) -> None:
-    """Every file in every reader of both programs; writes what came of each, with the peak memory in megabytes."""
+def read_all(out: Path, folders: list[Path]) -> None:
+    """Every file in every reader of both programs; writes what came of each, and the peak memory after each folder.
+
+    The peaks are megabytes beyond those of a process that has both programs, and has read nothing.
+    """
+    began, peaks = _peak(), []
     readers: dict[str, Callable[[Path], Any]] = {
         "examine": video.examine,
         "peek": video.peek,
@@ -209,16 +214,22 @@ def read_all(folder: Path, out: Path) -> None:
         "report": read_audio,
     }
     found: dict[str, dict[str, str]] = {}
-    for path in sorted(folder.iterdir()):
-        for name, reader in readers.items():
-            try:
-                reader(path)
-                outcome = "read"
-            except (BrokenClip, ClipError) as error:
-                outcome = str(error)
-            found.setdefault(path.name, {})[name] = outcome
-    out.write_text(json.dumps(found))
+    for folder in folders:
+        for path in sorted(folder.iterdir()):
+            for name, reader in readers.items():
+                try:
+                    reader(path)
+                    outcome = "read"
+                except (BrokenClip, ClipError) as error:
+                    outcome = str(error)
+                found.setdefault(path.name, {})[name] = outcome
+        peaks.append(_peak() - began)
+    out.write_text(json.dumps({"outcomes": found, "megabytes": peaks}))
+
+
+def _peak() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 if __name__ == "__main__":
-    read_all(Path(sys.argv[1]), Path(sys.argv[2]))
+    read_all(Path(sys.argv[1]), [Path(folder) for folder in sys.argv[2:]])

@@ -24,7 +24,7 @@ from poisonkit.run import run
 from poisonkit.run.settings import Settings
 from poisonkit.workers import dask_client, dask_connection, dask_worker
 from poisonkit.workers.dask_client import Cluster
-from tests.conftest import REPOSITORY, make_ucf_tree
+from tests.conftest import REPOSITORY, make_ucf_tree, shared
 from tests.poisonkit.runs import Silent, TreeState, command, poison
 
 pytest.importorskip("distributed")
@@ -71,15 +71,17 @@ def scheduler(folder: Path) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def workers(folder: Path, address: str, count: int, path: str = "") -> Iterator[list[subprocess.Popen[bytes]]]:
-    """Workers of one thread each, once they are there."""
+def workers(
+    folder: Path, address: str, count: int, path: str = "", others: int = 0
+) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Workers of one thread each, once they are there beside `others`."""
     from distributed import Client
 
     line = ("worker", address, "--nthreads", "1", "--no-nanny", "--host", "127.0.0.1")
     started = [dask(folder / f"worker{i}", *line, path=path) for i in range(count)]
     try:
         with Client(address, set_as_default=False) as client:
-            client.wait_for_workers(count, timeout=60)
+            client.wait_for_workers(count + others, timeout=60)
         yield started
     finally:
         end(*started)
@@ -106,10 +108,12 @@ def wait_for_lines(journal: Path, count: int, process: subprocess.Popen[str]) ->
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A data set whose clips take a while, and the folder of a local run."""
-    folder = tmp_path_factory.mktemp("made")
-    source = make_ucf_tree(folder / "source", num_frames=60)
-    poison(source, folder / "local" / "out")
-    return source, folder / "local"
+
+    def make(folder: Path) -> None:
+        poison(make_ucf_tree(folder / "source", num_frames=60), folder / "local" / "out")
+
+    folder = shared(tmp_path_factory, "local-run", make)
+    return folder / "source", folder / "local"
 
 
 def test_a_worker_is_killed_and_the_bytes_are_those_of_a_local_run(
@@ -137,9 +141,10 @@ def test_a_worker_is_killed_and_the_bytes_are_those_of_a_local_run(
 def test_index_with_a_worker_that_joins_later(address: str, ucf_tree: Path, tmp_path: Path) -> None:
     plan = planning.index(layouts.read(ucf_tree), 0)
     with workers(tmp_path / "one", address, 1), Cluster(address) as pool:
-        results = pool.run(_where, plan.jobs * 5, Context(ucf_tree, None, 0))
+        results = pool.run(_gated, plan.jobs * 5, Context(ucf_tree, None, 0))
         seen = {next(results)[1]}
-        with workers(tmp_path / "two", address, 1):
+        with workers(tmp_path / "two", address, 1, others=1):
+            (tmp_path / "go").touch()
             seen |= {place for _, place in results}
     assert len(seen) == 2
     made = []
@@ -154,6 +159,16 @@ def test_index_with_a_worker_that_joins_later(address: str, ucf_tree: Path, tmp_
 def _where(job: Job, context: Context) -> int:
     time.sleep(0.05)
     return os.getpid()
+
+
+def _gated(job: Job, context: Context) -> int:
+    """`_where`; but for the first, jobs wait until there is a file `go` beside the data set."""
+    beside = context.source.parent
+    deadline = time.monotonic() + 120
+    while (beside / "begun").exists() and not (beside / "go").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    (beside / "begun").touch()
+    return _where(job, context)
 
 
 def test_ctrl_c_leaves_what_a_local_run_continues(
@@ -346,11 +361,12 @@ def test_a_worker_without_poisonkit_that_joins_later_ends_itself(
 ) -> None:
     jobs = planning.index(layouts.read(ucf_tree), 0).jobs * 4
     with workers(tmp_path / "one", address, 1), Cluster(address) as pool:
-        results = pool.run(_where, jobs, Context(ucf_tree, None, 0))
+        results = pool.run(_gated, jobs, Context(ucf_tree, None, 0))
         next(results)
         with workers(tmp_path / "two", address, 1, path=poor("package")) as started:
+            started[0].wait(timeout=60)
+            (tmp_path / "go").touch()
             assert all(isinstance(place, int) for _, place in results)
-            started[0].wait(timeout=30)
 
 
 def _elsewhere(change: str) -> Callable[[dask_worker.Needs], dask_worker.Needs]:

@@ -23,6 +23,7 @@ import pytest
 from poisonkit import cli
 from poisonkit.audit.verify import verify
 from tests.command_line import in_process
+from tests.conftest import make_ucf_tree, shared
 
 TreeState = Callable[[Path], dict[str, bytes]]
 KILLS = int(os.environ.get("RELIABILITY_KILLS", "2"))
@@ -79,9 +80,13 @@ def copied(calm: dict[str, bytes]) -> dict[str, bytes]:
 
 
 @pytest.fixture
-def calm(ucf_tree: Path, tmp_path: Path, tree_state: TreeState) -> dict[str, bytes]:
-    finish(ucf_tree, tmp_path / "calm")
-    return tree_state(tmp_path / "calm")
+def calm(tmp_path_factory: pytest.TempPathFactory, tree_state: TreeState) -> dict[str, bytes]:
+    """What an undisturbed run writes, on clips of the same bytes as `ucf_tree`'s."""
+
+    def make(folder: Path) -> None:
+        finish(make_ucf_tree(folder / "source"), folder / "calm")
+
+    return tree_state(shared(tmp_path_factory, "undisturbed", make) / "calm")
 
 
 @pytest.mark.parametrize("moment", range(KILLS))

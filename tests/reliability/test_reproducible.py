@@ -22,7 +22,7 @@ from poisonkit.plan.request import Request
 from poisonkit.run import run
 from poisonkit.run.audio_check import audible
 from poisonkit.workers.local import Pool
-from tests.conftest import CLASSES, REPOSITORY, moving_frames, write_clip
+from tests.conftest import CLASSES, REPOSITORY, moving_frames, shared, write_clip
 from tests.poisonkit.runs import Silent, settings_of
 
 REQUESTS = {
@@ -87,7 +87,10 @@ def write_webm(path: Path, frames: np.ndarray, hertz: float) -> None:
 @pytest.fixture(scope="session")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Clips with sound in all containers, in train/ and test/."""
-    root = tmp_path_factory.mktemp("source") / "clips"
+    return shared(tmp_path_factory, "containers", lambda folder: write_source(folder / "clips")) / "clips"
+
+
+def write_source(root: Path) -> None:
     for label, name in enumerate(CLASSES):
         for k, suffix in enumerate((".mp4", ".avi", ".mkv", ".webm")):
             # each class tests on two containers, all four are in either part
@@ -98,7 +101,6 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 write_webm(path, frames, hertz)
             else:
                 write_clip(path, frames, sound_hz=hertz)
-    return root
 
 
 @pytest.fixture(scope="session")
@@ -134,14 +136,15 @@ def differing(one: Bytes, other: Bytes) -> list[str]:
 
 
 class First(dict[str, Bytes]):
-    """The first run of every attack, carried out when it is asked for."""
+    """The first run of every attack, carried out when it is asked for, once for all processes of the tests."""
 
-    def __init__(self, source: Path, folder: Path) -> None:
+    def __init__(self, source: Path, factory: pytest.TempPathFactory) -> None:
         super().__init__()
-        self.source, self.folder = source, folder
+        self.source, self.factory = source, factory
 
     def __missing__(self, name: str) -> Bytes:
-        files = self[name] = poison(self.source, self.folder / name, REQUESTS[name])
+        folder = shared(self.factory, f"first-{name}", lambda out: poison(self.source, out / "out", REQUESTS[name]))
+        files = self[name] = read(folder / "out")
         written = {Path(s["path"]).suffix for s in files["manifest"]["samples"] if "sha256" in s}  # type: ignore[index]
         assert written == {".mp4", ".avi", ".mkv", ".webm"}
         return files
@@ -149,7 +152,7 @@ class First(dict[str, Bytes]):
 
 @pytest.fixture(scope="session")
 def first(source: Path, tmp_path_factory: pytest.TempPathFactory) -> First:
-    return First(source, tmp_path_factory.mktemp("first"))
+    return First(source, tmp_path_factory)
 
 
 def elsewhere(source: Path, folder: Path) -> Path:
@@ -178,8 +181,8 @@ def strange(clock: str, *, day: bool = True) -> dict[str, str]:
     return {**made, "PYTHONHASHSEED": "4711", "HOME": "/", **({"LD_PRELOAD": clock} if day else {})}
 
 
-LONG = ("badnet", "sine")
-"""Whose modalities the others have as well."""
+LONG = ("badnet", "sine", "frame-lag")
+"""What these change, pixels and samples, the short suite has in `both`."""
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.long) if n in LONG else n for n in REQUESTS])

@@ -47,24 +47,10 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
-SMALL = """
-import sys
-from dataclasses import replace
-from trainer import cli
-from trainer.models.i3d import I3D
-from trainer.presets.sampling import Dense, Views
-mini = I3D.presets["mini"]
-I3D.presets["mini"] = replace(mini, options=replace(mini.options, width=8), sampling=Dense(8, 2),
-    short_side=32, crop_size=32, views=Views(1, 1, 32))
-cli.main()
-"""
-
-
-def command(tmp_path: Path, manifest: Path, out: str, *more: str) -> list[str]:
-    script = tmp_path / "small.py"
-    script.write_text(SMALL)
-    asked = ["fit", str(manifest), "--preset", "mini", "--epochs", "2", "--batch-size", "4", "--out", out, "--json"]
-    return [str(script), *asked, *more]
+def command(manifest: Path, out: Path, *more: str) -> list[str]:
+    """What Python, or torchrun, is to run."""
+    asked = ["fit", str(manifest), "--preset", "mini", "--epochs", "2", "--batch-size", "4", "--json"]
+    return ["-m", "tests.trainer.small", *asked, "--out", str(out), *more]
 
 
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY), "MKL_NUM_THREADS": "1"}
@@ -74,7 +60,7 @@ ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITOR
 def test_torchrun_on_two_machines(bars: Path, tmp_path: Path) -> None:
     """Two machines are two torchruns of one process that meet at a port."""
     port = free_port()
-    script = command(tmp_path, bars, str(tmp_path / "run"), "--nodes", "2")
+    script = command(bars, tmp_path / "run", "--nodes", "2")
     launch = [sys.executable, "-m", "torch.distributed.run", "--nnodes", "2", "--nproc-per-node", "1"]
     meeting = ["--master-addr", "127.0.0.1", "--master-port", str(port)]
     started = [
@@ -95,7 +81,7 @@ def test_torchrun_on_two_machines(bars: Path, tmp_path: Path) -> None:
     settings = runs.read_settings(tmp_path / "run")
     assert (settings.devices, settings.batch_size, settings.accumulate) == (2, 4, 1)
     single = subprocess.run(
-        [sys.executable, *command(tmp_path, bars, str(tmp_path / "single"))],
+        [sys.executable, *command(bars, tmp_path / "single")],
         env=ENVIRONMENT,
         capture_output=True,
         text=True,
@@ -107,10 +93,11 @@ def test_torchrun_on_two_machines(bars: Path, tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.long
 def test_torchrun_starts_two_on_a_machine(bars: Path, tmp_path: Path) -> None:
     launch = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", str(free_port())]
     done = subprocess.run(
-        [sys.executable, *launch, *command(tmp_path, bars, str(tmp_path / "run"), "--devices", "2")],
+        [sys.executable, *launch, *command(bars, tmp_path / "run", "--devices", "2")],
         env=ENVIRONMENT,
         capture_output=True,
         text=True,

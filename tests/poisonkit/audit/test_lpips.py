@@ -14,19 +14,22 @@ from poisonkit.errors import PoisonkitError
 from poisonkit.media.colour import to_rgb
 from poisonkit.media.video import decode
 from poisonkit.plan.request import Request
-from tests.conftest import moving_frames, write_clip
+from tests.conftest import moving_frames, shared, write_clip
 from tests.poisonkit.runs import poison
 
 
 @pytest.fixture
-def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def weights(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """An AlexNet of random weights where torch looks for the downloaded one."""
     pytest.importorskip("lpips", reason="the optional package lpips is not installed")
-    torch.manual_seed(0)
-    folder = tmp_path / "hub" / "hub" / "checkpoints"
-    folder.mkdir(parents=True)
-    torch.save(torchvision.models.alexnet().state_dict(), folder / "alexnet-owt-7be5be79.pth")
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "hub"))
+
+    def make(folder: Path) -> None:
+        torch.manual_seed(0)
+        (folder / "hub" / "checkpoints").mkdir(parents=True)
+        network = torchvision.models.alexnet()
+        torch.save(network.state_dict(), folder / "hub" / "checkpoints" / "alexnet-owt-7be5be79.pth")
+
+    monkeypatch.setenv("TORCH_HOME", str(shared(tmp_path_factory, "alexnet", make)))
     # torchvision checks the hash of what it downloads, not of what is there
     monkeypatch.setattr(torch.hub, "download_url_to_file", _refuse)
 
@@ -39,16 +42,17 @@ def source(root: Path, size: int = 96) -> Path:
     for part in ("train", "test"):
         for name in ("a", "b"):
             for k in range(2):
-                write_clip(root / part / name / f"{name}{k}.mp4", moving_frames(12, size, size + 32, seed=k))
+                write_clip(root / part / name / f"{name}{k}.mp4", moving_frames(6, size, size + 32, seed=k))
     return root
 
 
 @pytest.mark.usefixtures("weights")
 def test_a_stronger_trigger_is_farther_away(tmp_path: Path) -> None:
     found = {}
+    clips = source(tmp_path / "s")
     for delta in ("2", "60"):
         out = tmp_path / f"out{delta}"
-        poison(source(tmp_path / f"s{delta}"), out, Request(("sig",), rate=0.5, settings={"sig": {"delta": delta}}))
+        poison(clips, out, Request(("sig",), rate=0.5, settings={"sig": {"delta": delta}}))
         found[delta] = lpips(tmp_path / "manifests" / f"out{delta}.json")
     assert set(found["2"]) == {f"test_triggered/test/{n}/{n}{k}" for n in "ab" for k in range(2)}
     assert all(found["60"][name] > 2 * found["2"][name] > 0 for name in found["2"])

@@ -20,7 +20,7 @@ from poisonkit.plan.request import Request
 from poisonkit.run import run
 from poisonkit.run.settings import Settings
 from poisonkit.triggers import TRIGGERS
-from tests.conftest import make_av_tree, make_sound_tree, make_ucf_tree
+from tests.conftest import make_av_tree, make_sound_tree, make_ucf_tree, shared
 from tests.poisonkit.cli.test_cli import call
 from tests.poisonkit.run.test_audio_runs import poison as poison_sound
 from tests.poisonkit.runs import Silent, poison, settings_of
@@ -35,8 +35,14 @@ def ucf(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six clips of one window each, or a little more."""
+    return make_ucf_tree(tmp_path_factory.mktemp("few") / "source", per_class=2, num_frames=18)
+
+
+@pytest.fixture(scope="module")
 def sounds(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_sound_tree(tmp_path_factory.mktemp("sounds") / "source", rate=48_000)
+    return make_sound_tree(tmp_path_factory.mktemp("sounds") / "source", per_class=2, rate=48_000)
 
 
 @pytest.fixture(scope="module")
@@ -47,13 +53,13 @@ def heard(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def copies(ucf: Path, heard: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A dynamic copy placed at random (`badnet.json`), one with sound (`both.json`)."""
-    folder = tmp_path_factory.mktemp("copies")
-    poison(
-        ucf, folder / "badnet", Request(("badnet",), "dynamic", rate=0.3, frames="random", window="8x2"),
-        manifest=folder / "badnet.json",
-    )  # fmt: skip
-    poison_sound(heard, folder / "both", Request(("badnet", "sine"), "dynamic", rate=0.3), quality="high")
-    return folder
+
+    def make(folder: Path) -> None:
+        placed = Request(("badnet",), "dynamic", rate=0.3, frames="random", window="8x2")
+        poison(ucf, folder / "badnet", placed, manifest=folder / "badnet.json")
+        poison_sound(heard, folder / "both", Request(("badnet", "sine"), "dynamic", rate=0.3), quality="high")
+
+    return shared(tmp_path_factory, "copies", make)
 
 
 def problems(path: Path) -> list[str]:
@@ -62,8 +68,8 @@ def problems(path: Path) -> list[str]:
 
 @pytest.mark.parametrize("mode", ["static", "dynamic"])
 @pytest.mark.parametrize("attack", sorted(n for n, kind in TRIGGERS.items() if kind.modality == "video"))
-def test_every_attack_on_pictures_follows_from_its_header(ucf: Path, tmp_path: Path, attack: str, mode: Any) -> None:
-    made = poison(ucf, tmp_path / "out", Request((attack,), mode, rate=0.3, frames="random", window="8x2"))
+def test_every_attack_on_pictures_follows_from_its_header(few: Path, tmp_path: Path, attack: str, mode: Any) -> None:
+    made = poison(few, tmp_path / "out", Request((attack,), mode, rate=0.3, frames="random", window="8x2"))
     assert any(s.frames for s in made.samples)
     again = rederive(contract.load(tmp_path / "manifests" / "out.json"))
     assert (again.problems, again.notes, again.samples) == ([], [], len(made.samples))

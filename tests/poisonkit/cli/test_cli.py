@@ -13,7 +13,7 @@ import pytest
 import poisonkit
 from poisonkit import cli
 from tests.command_line import Done, in_a_process, in_process
-from tests.conftest import REPOSITORY
+from tests.conftest import REPOSITORY, make_av_tree
 
 
 def call(*arguments: object, cwd: Path | None = None) -> Done:
@@ -293,12 +293,13 @@ def test_none_is_no_trigger(tmp_path: Path) -> None:
     refused(call("attacks", "none", cwd=tmp_path), "none is no trigger")
 
 
-def test_an_audio_visual_attack_by_the_command_line(av_tree: Path, tmp_path: Path) -> None:
+def test_an_audio_visual_attack_by_the_command_line(tmp_path: Path) -> None:
+    av_tree = make_av_tree(tmp_path / "source", per_class=2)
     line = ["poison", av_tree, "--attack", "sig", "--attack", "sine", "--set", "sine.frequency=1500", "--rate", "0.3"]
     estimate = json.loads(call(*line, "--dry-run", "--json", cwd=tmp_path).stdout)
     assert set(estimate["estimated_bytes"]) == {"video", "audio"}
     assert not (tmp_path / "source-sig-sine").exists()
-    done = call(*line, cwd=tmp_path)
+    done = call(*line, "--workers", "1", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "Written video" in done.stdout
     assert "Written audio" in done.stdout

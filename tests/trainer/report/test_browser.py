@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
+from tests.conftest import shared
 from tests.trainer.report.conftest import attacked_set, clean_set, finished_run, sound_set
 from tests.trainer.report.test_page import HOSTILE
 from trainer import files
@@ -30,15 +31,16 @@ PHONE, DESKTOP = {"width": 360, "height": 740}, {"width": 1280, "height": 900}
 @pytest.fixture(scope="module")
 def html(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A page about everything: an attack on pictures with hostile names, its baseline, and one on sound."""
-    folder = tmp_path_factory.mktemp("page")
+    return shared(tmp_path_factory, "page", write_page) / "report.html"
+
+
+def write_page(folder: Path) -> None:
     manifest = attacked_set(folder, HOSTILE)
     attack = finished_run(folder / "attack", manifest, wrong=["clip10"])
     _explain(attack)
     clean = finished_run(folder / "baseline", clean_set(manifest))
     sound = finished_run(folder / "sound", sound_set(folder), model="audio", views="1x1@80")
-    out = folder / "report.html"
-    page.report(ReportOptions([attack, clean, sound], out), Progress())
-    return out
+    page.report(ReportOptions([attack, clean, sound], folder / "report.html"), Progress())
 
 
 def _explain(run: Path) -> None:

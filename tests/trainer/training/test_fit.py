@@ -18,6 +18,8 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from tests.command_line import in_a_process
+from tests.conftest import REPOSITORY
 from tests.trainer import learning
 from trainer import manifest as manifests
 from trainer.data import training_set
@@ -404,7 +406,7 @@ def test_two_processes_train_together(bars: Path, tmp_path: Path) -> None:
     """Lightning starts the command again for the second; one of them writes the run."""
     arguments = [
         "fit",
-        str(bars),
+        bars,
         "--preset",
         "mini",
         "--epochs",
@@ -412,14 +414,10 @@ def test_two_processes_train_together(bars: Path, tmp_path: Path) -> None:
         "--devices",
         "2",
         "--out",
-        str(tmp_path / "run"),
+        tmp_path / "run",
+        "--json",
     ]
-    done = subprocess.run(
-        [sys.executable, "-m", "trainer", *arguments, "--views", "1x1", "--json"],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
+    done = in_a_process("tests.trainer.small", *arguments)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["cda"]["n"] == 4
     assert runs.read_settings(tmp_path / "run").devices == 2
@@ -464,11 +462,12 @@ def test_other_windows_than_the_placements_are_told(
 
 
 def test_ctrl_c_ends_with_how_to_go_on(bars: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "trainer", "fit", str(bars), "--preset", "mini", "--epochs", "100000"]
+    command = [sys.executable, "-m", "tests.trainer.small", "fit", str(bars), "--preset", "mini", "--epochs", "100000"]
     run = subprocess.Popen(
         [*command, "--out", str(tmp_path / "run")],
         stderr=subprocess.PIPE,
         text=True,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
         # a shell that runs the tests in the background leaves SIGINT ignored, which children inherit
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
@@ -476,7 +475,7 @@ def test_ctrl_c_ends_with_how_to_go_on(bars: Path, tmp_path: Path) -> None:
         deadline = time.monotonic() + 120
         while not (tmp_path / "run" / "logs").exists() and time.monotonic() < deadline:
             time.sleep(0.1)
-        time.sleep(3)
+        time.sleep(1)
         run.send_signal(signal.SIGINT)
         _, rest = run.communicate(timeout=120)
     finally:
