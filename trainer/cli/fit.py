@@ -37,15 +37,17 @@ Model = Annotated[str, typer.Option(help="The victim; `trainer models` lists the
 PresetName = Annotated[
     str | None,
     typer.Option(
-        help="paper: full size; paper-8x8: its other geometry; mini: thin, minutes on two CPU cores. "
-        "Default: paper with a GPU, else mini."
+        help="paper: full size; paper-8x8: its other geometry; lite: small, from ImageNet weights, minutes on two CPU "
+        "cores; mini: thin, for smoke tests. Default: paper with a GPU, else lite where the model has it and its "
+        "weights are installed, else mini."
     ),
 ]
 WeightsGiven = Annotated[
-    str,
+    str | None,
     typer.Option(
         help="Start from a file (a run's weights.pt, or a checkpoint of pytorchvideo or MMAction2), from the "
-        "public Kinetics-400 weights (k400), or from none."
+        "public Kinetics-400 weights (k400), from ImageNet weights (imagenet), or from none. Default: imagenet for "
+        "lite, else none."
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Take weights of another geometry all the same.")]
@@ -68,7 +70,7 @@ Precision = Annotated[PrecisionName, typer.Option(help="Arithmetic: 32 bits, or 
 Cache = Annotated[
     CacheName | None,
     typer.Option(
-        help="Keep decoded training clips in memory or on a disk, or decode each time. Default: ram for mini "
+        help="Keep decoded training clips in memory or on a disk, or decode each time. Default: ram for lite and mini "
         "where they fit, else none."
     ),
 ]
@@ -87,7 +89,7 @@ def fit(
     manifest: ManifestPath,
     model: Model = "i3d",
     preset: PresetName = None,
-    weights: WeightsGiven = "none",
+    weights: WeightsGiven = None,
     force: Force = False,
     seed: Seed = 0,
     epochs: Epochs = None,
@@ -120,7 +122,7 @@ def fit(
         manifest=manifest,
         model=model,
         preset=preset,
-        weights=None if weights == "none" else Path(weights),
+        weights=None if weights is None else Path(weights),
         force=force,
         seed=seed,
         epochs=epochs,

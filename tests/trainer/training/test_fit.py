@@ -27,8 +27,9 @@ from trainer.data.video_datasets import TrainingClips
 from trainer.errors import RunError, TrainerError
 from trainer.evaluation import evaluate
 from trainer.evaluation.evaluate import EvaluateOptions
-from trainer.models import weights
+from trainer.models import public, weights
 from trainer.models.i3d import I3D
+from trainer.models.tsm import TSM
 from trainer.presets.sampling import Dense, Views
 from trainer.progress import Progress
 from trainer.runs import folder as runs
@@ -267,6 +268,41 @@ def test_public_weights_are_recorded_by_their_word(bars: Path, tmp_path: Path) -
     preset, asked = I3D.presets["mini"], options(bars, tmp_path / "run", weights=Path("k400"))
     made = fit.settings_of(asked, manifests.load(bars), preset, preset.recipe, "file.pyth sha256:0")
     assert (made.weights, made.weights_from) == ("file.pyth sha256:0", "k400")
+
+
+@pytest.mark.parametrize(
+    ("model", "gpu", "installed", "words"),
+    [
+        ("tsm", True, True, ("paper", "there is a GPU")),
+        ("tsm", False, True, ("lite", "there is no GPU, and the weights that it starts from are installed")),
+        ("tsm", False, False, ("mini", "there is no GPU, and the weights that lite starts from are not installed")),
+        ("audio", False, True, ("mini", "there is no GPU")),
+    ],
+)
+def test_the_preset_follows_from_what_is_there(
+    monkeypatch: pytest.MonkeyPatch, model: str, gpu: bool, installed: bool, words: tuple[str, str]
+) -> None:
+    monkeypatch.setattr(fit.public, "installed", lambda _: Path("weights") if installed else None)
+    name, reason = fit.default_preset(model, gpu=gpu)
+    assert (name, reason.split(" (")[0]) == words
+
+
+def test_lite_starts_from_imagenet_unless_told_otherwise(bars: Path, tmp_path: Path) -> None:
+    packaged = TSM.imagenet["lite"]
+    if public.installed(packaged) is None:
+        pytest.skip(f"{packaged.package} is not installed")
+    asked = FitOptions(bars, model="tsm", preset="lite", epochs=1, out=tmp_path / "run")
+    made = fit.fit(asked, Progress())
+    assert made is not None
+    assert (runs.read_settings(tmp_path / "run").weights_from, made.views) == ("imagenet", "1x1@96/80")
+    assert made.weights == f"efficientnet-lite0-57934424.pth sha256:{packaged.sha256}"
+    again = evaluate.evaluate(EvaluateOptions(tmp_path / "run"), Progress())
+    assert again.cda == made.cda
+    wider = evaluate.evaluate(EvaluateOptions(tmp_path / "run", views="2x1"), Progress())
+    assert wider.views == "2x1@96/80"
+    assert (tmp_path / "run" / "evaluations" / "bars-2x1@96-80" / "predictions.csv").is_file()
+    plain = fit.dry_run(replace(asked, weights=Path("none"), out=tmp_path / "plain"), Progress())
+    assert plain.steps == 1
 
 
 def test_one_step_lowers_the_loss(tmp_path: Path) -> None:
