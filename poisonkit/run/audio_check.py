@@ -56,7 +56,9 @@ def audible(
         )
     clips = tuple(clip for clip in listing.clips if clip.id not in reasons)
     if not clips:
-        raise PoisonkitError(f"none of the {len(left_out)} clips can carry {attack.name}: {reasons[first.id]}")
+        raise PoisonkitError(
+            f"none of the {len(left_out)} clips can carry {attack.name}: {reasons[first.id]}", "choose another attack"
+        )
     reporter.say(f"skipped: {len(left_out)} clips, such as {first.path}: {reasons[first.id]}")
     return replace(listing, clips=clips), [Skipped(clip.id, clip.split, reasons[clip.id]) for clip in left_out]
 

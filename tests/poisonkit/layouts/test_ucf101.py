@@ -142,9 +142,9 @@ def test_the_official_splits_have_the_official_counts_and_are_read_at_once(tmp_p
                 path.touch()
     options = Options(annotations=lists)
     for split, counts in {"1": (9537, 3783), "2": (9586, 3734), "3": (9624, 3696)}.items():
-        start = time.perf_counter()
+        start = time.process_time()  # other processes of the machine do not count
         listing = read(tmp_path, options=replace(options, split=split))
-        assert time.perf_counter() - start < 1.5
+        assert time.process_time() - start < 1.5
         parts = Counter(clip.split for clip in listing.clips)
         assert (parts["train"], parts["test"]) == counts
         assert len(listing.classes) == 101
