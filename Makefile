@@ -5,7 +5,7 @@
 # make check   lint, format, types
 # make bench   every figure of speed with its bar, as a table (DATA=); make bench-quick: some of them, in three minutes
 # make bench-triggers   milliseconds per frame of every trigger on pixels
-# make survival  the table of docs/survival.md: every attack and mode, what is left of it (UT=, AV=folders)
+# make survival  the table of docs/survival.md: every attack and mode, what is left of it (UT=, AV=folders; ATTACKS=some)
 # make bench-poison, bench-start, bench-cluster, bench-loader, bench-training, bench-fusing   a part of `make bench`
 # make pages   tables and pictures of docs/attacks, from the code and the demo data
 # make ut      every victim of pictures on UT-Interaction (UT=folder in UCF-101's layout)
@@ -20,7 +20,7 @@ READY := $(VENV)/.ready
 WORK ?= work
 SEED ?= 0
 
-.PHONY: setup demo test test-long check format schema survival bench bench-quick bench-triggers bench-poison bench-start bench-cluster bench-loader bench-training bench-fusing pages ut ut-table esc esc-table fusion clean
+.PHONY: setup demo test test-long check format schema survival survival-measured bench bench-quick bench-triggers bench-poison bench-start bench-cluster bench-loader bench-training bench-fusing pages ut ut-table esc esc-table fusion clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -214,16 +214,20 @@ include experiments/rules.mk
 # every attack in both modes, on pictures and on sound; pictures twice, for victims that take 224 and 64 pixels
 
 SV := $(WORK)/survival
-SV_FILES := $(wildcard poisonkit/triggers/[a-z]*.py)
-SV_AUDIO := $(subst _,-,$(basename $(notdir $(shell grep -lE 'AudioTrigger|Tone' $(SV_FILES)))))
-SV_VIDEO := $(filter-out $(SV_AUDIO),$(subst _,-,$(basename $(notdir $(SV_FILES)))))
+ATTACKS ?=
 SV_MODES := static dynamic
 SV_MANIFESTS := $(foreach a,$(SV_VIDEO),$(foreach m,$(SV_MODES),$(SV)/manifests/$(a)-$(m)-224.json $(SV)/manifests/$(a)-$(m)-64.json)) \
 	$(foreach a,$(SV_AUDIO),$(foreach m,$(SV_MODES),$(SV)/manifests/$(a)-$(m)-sound.json)) \
-	$(foreach m,$(SV_MODES),$(SV)/manifests/sig-band-noise-$(m)-both.json)
+	$(if $(ATTACKS),,$(foreach m,$(SV_MODES),$(SV)/manifests/sig-band-noise-$(m)-both.json))
 
-survival: $(SV_MANIFESTS)
-	$(BIN)/python docs/survival.py $(SV)/manifests > docs/survival.md
+# the attacks are asked of the program, which takes a second, and only here
+survival: $(READY)
+	@$(MAKE) --no-print-directory survival-measured \
+		SV_VIDEO="$$($(BIN)/python docs/survival.py attacks video $(ATTACKS))" \
+		SV_AUDIO="$$($(BIN)/python docs/survival.py attacks audio $(ATTACKS))"
+
+survival-measured: $(SV_MANIFESTS)
+	$(BIN)/python docs/survival.py $(SV)/manifests
 
 define sv_rule
 $(SV)/manifests/$(1)-$(2)-$(3).json: | $$(READY)

@@ -54,13 +54,15 @@ OVERVIEW = ("badnet", "blend", "sig", "wanet")
 COLOURS = 192
 """Of a picture's palette: pictures of a page should not weigh more than its text by far."""
 
+UNMEASURED = "Not measured yet: `make survival ATTACKS={name}`."
+
 # --- tables ---------------------------------------------------------------------------------------
 
 
 def filled(text: str, name: str) -> str:
     """A page with its blocks made again: what stands between `<!-- BLOCK -->` and `<!-- end -->`.
 
-    Raises `KeyError` for a block that nobody makes.
+    Ends with a sentence for a block that nobody makes, or that does not end.
     """
     makers: dict[str, Callable[[], str]] = {
         "parameters": lambda: parameters(TRIGGERS[name]),
@@ -68,7 +70,12 @@ def filled(text: str, name: str) -> str:
         "attacks": attacks,
     }
     # no block reaches into another one: an empty block has no line of its own
-    block = re.compile(r"<!-- (\w+) -->\n(?:(?!<!-- \w+ -->).)*?<!-- end -->", re.DOTALL)
+    block = re.compile(r"<!-- (\w+) -->(?:(?!<!-- \w+ -->).)*?<!-- end -->", re.DOTALL)
+    marks = re.findall(r"<!-- (\w+) -->", block.sub("", text))
+    unknown = [found[1] for found in block.finditer(text) if found[1] not in makers]
+    if marks or unknown:
+        what = f"the block {unknown[0]!r}, which nobody makes" if unknown else f"a lone <!-- {marks[0]} -->"
+        raise SystemExit(f"{name}.md has {what}; write <!-- BLOCK --> … <!-- end --> with one of {', '.join(makers)}")
     return block.sub(lambda found: f"<!-- {found[1]} -->\n{makers[found[1]]()}\n<!-- end -->", text)
 
 
@@ -82,12 +89,12 @@ def parameters(kind: type[Trigger]) -> str:
 
 
 def survival(name: str, page: str) -> str:
-    """The attack's rows of docs/survival.md, with its heads; ends with a sentence where there is none."""
+    """The attack's rows of docs/survival.md, with its heads; a sentence where there is none."""
     rows = [[cell.strip() for cell in line.strip("|\n").split("|")] for line in page.splitlines() if line[:1] == "|"]
     head = rows[0]
     chosen = [row for row in rows if row[0].split(" (")[0] == name]
     if not chosen:
-        raise SystemExit(f"docs/survival.md has no row of {name}; make it again with `make survival`")
+        return UNMEASURED.format(name=name)
     kept = [i for i, title in enumerate(head) if title != "of" and any(row[i] for row in chosen)]
     return table([head[i] for i in kept], [[row[i] for i in kept] for row in chosen])
 
@@ -254,12 +261,17 @@ def save(picture: Image.Image, path: Path) -> None:
 
 def main() -> None:
     """Write what has changed."""
+    missing = sorted(name for name in TRIGGERS if not (PAGES / f"{name}.md").exists())
+    if missing:
+        raise SystemExit(f"docs/attacks/ has no page {missing[0]}.md; copy that of another attack and rewrite it")
     for page in sorted(PAGES.glob("*.md")):
         before = page.read_text()
         after = filled(before, page.stem)
         if after != before:
             page.write_text(after)
             print(page.relative_to(DOCS.parent))
+        if UNMEASURED.format(name=page.stem) in after:
+            print(f"{page.relative_to(DOCS.parent)}: the survival of {page.stem} is not measured yet")
     if len(sys.argv) > 1:
         draw(Path(sys.argv[1]), IMAGES)
 

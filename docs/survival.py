@@ -1,6 +1,7 @@
-"""Print `docs/survival.md` from the manifests that `make survival` leaves: what is left of every attack.
+"""Bring `docs/survival.md` up to date with the manifests that `make survival` leaves: what is left of every attack.
 
-Usage: python docs/survival.py FOLDER
+Usage: python docs/survival.py FOLDER              rows of the manifests in FOLDER, into the page in place
+       python docs/survival.py attacks MODALITY [NAME …]    all attacks on video or on audio, or those of them
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from pathlib import Path
 from poisonkit.cli.table_layout import number
 from poisonkit.fidelity.summary import split_fidelity, view_median
 from poisonkit.manifest import Manifest, Modality, Sample, load, root_of
+from poisonkit.triggers import TRIGGERS
 
+PAGE = Path(__file__).resolve().with_name("survival.md")
 HEAD = """# What is left of every trigger
 
 Every attack in both modes with its default parameters and `--quality auto`, on real clips: those on video on
@@ -39,8 +42,32 @@ COLUMNS = (
 )
 
 
-def main(folder: Path) -> None:
-    """Print the page."""
+def update(folder: Path, page: Path) -> None:
+    """Write the rows of a folder's manifests into the page: in the place of theirs, new ones by name.
+
+    Rows of attacks that are not in the folder stay, and those of attacks that are gone go.
+    """
+    measured = {_key(row): row for row in _measured(folder)}
+    if not measured:
+        raise SystemExit(f"{folder} holds no manifests of copies; make them with `make survival`")
+    before = page.read_text() if page.exists() else ""
+    known = [line for line in before.splitlines() if line.startswith("| ")][2:]
+    rows = [measured.pop(_key(row), row) for row in known if _key(row)[0].split(" (")[0] in TRIGGERS]
+    for key, row in sorted(measured.items()):
+        place = next((i for i, there in enumerate(rows) if _key(there)[0] > key[0]), len(rows))
+        rows.insert(place, row)
+    text = "\n".join([HEAD, _cells(COLUMNS), _cells(["---"] * len(COLUMNS)), *rows]) + "\n"
+    partial = page.with_name(f".{page.name}.partial")
+    partial.write_text(text)
+    partial.replace(page)
+
+
+def _key(row: str) -> tuple[str, ...]:
+    """Attack, mode and modality of a row."""
+    return tuple(cell.strip() for cell in row.split("|")[1:4])
+
+
+def _measured(folder: Path) -> list[str]:
     rows = []
     for path in sorted(folder.glob("*.json")):
         made = load(path)
@@ -49,9 +76,7 @@ def main(folder: Path) -> None:
             continue
         small = load(other) if other != path else None
         rows += [_row(made, path, attack.modality, small) for attack in made.attacks]
-    if not rows:
-        raise SystemExit(f"{folder} holds no manifests of copies; make them with `make survival`")
-    sys.stdout.write("\n".join([HEAD, _cells(COLUMNS), _cells(["---"] * len(COLUMNS)), *rows]) + "\n")
+    return rows
 
 
 def _row(made: Manifest, path: Path, modality: Modality, small: Manifest | None) -> str:
@@ -103,5 +128,17 @@ def _size(made: Manifest, path: Path, written: list[Sample]) -> float:
     return sum(a.stat().st_size for a, _ in pairs) / sum(b.stat().st_size for _, b in pairs)
 
 
+def main() -> None:
+    if sys.argv[1] == "attacks":
+        modality, *wanted = sys.argv[2:]
+        unknown = sorted(set(wanted) - TRIGGERS.keys())
+        if unknown:
+            raise SystemExit(f"there is no attack {unknown[0]!r}; there are {', '.join(sorted(TRIGGERS))}")
+        names = (name for name, kind in TRIGGERS.items() if kind.modality == modality)
+        print(*sorted(name for name in names if not wanted or name in wanted))
+    else:
+        update(Path(sys.argv[1]), PAGE)
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main()

@@ -30,8 +30,9 @@ PROGRAMS: dict[str, Any] = {
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(REPOSITORY).as_posix())
 
 
-def made_by() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("attack_pages", DOCS / "attacks.py")
+def made_by(name: str = "attacks") -> ModuleType:
+    """The script that makes pages of docs/."""
+    spec = importlib.util.spec_from_file_location(f"{name}_pages", DOCS / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -226,6 +227,36 @@ def test_an_empty_block_takes_nothing_else_along() -> None:
     assert "old" not in made
 
 
-def test_an_attack_without_a_row_of_survival_is_a_sentence() -> None:
-    with pytest.raises(SystemExit, match="no row of flash; make it again"):
-        made_by().survival("flash", "| attack | mode |\n| --- | --- |\n| sig | static |\n")
+def test_a_block_may_be_empty_within_a_line() -> None:
+    assert "| `patch` |" in made_by().filled("<!-- parameters --> <!-- end -->\n", "badnet")
+
+
+@pytest.mark.parametrize(
+    "page", ["<!-- survivl -->\n<!-- end -->\n", "<!-- parameters -->\n\n", "text\n<!-- end -->\n"]
+)
+def test_a_block_that_cannot_be_made_is_a_sentence(page: str) -> None:
+    with pytest.raises(SystemExit, match=r"badnet.md has .*; write <!-- BLOCK --> … <!-- end --> with one of"):
+        made_by().filled(page, "badnet")
+
+
+def test_an_attack_without_a_row_of_survival_says_how_to_measure_it() -> None:
+    made = made_by().survival("flash", "| attack | mode |\n| --- | --- |\n| sig | static |\n")
+    assert made == "Not measured yet: `make survival ATTACKS=flash`."
+
+
+def test_measured_rows_take_the_place_of_theirs_and_all_others_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, page = made_by("survival"), tmp_path / "survival.md"
+    rows = ["| badnet | static | video | 1 |", "| gone | static | video | 1 |", "| sig | static | video | 1 |"]
+    page.write_text("\n".join(["old text", "| attack |", "| --- |", *rows]))
+    new = ["| sig | static | video | 2 |", "| blend | dynamic | video | 3 |"]
+    monkeypatch.setattr(made, "_measured", lambda _: new)
+    made.update(tmp_path, page)
+    lines = [line for line in page.read_text().splitlines() if line.startswith("| ")][2:]
+    assert lines == [rows[0], new[1], new[0]]
+    monkeypatch.setattr(made, "_measured", lambda _: [])
+    before = page.read_text()
+    with pytest.raises(SystemExit, match="holds no manifests of copies"):
+        made.update(tmp_path, page)
+    assert page.read_text() == before

@@ -95,7 +95,7 @@ def _foreign(content: Any, path: Path) -> Weights:
         known = ", ".join(public.recognising())
         raise TrainerError(
             f"{path} is no checkpoint of this project, nor one of another project that a model here knows ({known})",
-            "give a run's weights.pt, or a file of pytorchvideo or MMAction2 for one of these models",
+            "give a run's weights.pt, or published weights of one of these models",
         )
     return found
 

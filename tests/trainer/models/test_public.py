@@ -204,8 +204,10 @@ def test_what_does_not_belong_is_listed() -> None:
 def test_other_files_are_refused(tmp_path: Path) -> None:
     for k, content in enumerate(({"state_dict": {"layer1.weight": torch.zeros(3)}}, [1, 2], {"a": torch.zeros(1)})):
         torch.save(content, tmp_path / f"{k}.pt")
-        with pytest.raises(TrainerError, match=r"no checkpoint of this project, nor .*\(i3d, slowfast, tsm\); give"):
+        with pytest.raises(TrainerError, match=r"no checkpoint of this project, nor .*; give") as caught:
             weights.load(tmp_path / f"{k}.pt")
+        assert f"({', '.join(public.recognising())})" in str(caught.value)
+    assert {"i3d", "slowfast", "tsm"} <= set(public.recognising())
 
 
 def test_public_weights_without_a_network_say_where_to_put_them(
