@@ -46,6 +46,8 @@ def test_the_page_has_them() -> None:
         "poisonkit/layouts/flat.py",
         "trainer/models/mean_picture.py",
         "trainer/defenses/distance.py",
+        "trainer/defenses/faded.py",
+        "tests/trainer/defenses/test_faded.py",
     }
 
 
@@ -80,23 +82,30 @@ def test_the_layout_is_recognised(extended: Path, tmp_path: Path) -> None:
     }
 
 
-def test_the_defense_is_found_and_the_model_keeps_the_contract(extended: Path) -> None:
+def test_the_defenses_are_found_and_the_model_keeps_the_contract(extended: Path) -> None:
     """Within one process, which has to import PyTorch."""
     (extended / "test_found.py").write_text(FOUND)
     contract = ("models/test_models.py", "evaluation/test_grad_cam.py", "defenses/test_pruning.py")
     files = [f"tests/trainer/{path}" for path in contract]
-    told = run(extended, "pytest", "-q", "-rA", "test_found.py", *files, "-k", "test_distance or mean-picture")
-    assert "PASSED test_found.py::test_distance" in told
+    defended = [f"tests/trainer/defenses/{name}.py" for name in ("test_all_defenses", "test_faded")]
+    chosen = "test_defenses or mean-picture or distance or faded"
+    told = run(extended, "pytest", "-q", "-rA", "test_found.py", *files, *defended, "-k", chosen)
+    assert "PASSED test_found.py::test_defenses" in told
     for path in files:
         assert re.search(rf"PASSED {path}::\S+\[mean-picture", told), path
+    for name in ("distance", "faded"):
+        for test in ("test_the_folder_holds_what_was_found", "test_flags_and_true_labels_do_not_matter"):
+            assert f"PASSED {defended[0]}::{test}[{name}]" in told
+    assert f"PASSED {defended[1]}::test_triggered_clips_stay_sure" in told
 
 
 FOUND = """
 from tests.command_line import in_process
 from trainer import cli
 
-def test_distance():
-    done = in_process(cli.main, "trainer", "defenses", "distance")
-    assert done.returncode == 0, done.stderr
-    assert "distance" in done.stdout
+def test_defenses():
+    for name in ("distance", "faded"):
+        done = in_process(cli.main, "trainer", "defenses", name)
+        assert done.returncode == 0, done.stderr
+        assert name in done.stdout
 """
