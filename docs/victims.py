@@ -98,7 +98,7 @@ def fusion(folders: Sequence[Path]) -> None:
         singles(folder)
         for mode in MODES:
             grids = sorted(path for path in folder.glob(f"{mode}-*") if path.is_dir())
-            print(f"\n### {folder.name}, {mode}, {len(grids)} seeds\n")
+            print(f"\n### {folder.name}, {mode}, {len(grids)} seed{'s' * (len(grids) != 1)}\n")
             print(row(HEADINGS))
             print(row(["---"] * len(HEADINGS)))
             for video in VIDEO:

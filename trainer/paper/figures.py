@@ -72,8 +72,9 @@ def frames(folder: Path) -> tuple[Figure, Sheet]:
     plots.curves(axes, lines, f"poisoned frames in evaluation, windows of {grid.window}", "ASR")
     axes.set_xticks(range(len(grid.shown)), grid.shown)
     rows = [[a, *(percent(grid.cells[a, b]) for b in grid.shown)] for a in grid.counts]
-    title = f"Figure 4: ASR of {grid.attack} by poisoned frames in training (rows) and evaluation (columns)"
-    notes = ["percent, with 95 % intervals and counts; random: a number drawn once for each clip"]
+    random = "; random: a number drawn once for each clip" if "random" in grid.counts else ""
+    title = f"Figure 4: ASR of {grid.attack} by poisoned frames in training (rows{random}) and evaluation (columns)"
+    notes = ["percent, with 95 % intervals and counts"]
     return drawing, Sheet(title, ["training", *grid.shown], rows, notes)
 
 

@@ -105,7 +105,7 @@ def _frames(every: Sequence[Found]) -> list[Finding]:
     grid = asr_grid(every)
     if grid is None:
         return []
-    place, claim = "figure 4", "training on one poisoned frame has the best worst case"
+    place, claim = "figure 4", "training on one poisoned frame has the highest minimum ASR over its row"
     case = f"{grid.attack}, i3d"
     worst: dict[str, Proportion] = {}
     for training in grid.counts:

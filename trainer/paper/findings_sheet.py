@@ -19,8 +19,8 @@ def sheet(made: Sequence[Finding]) -> Sheet:
     notes = [
         ", ".join(f"{verdict}: {count}" for verdict, count in counts.items()),
         f"succeeds: an ASR above {HIGH_ASR:.0%}; unchanged: at most {-100 * LOST_CDA:.0f} points of CDA lost, paired; "
-        "the 95 % interval must lie on one side of the bar, and that of an ASR above those of its floors: "
-        "false target, sham ASR, and the clean victim's ASR",
+        "holds: the 95 % interval lies wholly on the finding's side of the threshold, and that of an ASR above those "
+        "of its floors (false target, sham ASR, and the clean victim's ASR); does not hold: wholly on the other side",
     ]
     rows = [[f.place, f.claim, f.case, f.verdict.value, f.evidence] for f in made]
     return Sheet("Findings of the paper", ("where", "finding", "case", "here", "evidence"), rows, notes)

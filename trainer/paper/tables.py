@@ -150,7 +150,7 @@ def _notes(rows: Sequence[Row]) -> list[str]:
     seeds = sorted({seed for row in rows for seed in row.seeds})
     lost = [f"{row.case} {row.mode}".strip() for row in rows if row.in_view is not None and row.in_view < details.LOST]
     notes = [
-        f"percent, with 95 % intervals and counts; seeds {', '.join(map(str, seeds))}"
+        f"percent, with 95 % intervals and counts; seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
         + (" pooled" if len(seeds) > 1 else "")
         + "; false target, sham ASR and the clean victim's ASR are the floors under the ASR",
         "in file, in view: how much of the trigger the written clips, and a victim's view of them, keep (median)",

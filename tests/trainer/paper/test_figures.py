@@ -36,6 +36,7 @@ def test_figure_4_is_a_grid_of_training_by_evaluation(make: Make, score: Make, t
         "all": ["–", "–", "70.0"],
         "random": ["–", "–", "20.0"],
     }
+    assert "(rows; random: a number drawn once for each clip)" in sheet.title
     plots.save(drawing, tmp_path / "figure4.png")
     assert (tmp_path / "figure4.png").read_bytes().startswith(b"\x89PNG")
 
@@ -50,6 +51,7 @@ def test_figure_4_counts_an_evaluation_once_where_two_runs_share_their_clips(
     _, sheet = figures.frames(tmp_path / "runs")
     (row,) = [row for row in sheet.rows if row[0] == "1"]
     assert row[2].startswith("10.0 (")
+    assert "random" not in sheet.title
     assert "n 10" in row[2]
 
 

@@ -70,6 +70,7 @@ def test_seeds_are_pooled_and_paired_with_the_clean_victim_of_their_seed(
     assert shown["sham ASR"].startswith("20.0 (")
     assert isinstance(row, found.Row)
     assert row.seeds == [0, 1]
+    assert "seeds 0, 1 pooled;" in sheet.notes[0]
     assert row.figures.asr is not None
     assert row.figures.asr.n == 20
     assert isinstance(clean_row, found.Row)
@@ -83,6 +84,7 @@ def test_differences_compare_like_with_like(make: Make, tmp_path: Path) -> None:
     shown = cells(sheet, "badnet static")
     assert (shown["paper: CDA"], shown["paper: ASR"]) == ("69.35", "98.89")
     # ours lost 10 points, theirs 69.59 − 69.35
+    assert "; seed 0;" in sheet.notes[0]
     assert shown["CDA change − paper's"] == "−9.8"
     assert shown["ASR (all) − paper's"] == "+1.1"
 
