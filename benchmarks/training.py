@@ -83,7 +83,7 @@ def step(made: Manifest, preset: Preset, asked: Asked) -> Figure:
 
 def views(made: Manifest, preset: Preset, asked: Asked) -> Figure:
     """Clips tested in 10 × 3 views, beside thirty forwards of pictures that lie in memory."""
-    samples, wanted = made.split("test")[:TESTED], parse_views("10x3", preset.views.size)
+    samples, wanted = made.split("test")[:TESTED], parse_views("10x3", preset.views)
     victim = model(made, preset)
     pictures = list(inference.read(victim, made, samples, preset, wanted))
     taken = taking_turns(

@@ -39,6 +39,7 @@ from trainer.files import write_json
 from trainer.manifest import Manifest, Sample
 from trainer.models import weights
 from trainer.models._base import Victim
+from trainer.models.initial import start_from
 from trainer.paper.sheet import Sheet, percent, points
 from trainer.presets.sampling import Indices
 from trainer.progress import Progress
@@ -46,7 +47,6 @@ from trainer.runs import folder as runs
 from trainer.runs import loaded_run, metrics
 from trainer.runs.loaded_run import Trained
 from trainer.text import argument
-from trainer.training import fit
 from trainer.training import loop as training_loop
 
 
@@ -126,7 +126,7 @@ def train(
     """A victim with the settings of the run through files."""
     preset, settings = files.preset, files.settings
     recipe = replace(preset.recipe_for(weights=start is not None), lr=settings.lr)
-    initial, origin = fit.start_from(start, settings.model, preset.name)
+    initial, origin = start_from(start, settings.model, preset.name)
     if origin != settings.weights:
         raise TrainerError(
             f"{files.folder} starts from {settings.weights}, not from {origin}", f"give its {argument('weights')}"

@@ -12,10 +12,10 @@ from tests.conftest import make_ucf_tree
 from tests.trainer.report.conftest import CLASSES, Page, attacked_set, finished_run
 from trainer.models import weights
 from trainer.models.i3d import I3D
+from trainer.models.initial import start_from
 from trainer.progress import Progress
 from trainer.report import commands, page, reading
 from trainer.report.page import ReportOptions
-from trainer.training import fit
 
 
 def poisonkit(*arguments: str) -> None:
@@ -53,12 +53,12 @@ def test_weights_are_given_from_where_they_lay(tmp_path: Path) -> None:
     preset = I3D.presets["mini"]
     first.mkdir()
     weights.save(I3D.from_preset(preset, len(CLASSES)).weights(preset, CLASSES), first / "weights.pt")
-    _, origin = fit.start_from(first / "weights.pt", "i3d", "mini")
+    _, origin = start_from(first / "weights.pt", "i3d", "mini")
     asked = {"weights_from": str(first / "weights.pt")}
     known = reading.read(finished_run(tmp_path / "known", manifest, weights=origin, asked=asked))
     words = shlex.split(commands.of_run(known)[-1])
     given = words[words.index("--weights") + 1]
-    assert fit.start_from(Path(given), "i3d", "mini")[1] == origin
+    assert start_from(Path(given), "i3d", "mini")[1] == origin
     # a run of an earlier version has the name alone, which is a path from nowhere
     unknown = reading.read(finished_run(tmp_path / "unknown", manifest, weights=origin))
     assert "--weights WEIGHTS" in commands.of_run(unknown)[-1]

@@ -106,6 +106,7 @@ class Copy:
     survival: options.Survival = True
     carry: options.Carry = CarryName.link
     sham: options.Sham = None
+    train_triggered: options.TrainTriggered = "none"
     skip_broken: options.SkipBroken = False
     hash_all: options.HashAll = False
     force: options.Force = False

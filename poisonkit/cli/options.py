@@ -216,6 +216,14 @@ Sham = Annotated[
         metavar="N", help="Test clips re-encoded without the trigger: a number, all or none.", show_default="500"
     ),
 ]
+TrainTriggered = Annotated[
+    str,
+    typer.Option(
+        metavar="N",
+        help="Unpoisoned training clips of other classes, written with the trigger for `trainer probe`: a number, all "
+        "or none.",
+    ),
+]
 HashAll = Annotated[bool, typer.Option(help="Record the SHA-256 of carried files too.", show_default=False)]
 Out = Annotated[
     Path | None,

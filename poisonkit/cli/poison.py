@@ -68,6 +68,7 @@ def _request(attack: groups.Attack, victim: groups.Victim, copy: groups.Copy) ->
         frames=attack.frames,
         window=victim.window,
         sham=copy.sham,
+        train_triggered=copy.train_triggered,
         reencode=copy.carry is CarryName.reencode,
         clip=victim.clip,
         short_side=victim.short_side,

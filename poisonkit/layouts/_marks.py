@@ -17,7 +17,7 @@ from poisonkit.media.tag import tag_of
 LOOKED_AT = 16
 """Training clips whose metadata are read: some 20 ms, whatever the size of the data set."""
 
-_WRITTEN = ("test_triggered", "test_sham")
+_WRITTEN = ("test_triggered", "test_sham", "train_triggered")
 """Folders of a copy all of whose clips bear the tag: one of each tells."""
 
 

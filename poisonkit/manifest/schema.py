@@ -11,11 +11,11 @@ import msgspec
 
 SCHEMA = "poisonkit/manifest/1"
 Scalar = int | float | str | bool | None
-Split = Literal["train", "test", "test_triggered", "test_sham"]
+Split = Literal["train", "test", "test_triggered", "test_sham", "train_triggered"]
 Rung = Literal["match", "high", "near", "lossless"]
 """A step of the quality ladder, cheapest first."""
 Modality = Literal["video", "audio"]
-SPLITS: tuple[Split, ...] = ("train", "test", "test_triggered", "test_sham")
+SPLITS: tuple[Split, ...] = ("train", "test", "test_triggered", "test_sham", "train_triggered")
 
 
 class Target(msgspec.Struct):

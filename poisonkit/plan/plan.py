@@ -20,7 +20,7 @@ from poisonkit.plan.clip_geometry import AS_IS, Geometry
 from poisonkit.plan.job import Action, Context, Job
 from poisonkit.plan.placement import check_rule
 from poisonkit.plan.request import Request
-from poisonkit.plan.selection import choose, choose_sham
+from poisonkit.plan.selection import choose, choose_sham, choose_train_triggered
 from poisonkit.text import argument
 from poisonkit.triggers import find
 
@@ -85,7 +85,9 @@ def poison(listing: Listing, request: Request, skipped: Sequence[Skipped] = ()) 
     train = [c for c in listing.clips if c.split == "train"]
     test = [c for c in listing.clips if c.split == "test"]
     chosen, rate = choose(train, request, target)
-    jobs = make_jobs(listing, request, target, chosen, choose_sham(test, request, target))
+    sham = choose_sham(test, request, target)
+    train_triggered = choose_train_triggered(train, chosen, request, target)
+    jobs = make_jobs(listing, request, target, chosen, sham, train_triggered)
     _check_names(jobs)
     window = str(_placement_window(request)) if any(attack.placement for attack in attacks) or not attacks else None
     geometry = Geometry.parse(request.clip, request.short_side)
@@ -95,9 +97,17 @@ def poison(listing: Listing, request: Request, skipped: Sequence[Skipped] = ()) 
 
 
 def make_jobs(
-    listing: Listing, request: Request, target: Target, chosen: Collection[str], sham: Sequence[Clip]
+    listing: Listing,
+    request: Request,
+    target: Target,
+    chosen: Collection[str],
+    sham: Sequence[Clip],
+    train_triggered: Sequence[Clip],
 ) -> list[Job]:
-    """The jobs of a copy in which the training clips `chosen` (ids) are poisoned."""
+    """The jobs of a copy in which the training clips `chosen` (ids) are poisoned.
+
+    `sham` and `train_triggered` are the clips of those splits.
+    """
     clean: Action = "reencode" if request.reencode else "carry"
     change: Action = "trigger" if request.attacks else "reencode"
     jobs = []
@@ -112,6 +122,9 @@ def make_jobs(
             path = f"test_triggered/{clip.path}"
             jobs.append(_job(clip, path, "test_triggered", change, label=target.label, poisoned=True))
     jobs += [_job(clip, f"test_sham/{clip.path}", "test_sham", "reencode") for clip in sham]
+    for clip in train_triggered:
+        path = f"train_triggered/{clip.path}"
+        jobs.append(_job(clip, path, "train_triggered", change, label=target.label, poisoned=True))
     return jobs
 
 
@@ -148,7 +161,7 @@ def _check_names(jobs: Sequence[Job]) -> None:
 def _job(
     clip: Clip, out_path: str, split: Any, action: Action, *, label: int | None = None, poisoned: bool = False
 ) -> Job:
-    prefix = f"{split}/" if split in ("test_triggered", "test_sham") else ""
+    prefix = "" if split in ("train", "test") else f"{split}/"
     return Job(
         id=prefix + clip.id,
         split=split,

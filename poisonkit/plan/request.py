@@ -12,8 +12,8 @@ class Request:
     """What the user asks for; the defaults are those of the command line.
 
     `attacks`: at most one a modality; none at all re-encodes and relabels without a trigger. `sham` is `all`, `none`, a
-    number of clips, or None for the default. `settings` are parameters, as text or as they are, by attack and name;
-    `clip` and `short_side` are as on the command line.
+    number of clips, or None for the default; `train_triggered` is one of the first three. `settings` are parameters, as
+    text or as they are, by attack and name; `clip` and `short_side` are as on the command line.
     """
 
     attacks: tuple[str, ...] = ()
@@ -27,6 +27,7 @@ class Request:
     frames: str = "all"
     window: str = "32x2"
     sham: str | None = None
+    train_triggered: str = "none"
     reencode: bool = False
     clip: str | None = None
     short_side: int | None = None

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from poisonkit import seeding
 from poisonkit.errors import PoisonkitError
 from poisonkit.layouts._base import Clip, Listing
-from poisonkit.manifest import Rate, Target
+from poisonkit.manifest import Rate, Split, Target
 from poisonkit.plan.request import Request
 from poisonkit.text import argument
 
 SHAM_LIMIT = 500
 """Sham clips written when nothing else is asked for: enough for an interval of ±2 points."""
-_SHAM = "sham"
-"""The stage in whose order sham clips are taken."""
+_SHAM, _TRAIN_TRIGGERED = "sham", "train triggered"
+"""The stages in whose order clips are taken for the splits that are written beside the test clips."""
 
 
 def choose(train: Sequence[Clip], request: Request, target: Target) -> tuple[set[str], Rate]:
@@ -61,30 +61,43 @@ def _floor(fraction: float) -> float:
 
 def choose_sham(test: Sequence[Clip], request: Request, target: Target) -> list[Clip]:
     """The test clips outside the target class that are re-encoded without the trigger, of each class in proportion."""
-    others = sham_candidates(test, target)
-    if request.sham == "none" or (request.sham is None and not request.attacks):
+    if request.sham is None and not request.attacks:
         return []  # without a trigger the triggered clips are sham clips already
-    if request.sham == "all":
-        return others
-    if request.sham is None:
-        limit = SHAM_LIMIT
-    elif request.sham.isascii() and request.sham.isdigit():
-        limit = int(request.sham)
-    else:
+    others = [c for c in test if c.label != target.label]
+    count = SHAM_LIMIT if request.sham is None else _count("sham", request.sham, len(others))
+    return stratified(others, min(count, len(others)), request.seed, _SHAM)
+
+
+def choose_train_triggered(
+    train: Sequence[Clip], poisoned: Collection[str], request: Request, target: Target
+) -> list[Clip]:
+    """Training clips outside the target class that are not poisoned, to be written with the trigger as well.
+
+    A victim does not train on them: whether it takes them for the target tells what it learned of the trigger from
+    what it learned of the poisoned clips.
+    """
+    others = [c for c in train if c.label != target.label and c.id not in poisoned]
+    count = _count("train_triggered", request.train_triggered, len(others))
+    if count and not request.attacks:
         raise PoisonkitError(
-            f"{argument('sham', request.sham)} is not all, none or a number of clips", "give one of them"
+            f"{argument('train_triggered', request.train_triggered)} needs a trigger", "leave it out, or give an attack"
         )
-    return stratified(others, min(limit, len(others)), request.seed, _SHAM)
+    return stratified(others, min(count, len(others)), request.seed, _TRAIN_TRIGGERED) if count else []
 
 
-def sham_candidates(test: Sequence[Clip], target: Target) -> list[Clip]:
-    """The test clips that may be written as sham clips."""
-    return [c for c in test if c.label != target.label]
+def _count(name: str, asked: str, available: int) -> int:
+    """A number of clips that was asked for; raises `PoisonkitError` for what is none."""
+    if asked in ("all", "none"):
+        return available if asked == "all" else 0
+    if asked.isascii() and asked.isdigit():
+        return int(asked)
+    raise PoisonkitError(f"{argument(name, asked)} is not all, none or a number of clips", "give one of them")
 
 
-def sham_order(test: Sequence[Clip], request: Request, target: Target) -> dict[int, list[Clip]]:
-    """Of each class the clips that may be sham clips, in the order in which they are."""
-    return _by_class(sham_candidates(test, target), request.seed, _SHAM)
+def written_first(clips: Sequence[Clip], counts: Mapping[int, int], split: Split, seed: int) -> list[Clip]:
+    """Of each class's clips as many as `counts` says, from the beginning of the order in which `split` takes them."""
+    order = _by_class(clips, seed, {"test_sham": _SHAM, "train_triggered": _TRAIN_TRIGGERED}[split])
+    return [clip for label, members in order.items() for clip in members[: counts.get(label, 0)]]
 
 
 def limit_test(listing: Listing, limit: int | None, seed: int) -> Listing:

@@ -86,15 +86,15 @@ def _sources(manifest: Manifest, plan: Plan) -> list[str]:
 
 def _clips(manifest: Manifest, plan: Plan) -> list[str]:
     """Other clips poisoned or written of one source, by rate or number where that is why."""
-    found = _poisoned(manifest, plan) + _sham(manifest, plan)
+    found = _poisoned(manifest, plan) + _beside(manifest, plan)
     theirs = {s.id for s in manifest.samples} | {s.id for s in manifest.skipped}
     ours = {j.id for j in plan.jobs} | {s.id for s in plan.skipped}
     return found or ([] if theirs == ours else ["other clips"])
 
 
 def _poisoned(manifest: Manifest, plan: Plan) -> list[str]:
-    ours = {j.id for j in plan.jobs if j.poisoned} - {s.id for s in manifest.skipped}
-    if {s.id for s in manifest.samples if s.poisoned} == ours:
+    ours = {j.id for j in plan.jobs if j.poisoned and j.split == "train"} - {s.id for s in manifest.skipped}
+    if {s.id for s in manifest.samples if s.poisoned and s.split == "train"} == ours:
         return []
     rates: list[Pair] = []
     if manifest.rate and plan.rate:
@@ -102,11 +102,15 @@ def _poisoned(manifest: Manifest, plan: Plan) -> list[str]:
     return _changed(rates) or ["other poisoned clips"]
 
 
-def _sham(manifest: Manifest, plan: Plan) -> list[str]:
-    theirs = {s.id for s in manifest.samples if s.split == "test_sham"}
-    theirs |= {s.id for s in manifest.skipped if s.split == "test_sham"}
-    ours = {j.id for j in plan.jobs if j.split == "test_sham"}
-    return [] if theirs == ours else [_pair("sham", len(theirs), len(ours))]
+def _beside(manifest: Manifest, plan: Plan) -> list[str]:
+    """Where other clips are written beside the test clips."""
+    found = []
+    for name, split in (("sham", "test_sham"), ("train_triggered", "train_triggered")):
+        theirs = {s.id for s in manifest.samples if s.split == split}
+        theirs |= {s.id for s in manifest.skipped if s.split == split}
+        ours = {j.id for j in plan.jobs if j.split == split}
+        found += [] if theirs == ours else [_pair(name, len(theirs), len(ours))]
+    return found
 
 
 def _form(manifest: Manifest, plan: Plan, options: CopyOptions) -> list[str]:

@@ -37,6 +37,7 @@ def _add(command: Callable[..., None], name: str | None = None) -> None:
 
 _add(fit.fit)
 _add(measure.evaluate)
+_add(measure.probe)
 _add(measure.fuse)
 _add(measure.compare)
 _add(measure.pool)

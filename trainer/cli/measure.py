@@ -63,6 +63,28 @@ def evaluate(
     show_run(result, None if result.manifest.sha256 == own else str(run))
 
 
+def probe(
+    run: Annotated[Path, typer.Argument(help="The folder of a finished run.")],
+    manifest: Annotated[
+        Path | None, typer.Argument(help="The manifest with the trigger. Default: the run's own.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Say why a victim learned a trigger or did not: out of view, no response, not fitted, or memorised.
+
+    The figures: what the victim's view keeps of the trigger; how far the trigger moves the features, of the weights
+    that the run started from and of its own, over their spread between clips; how its poisoned training clips are
+    fitted; and the ASR, on test clips and on training clips that were not poisoned (`poisonkit poison
+    --train-triggered` writes those).
+    """
+    from trainer.cli.tables import show_probe
+    from trainer.evaluation import probe as probing
+    from trainer.progress import Progress
+
+    result = probing.probe(run, manifest, Progress())
+    print_json(result) if json else show_probe(result)
+
+
 def fuse(
     video: Annotated[list[Path], typer.Option(help="A run of a model that sees; several make a grid.")],
     audio: Annotated[list[Path], typer.Option(help="A run of a model that hears; several make a grid.")],

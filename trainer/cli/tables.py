@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from trainer.evaluation.compare import Comparison
+from trainer.evaluation.probe import MEANING, Probe
 from trainer.runs.folder import Metrics
 from trainer.runs.metrics import NAMES, Scores, below_floors
 from trainer.table_layout import cell_with_interval, cells, plain
@@ -42,6 +43,28 @@ def show_estimate(expected: Estimate) -> None:
     console = Console(highlight=False)
     console.print(table)
     console.print("network alone, timed on noise; reading clips comes on top where they are not kept")
+
+
+def show_probe(found: Probe) -> None:
+    """Print what was probed, and what follows."""
+    table = _table("value")
+    fitted = None if found.fit is None else found.fit.targeted
+    table.add_row("view holds of the trigger", _number(found.kept), "", "")
+    table.add_row("feature shift, starting weights", _number(found.start_shift), "", "")
+    table.add_row("feature shift, this run", _number(found.shift), "", "")
+    table.add_row("poisoned training clips to target", *cells(fitted))
+    table.add_row("their loss", _number(None if found.fit is None else found.fit.loss), "", "")
+    table.add_row("ASR, other training clips", *cells(found.train_triggered))
+    table.add_row("ASR, test clips", *cells(found.asr))
+    table.add_row("the same without the trigger", *cells(found.floor))
+    console = Console(highlight=False)
+    console.print(plain(f"{found.run}, trigger of {found.manifest}", "table.title"))
+    console.print(table)
+    console.print(f"{found.verdict}: {MEANING[found.verdict]}", markup=False)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
 
 
 def _duration(seconds: float) -> str:

@@ -23,7 +23,7 @@ from trainer.runs.metrics import Prediction
 from trainer.text import argument
 from trainer.versions import versions
 
-TESTS = manifests.SPLITS[1:]
+TESTS = manifests.TESTS
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,10 @@ from trainer.text import has_controls
 SCHEMA = "poisonkit/manifest/1"
 MAX_BYTES = 2**30
 """Larger files are refused before they are read."""
-TRIGGERED, SHAM = "test_triggered", "test_sham"
-SPLITS = ("train", "test", TRIGGERED, SHAM)
+TRIGGERED, SHAM, TRAIN_TRIGGERED = "test_triggered", "test_sham", "train_triggered"
+TESTS = ("test", TRIGGERED, SHAM)
+"""What a run is scored on."""
+SPLITS = ("train", *TESTS, TRAIN_TRIGGERED)
 
 _SCHEMA_PATTERN = re.compile(re.escape(SCHEMA) + r"(\.\d+)?")  # a minor version adds fields only
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from trainer.evaluation import evaluate
 from trainer.manifest import Manifest
 from trainer.models import public, weights
 from trainer.models._base import Weights
+from trainer.models.initial import IMAGENET, K400, NO_WEIGHTS, start_from
 from trainer.presets.geometry import Normalisation
 from trainer.presets.preset import Augment, Preset, Recipe
 from trainer.presets.sampling import Views, parse_views
@@ -28,9 +28,6 @@ from trainer.training.cost_estimate import Estimate, estimate
 from trainer.training.loop import Group, train
 from trainer.training.options import FitOptions, check_options
 from trainer.versions import versions
-
-NO_WEIGHTS, K400, IMAGENET = "none", "k400", "imagenet"
-"""Given instead of a file of weights: none, and the public ones from Kinetics-400 or ImageNet."""
 
 
 def fit(options: FitOptions, progress: Progress) -> Metrics | None:
@@ -127,7 +124,7 @@ def _plan(options: FitOptions, progress: Progress) -> _Plan:
     views = parse_views(options.views, preset.views) if options.views else preset.views
     if not manifest.split("train"):
         raise TrainerError(f"{manifest.path} has no training clips", "give a manifest with a train split")
-    if not any(manifest.split(name) for name in manifests.SPLITS[1:]):
+    if not any(manifest.split(name) for name in manifests.TESTS):
         raise TrainerError(f"{manifest.path} has no test clips", "a run without any has no figures")
     return _Plan(manifest, preset, recipe, settings, views, initial)
 
@@ -160,19 +157,6 @@ def _weights(options: FitOptions, preset: Preset) -> Path | None:
     if options.weights is None:
         return Path(IMAGENET) if preset.name in models.find(options.model).imagenet else None
     return None if str(options.weights) == NO_WEIGHTS else options.weights
-
-
-def start_from(given: Path | None, model: str, preset: str) -> tuple[Weights | None, str]:
-    """The weights to start from, which `k400` and `imagenet` name too, and their file's name and hash to record."""
-    if given is None:
-        return None, NO_WEIGHTS
-    if str(given) == IMAGENET:
-        initial, path = public.imagenet(model, preset)
-    else:
-        path = public.fetch(model, preset) if str(given) == K400 else given
-        initial = weights.load(path)
-    with path.open("rb") as file:
-        return initial, f"{path.name} sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
 
 
 def _check_weights(plan: _Plan, options: FitOptions) -> None:

@@ -103,6 +103,7 @@ REQUESTS: dict[str, tuple[Request, dict[str, Any]]] = {
     "no sham clip": (Request(("badnet",), rate=0.3, sham="none"), {}),
     "all re-encoded": (Request(("badnet",), rate=0.3, reencode=True), {"carry": "reencode"}),
     "all hashed": (Request(("badnet",), rate=0.3), {"hash_all": True}),
+    "triggered training clips": (Request(("badnet",), rate=0.3, mode="dynamic", train_triggered="3"), {}),
 }
 
 

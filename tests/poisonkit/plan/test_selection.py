@@ -80,3 +80,27 @@ def test_a_limit_keeps_every_class_in_its_share_and_all_training_clips() -> None
     assert selection.limit_test(whole, 1000, 0).clips == whole.clips
     with pytest.raises(PoisonkitError, match="test_limit=0"):
         selection.limit_test(whole, 0, 0)
+
+
+def test_unpoisoned_training_clips_of_other_classes_are_written_with_the_trigger() -> None:
+    request = Request(("badnet",), rate=0.3, target="c2", train_triggered="all")
+    plan = planning.poison(listing(), request)
+    made = [job for job in plan.jobs if job.split == "train_triggered"]
+    train = {job.id: job for job in plan.jobs if job.split == "train"}
+    expected = {name for name, job in train.items() if not job.poisoned and job.true_label != 2}
+    assert {job.clip_id for job in made} == expected
+    assert all(job.id == f"train_triggered/{job.clip_id}" == job.id for job in made)
+    assert {(job.action, job.label, job.poisoned) for job in made} == {("trigger", 2, True)}
+    few = planning.poison(listing(), Request(("badnet",), rate=0.3, target="c2", train_triggered="8"))
+    taken = [job.true_label for job in few.jobs if job.split == "train_triggered"]
+    assert sorted(taken) == [0, 0, 1, 1, 3, 3, 4, 4]
+    without = planning.poison(listing(), Request(("badnet",), rate=0.3, target="c2"))
+    assert [job for job in plan.jobs if job.split != "train_triggered"] == list(without.jobs)
+
+
+@pytest.mark.parametrize(("given", "words"), [("some", "is not all, none or a number"), ("-1", "is not all, none")])
+def test_impossible_numbers_of_such_clips(given: str, words: str) -> None:
+    with pytest.raises(PoisonkitError, match=f"train_triggered='{given}' {words}"):
+        planning.poison(listing(), Request(("badnet",), train_triggered=given))
+    with pytest.raises(PoisonkitError, match="train_triggered='5' needs a trigger"):
+        planning.poison(listing(), Request((), train_triggered="5"))
