@@ -321,7 +321,7 @@ def test_runs_of_one_name_would_share_a_folder(tmp_path: Path) -> None:
 
 def test_an_average_is_of_late_fusion() -> None:
     folders = {"video": [Path("v")], "audio": [Path("a")]}
-    with pytest.raises(TrainerError, match="--average probabilities is of late fusion; leave it out"):
+    with pytest.raises(TrainerError, match="average='probabilities' is of late fusion; leave it out"):
         measure.fuse(**folders, mode=measure.ModeName.EARLY, average=measure.AverageName.PROBABILITIES)  # type: ignore[arg-type]
 
 
