@@ -124,7 +124,8 @@ def _size(made: Manifest, path: Path, written: list[Sample]) -> float:
     """Bytes of the triggered test clips over those of the clean ones beside them."""
     root = root_of(made, path)
     clean = {s.id: root / s.path for s in made.samples if s.split == "test"}
-    pairs = [(root / s.path, clean[s.id.removeprefix("test_triggered/")]) for s in written if s.split != "train"]
+    triggered = [s for s in written if s.split == "test_triggered"]
+    pairs = [(root / s.path, clean[s.id.removeprefix("test_triggered/")]) for s in triggered]
     return sum(a.stat().st_size for a, _ in pairs) / sum(b.stat().st_size for _, b in pairs)
 
 
