@@ -67,13 +67,13 @@ def losses(name: str, real_data: Path, size: int, seed: int = 0) -> tuple[float,
 @pytest.mark.parametrize("size", [64, pytest.param(224, marks=pytest.mark.long)])
 @pytest.mark.parametrize("name", models.names())
 def test_a_step_lowers_the_loss_on_the_same_clip(name: str, real_data: Path, size: int) -> None:
-    """Least margin over 20 seeds and 1 or 2 threads, at 64 pixels: @@ of the loss."""
+    """Least margin over 20 seeds and 1 or 2 threads, at 64 pixels: 31 % of the loss."""
     before, after = losses(name, real_data, size)
     assert np.isfinite((before, after)).all()
     assert after < before
 
 
-LEAST = 0.0
+LEAST = 0.15
 """Half of the least part of the loss that a step was measured to take away."""
 
 
