@@ -171,6 +171,7 @@ def _gated(job: Job, context: Context) -> int:
     return _where(job, context)
 
 
+@pytest.mark.long  # the short suite has it without a cluster, in tests/poisonkit/run/test_run.py
 def test_ctrl_c_leaves_what_a_local_run_continues(
     address: str, made: tuple[Path, Path], tmp_path: Path, tree_state: TreeState
 ) -> None:

@@ -26,7 +26,7 @@ from tests.command_line import in_process
 from tests.conftest import make_ucf_tree, shared
 
 TreeState = Callable[[Path], dict[str, bytes]]
-KILLS = int(os.environ.get("RELIABILITY_KILLS", "2"))
+KILLS = int(os.environ.get("RELIABILITY_KILLS", "1"))
 
 
 def line(source: Path, home: Path, *more: str) -> list[str]:

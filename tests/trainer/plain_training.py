@@ -1,11 +1,8 @@
-"""A model of a few weights, trained by one process or by several: `python -m tests.trainer.plain_training` is one.
-
-Its arguments: the manifest, a folder for what is learned, the number of processes.
-"""
+"""A model of a few weights, trained by one process or by several, of which `member` is one."""
 
 from __future__ import annotations
 
-import sys
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,9 +45,11 @@ def learn(path: Path, folder: Path, case: str, count: int = 1, accumulate: int =
     return model.state_dict()
 
 
-if __name__ == "__main__":
-    given, out, processes = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+def member(path: Path, folder: Path, count: int, environment: dict[str, str]) -> None:
+    """One of `count` processes that meet as the environment says; the first writes the weights."""
+    os.environ.update(environment)
+    torch.set_num_threads(1)
     for name, parts in CASES.items():
-        state = learn(given, out, name, processes, parts)
+        state = learn(path, folder, name, count, parts)
         if distributed.rank(1) == 0:
-            torch.save(state, out / f"{name}.pt")
+            torch.save(state, folder / f"{name}.pt")

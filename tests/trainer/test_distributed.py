@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import socket
 import subprocess
@@ -114,22 +115,25 @@ def test_two_processes_take_the_steps_of_one(bars: Path, tmp_path: Path) -> None
     meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "TORCHELASTIC_RUN_ID": "x"}
     sizes = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "GROUP_RANK": "0"}
     (tmp_path / "two").mkdir()
+    # the server imports PyTorch once for both
+    server = multiprocessing.get_context("forkserver")
+    server.set_forkserver_preload(["tests.trainer.plain_training"])
     started = [
-        subprocess.Popen(
-            [sys.executable, "-m", "tests.trainer.plain_training", str(bars), str(tmp_path / "two"), "2"],
-            env={**ENVIRONMENT, **meeting, **sizes, "RANK": rank, "LOCAL_RANK": rank},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
+        server.Process(
+            target=plain_training.member,
+            args=(bars, tmp_path / "two", 2, {**meeting, **sizes, "RANK": rank, "LOCAL_RANK": rank}),
         )
         for rank in ("0", "1")
     ]
+    for process in started:
+        process.start()
     try:
-        outputs = [process.communicate(timeout=240) for process in started]
+        for process in started:
+            process.join(timeout=240)
     finally:
         for process in started:
             process.kill()
-    assert [process.returncode for process in started] == [0, 0], outputs
+    assert [process.exitcode for process in started] == [0, 0]
     single = {case: plain_training.learn(bars, tmp_path / "one", case) for case in ("plain", "norm")}
     for case in plain_training.CASES:
         other, alone = torch.load(tmp_path / "two" / f"{case}.pt"), single["norm" if case == "norm" else "plain"]

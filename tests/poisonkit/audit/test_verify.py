@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,20 +13,19 @@ import pytest
 from poisonkit.audit.verify import verify
 from poisonkit.errors import ManifestError
 from poisonkit.plan.request import Request
-from tests.conftest import make_ucf_tree
+from tests.conftest import make_ucf_tree, shared
 from tests.poisonkit.runs import poison
 
 
 @pytest.fixture
-def copy(tmp_path: Path) -> Path:
-    poison(
-        make_ucf_tree(tmp_path / "source"),
-        tmp_path / "out",
-        Request(("badnet",), rate=0.3),
-        carry="copy",
-        quality="high",
-        force=True,
-    )
+def copy(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Path:
+    """The manifest of a copy that the test may spoil."""
+
+    def make(folder: Path) -> None:
+        asked = Request(("badnet",), rate=0.3)
+        poison(make_ucf_tree(folder / "source"), folder / "out", asked, carry="copy", quality="high", force=True)
+
+    shutil.copytree(shared(tmp_path_factory, "verified", make), tmp_path, dirs_exist_ok=True)
     return tmp_path / "manifests" / "out.json"
 
 

@@ -12,16 +12,22 @@ from poisonkit.errors import PoisonkitError
 from poisonkit.files import NOTICE
 from poisonkit.layouts import Clip, Listing, _marks, read
 from poisonkit.plan.request import Request
-from tests.conftest import make_sound_tree
+from tests.conftest import make_sound_tree, make_ucf_tree, shared
 from tests.poisonkit.runs import poison
 
 EVERY = ("test_triggered", "test_sham")
 
 
 @pytest.fixture
-def copy(ucf_tree: Path, tmp_path: Path) -> Path:
-    """A finished copy of which half of the training clips are poisoned."""
-    poison(ucf_tree, tmp_path / "out", Request(("badnet",), rate=0.5), survival=False)
+def copy(ucf_tree: Path, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Path:
+    """A finished copy of which half of the training clips are poisoned; the test may spoil it."""
+
+    def make(folder: Path) -> None:
+        poison(make_ucf_tree(folder / "source"), folder / "out", Request(("badnet",), rate=0.5), survival=False)
+
+    made = shared(tmp_path_factory, "marked", make)
+    for name in ("out", "manifests"):
+        shutil.copytree(made / name, tmp_path / name)
     return tmp_path / "out"
 
 

@@ -23,6 +23,7 @@ from poisonkit.plan.request import Request
 from poisonkit.run import run
 from poisonkit.run.settings import Settings
 from poisonkit.triggers import TRIGGERS
+from tests.conftest import make_ucf_tree
 from tests.poisonkit.runs import Silent, TreeState, command, pixels, poison
 
 
@@ -48,7 +49,8 @@ def test_a_poisoned_copy_end_to_end(ucf_tree: Path, tmp_path: Path, tree_state: 
 
 @pytest.mark.parametrize("mode", ["static", "dynamic"])
 @pytest.mark.parametrize("attack", sorted(n for n, kind in TRIGGERS.items() if kind.modality == "video"))
-def test_only_placed_frames_change_in_a_lossless_file(ucf_tree: Path, tmp_path: Path, attack: str, mode: str) -> None:
+def test_only_placed_frames_change_in_a_lossless_file(tmp_path: Path, attack: str, mode: str) -> None:
+    ucf_tree = make_ucf_tree(tmp_path / "source", per_class=2)
     request = Request((attack,), rate=0.3, mode=mode, frames="5", window="8x2")  # type: ignore[arg-type]
     made = poison(ucf_tree, tmp_path / "out", request, quality="lossless")
     changed_somewhere = False
