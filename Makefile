@@ -258,13 +258,15 @@ pages: | $(DEMO)/data
 
 # --- tests ----------------------------------------------------------------------------------------
 
-# a worker for each core, each with one thread
+# a worker for each core and one more, since some tests wait; each with one thread
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+
 test: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal $(TESTS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal $(TESTS)
 
 test-long: $(READY)
 	RELIABILITY_KILLS=30 RELIABILITY_EXAMPLES=20000 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "long or not long" tests/reliability
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal -m long --ignore tests/reliability tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal -m long --ignore tests/reliability tests
 
 check: $(READY)
 	$(BIN)/ruff check .
