@@ -296,9 +296,7 @@ def test_lite_starts_from_imagenet_unless_told_otherwise(bars: Path, tmp_path: P
     assert made is not None
     assert (runs.read_settings(tmp_path / "run").weights_from, made.views) == ("imagenet", "1x1@96/80")
     assert made.weights == f"efficientnet-lite0-57934424.pth sha256:{packaged.sha256}"
-    again = evaluate.evaluate(EvaluateOptions(tmp_path / "run"), Progress())
-    assert again.cda == made.cda
-    wider = evaluate.evaluate(EvaluateOptions(tmp_path / "run", views="2x1"), Progress())
+    wider = evaluate.evaluate(EvaluateOptions(tmp_path / "run", views="2x1", splits=("test",)), Progress())
     assert wider.views == "2x1@96/80"
     assert (tmp_path / "run" / "evaluations" / "bars-2x1@96-80" / "predictions.csv").is_file()
     plain = fit.dry_run(replace(asked, weights=Path("none"), out=tmp_path / "plain"), Progress())
