@@ -1,11 +1,12 @@
 """Bring `docs/attacks/*.md` up to date with the code: tables of parameters and of survival, and the images.
 
-Usage: python docs/attacks.py              the tables, in place; prints the pages that changed
+Usage: python docs/attacks.py              the tables, in place, and pages that are missing; prints what changed
        python docs/attacks.py DEMO-DATA    also docs/images/, from clips of the demo data set
 """
 
 from __future__ import annotations
 
+import inspect
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -77,6 +78,45 @@ def filled(text: str, name: str) -> str:
         what = f"the block {unknown[0]!r}, which nobody makes" if unknown else f"a lone <!-- {marks[0]} -->"
         raise SystemExit(f"{name}.md has {what}; write <!-- BLOCK --> … <!-- end --> with one of {', '.join(makers)}")
     return block.sub(lambda found: f"<!-- {found[1]} -->\n{makers[found[1]]()}\n<!-- end -->", text)
+
+
+def begun(name: str, kind: type[Trigger]) -> str:
+    """A new page, from what the class says of itself."""
+    said = inspect.getdoc(kind) or ""
+    first, _, more = said.partition("\n\n")
+    return f"""# {name}
+
+{first}
+
+![{name}: clean, with the trigger, and the difference](../images/attacks/{name}.png)
+
+## What it does
+
+{more or first}
+
+## Parameters
+
+`--set {name}.PARAMETER=VALUE`, as often as needed.
+
+<!-- parameters -->
+<!-- end -->
+
+## What survives
+
+<!-- survival -->
+<!-- end -->
+
+## Source
+
+{kind.source}
+
+## Commands
+
+```sh
+poisonkit attacks {name}
+poisonkit poison demo --attack {name} --rate 0.1
+```
+"""
 
 
 def parameters(kind: type[Trigger]) -> str:
@@ -261,9 +301,9 @@ def save(picture: Image.Image, path: Path) -> None:
 
 def main() -> None:
     """Write what has changed."""
-    missing = sorted(name for name in TRIGGERS if not (PAGES / f"{name}.md").exists())
-    if missing:
-        raise SystemExit(f"docs/attacks/ has no page {missing[0]}.md; copy that of another attack and rewrite it")
+    for name, kind in TRIGGERS.items():
+        if not (PAGES / f"{name}.md").exists():
+            (PAGES / f"{name}.md").write_text(begun(name, kind))
     for page in sorted(PAGES.glob("*.md")):
         before = page.read_text()
         after = filled(before, page.stem)

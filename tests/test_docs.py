@@ -260,3 +260,13 @@ def test_measured_rows_take_the_place_of_theirs_and_all_others_stay(
     with pytest.raises(SystemExit, match="holds no manifests of copies"):
         made.update(tmp_path, page)
     assert page.read_text() == before
+
+
+def test_a_new_attacks_page_begins_with_what_its_class_says() -> None:
+    made = made_by()
+    page = made.filled(made.begun("badnet", TRIGGERS["badnet"]), "badnet")
+    assert page.startswith("# badnet\n\nStamp a square patch of random colour blocks onto the frame.\n")
+    assert re.findall(r"<!-- (\w+) -->", page) == ["parameters", "end", "survival", "end"]
+    assert "](../images/attacks/badnet.png)" in page
+    assert TRIGGERS["badnet"].source in page
+    assert all(mistake(line) is None for line in page.splitlines() if line.startswith("poisonkit "))
