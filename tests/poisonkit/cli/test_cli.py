@@ -294,11 +294,12 @@ def test_none_is_no_trigger(tmp_path: Path) -> None:
 def test_an_audio_visual_attack_by_the_command_line(tmp_path: Path) -> None:
     av_tree = make_av_tree(tmp_path / "source", per_class=2)
     line = ["poison", av_tree, "--attack", "sig", "--attack", "sine", "--set", "sine.frequency=1500", "--rate", "0.3"]
+    line += ["--workers", "1"]
     estimate = json.loads(call(*line, "--dry-run", "--json", cwd=tmp_path).stdout)
     assert set(estimate["estimated_bytes"]) == {"video", "audio"}
     assert not (tmp_path / "source-sig-sine").exists()
     # what `auto` finds for both is tested where runs are
-    done = call(*line, "--quality", "high", "--force", "--workers", "1", cwd=tmp_path)
+    done = call(*line, "--quality", "high", "--force", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "Written video" in done.stdout
     assert "Written audio" in done.stdout
