@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any, Literal
 
 import msgspec
@@ -194,5 +195,18 @@ class Manifest(msgspec.Struct, kw_only=True):
 
 
 def json_schema() -> dict[str, Any]:
-    """The JSON Schema of a manifest (draft 2020-12)."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **msgspec.json.schema(Manifest)}
+    """The JSON Schema of a manifest (draft 2020-12), the same whatever version of msgspec exports it."""
+    exported: dict[str, Any] = _plain(msgspec.json.schema(Manifest))
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **exported}
+
+
+def _plain(value: Any) -> Any:
+    """A schema without what versions of msgspec write differently: indented descriptions, and names of properties."""
+    if isinstance(value, list):
+        return [_plain(part) for part in value]
+    if not isinstance(value, dict):
+        return value
+    made = {key: _plain(part) for key, part in value.items() if key != "propertyNames"}
+    if isinstance(made.get("description"), str):
+        made["description"] = inspect.cleandoc(made["description"])
+    return made
