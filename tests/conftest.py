@@ -192,8 +192,8 @@ def _write_sound_tree(root: Path, suffix: str, per_class: int, rate: int) -> Non
 
 @pytest.fixture
 def av_tree(tmp_path: Path) -> Path:
-    """A fresh audio-visual data set of 12 clips in `tmp_path/source`."""
-    return make_av_tree(tmp_path / "source")
+    """A fresh audio-visual data set of six clips in `tmp_path/source`."""
+    return make_av_tree(tmp_path / "source", per_class=2)
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ SETTINGS = {"sine": {"start": "0.3", "stop": "0.7"}}
 
 @pytest.fixture(scope="module")
 def ucf(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_ucf_tree(tmp_path_factory.mktemp("ucf") / "source")
+    return make_ucf_tree(tmp_path_factory.mktemp("ucf") / "source", num_frames=20)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def sounds(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def heard(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_av_tree(tmp_path_factory.mktemp("av") / "source")
+    return make_av_tree(tmp_path_factory.mktemp("av") / "source", per_class=2)
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,15 @@ import pytest
 
 import poisonkit
 from poisonkit import cli
+from poisonkit.workers import local
 from tests.command_line import Done, in_a_process, in_process
 from tests.conftest import REPOSITORY, make_av_tree
+
+
+@pytest.fixture(autouse=True)
+def one_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One worker for what runs in this process: the start of a second takes longer than its work here."""
+    monkeypatch.setattr(local, "available_cores", lambda: 1)
 
 
 def call(*arguments: object, cwd: Path | None = None) -> Done:
@@ -294,7 +301,6 @@ def test_none_is_no_trigger(tmp_path: Path) -> None:
 def test_an_audio_visual_attack_by_the_command_line(tmp_path: Path) -> None:
     av_tree = make_av_tree(tmp_path / "source", per_class=2)
     line = ["poison", av_tree, "--attack", "sig", "--attack", "sine", "--set", "sine.frequency=1500", "--rate", "0.3"]
-    line += ["--workers", "1"]
     estimate = json.loads(call(*line, "--dry-run", "--json", cwd=tmp_path).stdout)
     assert set(estimate["estimated_bytes"]) == {"video", "audio"}
     assert not (tmp_path / "source-sig-sine").exists()
