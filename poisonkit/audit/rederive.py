@@ -120,7 +120,6 @@ def _flat(
 def _derived(sample: Sample, job: Job, context: Context, source: Sample | None) -> dict[str, Any]:
     """Placement and draws of a clip of the same form, made again."""
     written = job.action in ("trigger", "reencode") and "video" in context.rewritten(job)
-    sampled = context.geometry.clip is not None and context.geometry.clip.stride is not None
     video, audio = VideoRecord(), AudioRecord()
     if job.action == "trigger" and context.attack("video") is not None:
         if min(sample.num_frames, sample.width, sample.height) < 1:
@@ -133,7 +132,7 @@ def _derived(sample: Sample, job: Job, context: Context, source: Sample | None) 
         video.frames,
         video.window_count,
         audio.spans,
-        1 if written and sampled else None,
+        context.geometry.written_stride if written else None,
         trigger_of(video, audio),
     )
 

@@ -33,10 +33,9 @@ def replan(manifest: Manifest, rate: Rate, target: Target) -> tuple[list[str], d
         count = sum(1 for s in manifest.samples if s.split == "train" and s.poisoned)
         problems += _rate_problems(manifest, rate, count, _total(train, rate, target))
         chosen = {clip.id for clip in order[:count]}
-        others = [clip for clip in test if clip.label != target.label]
-        sham = _beside(manifest, "test_sham", others, request.seed)
-        others = [clip for clip in train if clip.label != target.label and clip.id not in chosen]
-        train_triggered = _beside(manifest, "train_triggered", others, request.seed)
+        sham = _beside(manifest, "test_sham", selection.sham_candidates(test, target))
+        candidates = selection.triggered_candidates(train, chosen, target)
+        train_triggered = _beside(manifest, "train_triggered", candidates)
     else:
         chosen, again = selection.choose(train, request, target)
         if again != rate:
@@ -118,11 +117,13 @@ def _rate(rate: Rate) -> str:
     return f"{rate.poisoned} of {rate.total} ({rate.achieved:g}; asked {rate.asked:g} of {rate.of})"
 
 
-def _beside(manifest: Manifest, split: Split, clips: list[Clip], seed: int) -> list[Clip]:
+def _beside(manifest: Manifest, split: Split, clips: list[Clip]) -> list[Clip]:
     """Of each class as many clips as there are in a split beside the test clips, from the beginning of its order."""
     labels = {f"{split}/{clip.id}": clip.label for clip in clips}
     taken = [s.id for s in manifest.samples if s.split == split] + [skip.id for skip in manifest.skipped]
-    return selection.written_first(clips, Counter(labels[name] for name in taken if name in labels), split, seed)
+    return selection.written_first(
+        clips, Counter(labels[name] for name in taken if name in labels), split, manifest.seed
+    )
 
 
 def excerpt(value: Any) -> str:

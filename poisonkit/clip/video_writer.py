@@ -92,12 +92,7 @@ class VideoWriter:
 
     def measure(self, path: Path) -> VideoFacts:
         """Read the written file back, check its length, and say what it holds."""
-        clip = self._context.geometry.clip
-        facts = VideoFacts(
-            self.new.info,
-            stride=1 if clip is not None and clip.stride is not None else None,
-            record=self._attack.record(),
-        )
+        facts = VideoFacts(self.new.info, self._context.geometry.written_stride, self._attack.record())
         if self._context.options.survival:
             count, facts = self._compared(path, facts)
         else:

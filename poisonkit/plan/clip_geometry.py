@@ -46,6 +46,11 @@ class Geometry:
         """Whether frames stay as they are."""
         return self.clip is None and self.short_side is None
 
+    @property
+    def written_stride(self) -> int | None:
+        """The stride at which a victim has to take what is written: 1 for a window, None where it may choose."""
+        return 1 if self.clip is not None and self.clip.stride is not None else None
+
     def size(self, height: int, width: int) -> tuple[int, int]:
         """Height and width that are written: the short side as asked, both even, since 4:2:0 wants that."""
         if self.short_side is None:

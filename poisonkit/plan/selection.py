@@ -63,7 +63,7 @@ def choose_sham(test: Sequence[Clip], request: Request, target: Target) -> list[
     """The test clips outside the target class that are re-encoded without the trigger, of each class in proportion."""
     if request.sham is None and not request.attacks:
         return []  # without a trigger the triggered clips are sham clips already
-    others = [c for c in test if c.label != target.label]
+    others = sham_candidates(test, target)
     count = SHAM_LIMIT if request.sham is None else _count("sham", request.sham, len(others))
     return stratified(others, min(count, len(others)), request.seed, _SHAM)
 
@@ -76,13 +76,23 @@ def choose_train_triggered(
     A victim does not train on them: whether it takes them for the target tells what it learned of the trigger from
     what it learned of the poisoned clips.
     """
-    others = [c for c in train if c.label != target.label and c.id not in poisoned]
+    others = triggered_candidates(train, poisoned, target)
     count = _count("train_triggered", request.train_triggered, len(others))
     if count and not request.attacks:
         raise PoisonkitError(
             f"{argument('train_triggered', request.train_triggered)} needs a trigger", "leave it out, or give an attack"
         )
     return stratified(others, min(count, len(others)), request.seed, _TRAIN_TRIGGERED) if count else []
+
+
+def sham_candidates(test: Sequence[Clip], target: Target) -> list[Clip]:
+    """The test clips that may be written as sham clips."""
+    return [c for c in test if c.label != target.label]
+
+
+def triggered_candidates(train: Sequence[Clip], poisoned: Collection[str], target: Target) -> list[Clip]:
+    """The training clips that may be written with the trigger without being poisoned."""
+    return [c for c in train if c.label != target.label and c.id not in poisoned]
 
 
 def _count(name: str, asked: str, available: int) -> int:
