@@ -15,16 +15,15 @@ import numpy as np
 
 from trainer import manifest as manifests
 from trainer.errors import RunError, TrainerError
-from trainer.evaluation import inference
-from trainer.evaluation.inference import Array
-from trainer.manifest import SHAM, TRAIN_TRIGGERED, TRIGGERED, Manifest, Sample, attack_details
+from trainer.evaluation.inference import Array, observe, of_run
+from trainer.manifest import SHAM, TESTS, TRAIN_TRIGGERED, TRIGGERED, Manifest, Sample, attack_details
 from trainer.models import find, weights
-from trainer.models._base import Victim
 from trainer.models.initial import start_from
 from trainer.progress import Progress
 from trainer.proportion import Proportion, hit_rate
 from trainer.runs import loaded_run
 from trainer.runs.loaded_run import Trained
+from trainer.runs.metrics import Scores, below_floors, predict, scores_of
 
 Verdict = Literal["learned", "not in view", "not responded to", "not fitted", "memorised", "responded to"]
 
@@ -87,28 +86,40 @@ def probe(run_folder: Path, manifest_path: Path | None, progress: Progress) -> P
     target = _target(run, made)
     pairs = _pairs(made, target)
     made.check_files()
-    own = made.sha256 == run.settings.manifest.sha256
     kept = attack_details.in_view(attack_details.read(made.path).samples, run.model.modality)
-    start = _start(run)
-    start_shift = None if start is None else _shift_of(start, run, made, pairs, progress)
-    shift = _shift_of(run.model, run, made, pairs, progress)
-    fit = _fit(run, made, progress) if own else None
-    tested = {split: _targeted(run, made, split, target, progress) for split in (TRIGGERED, SHAM, TRAIN_TRIGGERED)}
-    floor = tested[SHAM] or _targeted(run, made, "test", target, progress)
-    first = start_shift if start_shift is not None else shift
-    verdict = judge(kept, first, fit, tested[TRIGGERED], floor)
-    figures = (kept, start_shift, shift, fit, tested[TRAIN_TRIGGERED], tested[TRIGGERED], floor)
-    return Probe(str(run_folder), made.name, verdict, *figures)
+    seen = {name: of_run(run, name, progress, made) for name in (*TESTS, TRAIN_TRIGGERED) if made.split(name)}
+    start_shift = _start_shift(run, made, pairs, progress)
+    features = {name: row for part in seen.values() for name, row in zip(part.ids, part.features, strict=True)}
+    clean, triggered = (np.stack([features[sample.id] for sample in side]) for side in zip(*pairs, strict=True))
+    shift = feature_shift(clean, triggered)
+    fit = _fit(run, made, progress) if made.sha256 == run.settings.manifest.sha256 else None
+    predictions = [
+        predict(sample, row.tolist())
+        for name, part in seen.items()
+        for sample, row in zip(made.split(name), part.probabilities, strict=True)
+    ]
+    scores = scores_of(predictions, target)
+    others = [p for p in predictions if p.split == TRAIN_TRIGGERED and p.true_label != target]
+    return Probe(
+        run=str(run_folder),
+        manifest=made.name,
+        verdict=judge(kept, shift if start_shift is None else start_shift, fit, scores),
+        kept=kept,
+        start_shift=start_shift,
+        shift=shift,
+        fit=fit,
+        train_triggered=hit_rate((p.id, p.prediction == target) for p in others),
+        asr=scores.asr,
+        floor=scores.sham_asr or scores.false_target,
+    )
 
 
-def judge(
-    kept: float | None, shift: float | None, fit: Fit | None, asr: Proportion | None, floor: Proportion | None
-) -> Verdict:
+def judge(kept: float | None, shift: float | None, fit: Fit | None, scores: Scores) -> Verdict:
     """Which of the cases it is: what rules out most comes first.
 
     `shift`: of the weights that the run starts from, where they are known: a victim that has learned a trigger moves.
     """
-    if fit is not None and asr is not None and (floor is None or asr.is_above(floor)):
+    if fit is not None and scores.asr is not None and below_floors(scores) is None:
         return "learned"
     if kept is not None and kept < attack_details.LOST:
         return "not in view"
@@ -168,51 +179,37 @@ def _pairs(made: Manifest, target: int) -> list[tuple[Sample, Sample]]:
     return pairs[:MOST]
 
 
-def _start(run: Trained) -> Victim | None:
-    """The network that the run started from; None for one that started from scratch, or whose weights are gone."""
+def _start_shift(
+    run: Trained, made: Manifest, pairs: Sequence[tuple[Sample, Sample]], progress: Progress
+) -> float | None:
+    """The shift in the network that the run started from; None where that was drawn, or its weights are gone."""
     given = run.settings.weights_from
     if not given:
         return None
     try:
         initial, origin = start_from(Path(given), run.settings.model, run.preset.name)
-    except TrainerError:
+    except TrainerError as error:
+        progress.say(f"note: the weights that {run.folder} started from cannot be read: {error.message}")
         return None
     if initial is None or origin != run.settings.weights:
+        progress.say(f"note: {given} is not what {run.folder} started from any more")
         return None
-    adopted = weights.adopt(run.preset, initial)
-    model = find(run.settings.model).from_preset(adopted, len(run.classes))
+    model = find(run.settings.model).from_preset(weights.adopt(run.preset, initial), len(run.classes))
     weights.initialise(model, initial)
-    return model
-
-
-def _shift_of(
-    model: Victim, run: Trained, made: Manifest, pairs: Sequence[tuple[Sample, Sample]], progress: Progress
-) -> float:
     clips = [sample for pair in pairs for sample in pair]
-    with progress.stage("comparing features", len(clips)) as step:
-        seen = inference.observe(model, made, clips, run.preset, run.views, step).features
-    return feature_shift(seen[0::2], seen[1::2])
+    with progress.stage("starting weights", len(clips)) as step:
+        features = observe(model, made, clips, run.preset, run.views, step).features
+    return feature_shift(features[0::2], features[1::2])
 
 
 def _fit(run: Trained, made: Manifest, progress: Progress) -> Fit | None:
     poisoned = [sample for sample in made.split("train") if sample.poisoned]
-    if not poisoned:
-        return None
     with progress.stage("poisoned training clips", len(poisoned)) as step:
-        seen = inference.observe(run.model, made, poisoned, run.preset, run.views, step).probabilities
-    labels = [sample.label for sample in poisoned]
+        seen = observe(run.model, made, poisoned, run.preset, run.views, step).probabilities
     targeted = hit_rate(
-        (sample.id, int(scores.argmax()) == sample.label) for sample, scores in zip(poisoned, seen, strict=True)
+        (s.id, predict(s, row.tolist()).prediction == s.label) for s, row in zip(poisoned, seen, strict=True)
     )
-    loss = float(-np.log(np.maximum(seen[np.arange(len(labels)), labels], 1e-12)).mean())
-    return None if targeted is None else Fit(targeted, loss)
-
-
-def _targeted(run: Trained, made: Manifest, split: str, target: int, progress: Progress) -> Proportion | None:
-    """The fraction of a split's clips of other classes that are taken for the target."""
-    clips = [sample for sample in made.split(split) if sample.true_label != target]
-    if not clips:
+    if targeted is None:
         return None
-    with progress.stage(split.replace("_", " "), len(clips)) as step:
-        seen = inference.observe(run.model, made, clips, run.preset, run.views, step).probabilities
-    return hit_rate((s.id, int(scores.argmax()) == target) for s, scores in zip(clips, seen, strict=True))
+    own = [row[sample.label] for sample, row in zip(poisoned, seen, strict=True)]
+    return Fit(targeted, float(-np.log(np.maximum(own, 1e-12)).mean()))

@@ -15,6 +15,7 @@ from trainer.evaluation import probe as probing
 from trainer.evaluation.probe import MEANING, Fit, Verdict, feature_shift, judge
 from trainer.progress import Progress
 from trainer.proportion import Proportion, wilson
+from trainer.runs.metrics import Scores
 
 
 def rate(hits: int, n: int) -> Proportion:
@@ -67,7 +68,8 @@ def test_each_case_has_its_verdict(
     floor: Proportion,
     verdict: Verdict,
 ) -> None:
-    assert judge(kept, shift, fit, asr, floor) == verdict
+    scores = Scores(cda=None, asr=asr, asr_all=None, false_target=None, sham_asr=floor, ra=None)
+    assert judge(kept, shift, fit, scores) == verdict
     assert MEANING[verdict]
 
 
