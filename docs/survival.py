@@ -57,9 +57,7 @@ def update(folder: Path, page: Path) -> None:
         place = next((i for i, there in enumerate(rows) if _key(there)[0] > key[0]), len(rows))
         rows.insert(place, row)
     text = "\n".join([HEAD, _cells(COLUMNS), _cells(["---"] * len(COLUMNS)), *rows]) + "\n"
-    partial = page.with_name(f".{page.name}.partial")
-    partial.write_text(text)
-    partial.replace(page)
+    page.write_text(text)
 
 
 def _key(row: str) -> tuple[str, ...]:

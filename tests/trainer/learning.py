@@ -23,13 +23,14 @@ from torch.nn.functional import cross_entropy
 
 from tests.conftest import write_lossless
 from tests.trainer.conftest import Frames, sample
+from tests.trainer.small import small_i3d
 from trainer import models
 from trainer.models import weights
 from trainer.models._base import Victim
 from trainer.models.audio import Audio
 from trainer.models.i3d import I3D
 from trainer.presets.preset import Augment, Preset
-from trainer.presets.sampling import Dense, Uniform, Views
+from trainer.presets.sampling import Uniform
 from trainer.progress import Progress
 from trainer.runs import folder as runs
 from trainer.training.fit import fit
@@ -89,13 +90,8 @@ def write_bars(folder: Path) -> Path:
 def bars(folder: Path, seed: int) -> float:
     """Bars that stand and bars that move look alike in any one frame: least lead of the truth in eight test clips."""
     own = I3D.presets["mini"]
-    small = replace(
-        own,
-        options=replace(own.options, width=8),  # type: ignore[call-arg]
-        sampling=Dense(8, 2),
-        short_side=32,
-        crop_size=32,
-        views=Views(2, 1, 32),
+    small = small_i3d(
+        width=8,
         augment=Augment("multiscale", (1.0,)),
         recipe=replace(own.recipe, batch_size=4, lr=0.01, dropout=0.0, label_smoothing=0.0),
     )
@@ -161,16 +157,7 @@ def one_step(_: Path, seed: int) -> float:
 def bf16(folder: Path, seed: int) -> float:
     """How far weights learned in bf16 are from being a hundredth of their squares apart: 1 is the same, 0 as far."""
     made, states = write_bars(folder), []
-    own = I3D.presets["mini"]
-    small = replace(
-        own,
-        options=replace(own.options, width=4),  # type: ignore[call-arg]
-        sampling=Dense(8, 2),
-        short_side=32,
-        crop_size=32,
-        views=Views(1, 1, 32),
-        recipe=replace(own.recipe, batch_size=4),
-    )
+    small = small_i3d(windows=1, recipe=replace(I3D.presets["mini"].recipe, batch_size=4))
     with mini(I3D, small):
         for precision in ("32", "bf16"):
             out = folder / precision

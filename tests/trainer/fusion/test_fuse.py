@@ -15,6 +15,7 @@ import torch
 
 from tests.conftest import write_clip
 from tests.trainer.conftest import moving_bar
+from tests.trainer.small import small_i3d
 from trainer import manifest as manifests
 from trainer.cli import measure, tables
 from trainer.defenses.pruning import Pruning
@@ -28,7 +29,7 @@ from trainer.fusion.baseline import Baseline
 from trainer.fusion.grid import grid
 from trainer.models.audio import Audio
 from trainer.models.i3d import I3D
-from trainer.presets.sampling import Dense, Uniform, Views
+from trainer.presets.sampling import Uniform
 from trainer.progress import Progress
 from trainer.runs import folder as runs
 from trainer.runs import loaded_run
@@ -327,16 +328,8 @@ def test_an_average_is_of_late_fusion() -> None:
 
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen, heard = I3D.presets["mini"], Audio.presets["mini"]
-    small = replace(
-        seen,
-        options=replace(seen.options, width=4),  # type: ignore[call-arg]
-        sampling=Dense(8, 2),
-        short_side=32,
-        crop_size=32,
-        views=Views(2, 1, 32),
-    )
-    monkeypatch.setitem(I3D.presets, "mini", small)
+    heard = Audio.presets["mini"]
+    monkeypatch.setitem(I3D.presets, "mini", small_i3d())
     faint = replace(heard, options=replace(heard.options, width=8), sampling=Uniform(32))  # type: ignore[call-arg]
     monkeypatch.setitem(Audio.presets, "mini", faint)
 

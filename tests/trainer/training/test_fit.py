@@ -21,6 +21,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tests.command_line import in_a_process
 from tests.conftest import REPOSITORY
 from tests.trainer import learning
+from tests.trainer.small import small_i3d
 from trainer import manifest as manifests
 from trainer.data import training_set
 from trainer.data.video_datasets import TrainingClips
@@ -30,7 +31,6 @@ from trainer.evaluation.evaluate import EvaluateOptions
 from trainer.models import public, weights
 from trainer.models.i3d import I3D
 from trainer.models.tsm import TSM
-from trainer.presets.sampling import Dense, Views
 from trainer.progress import Progress
 from trainer.runs import folder as runs
 from trainer.runs.folder import ManifestStamp, Settings
@@ -44,16 +44,7 @@ from trainer.training.options import FitOptions
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """`mini`, smaller still: seconds instead of minutes, dropout and all."""
-    preset = I3D.presets["mini"]
-    small = replace(
-        preset,
-        options=replace(preset.options, width=4),  # type: ignore[call-arg]
-        sampling=Dense(8, 2),
-        short_side=32,
-        crop_size=32,
-        views=Views(2, 1, 32),
-        recipe=replace(preset.recipe, batch_size=4),
-    )
+    small = small_i3d(recipe=replace(I3D.presets["mini"].recipe, batch_size=4))
     monkeypatch.setitem(I3D.presets, "mini", small)
 
 
